@@ -1,0 +1,1 @@
+"""Keeps the ACR pull secrets of many Kubernetes clusters fresh."""
