@@ -22,6 +22,7 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
+from acr_refresher.core.outcome import Failure
 
 # ---- errors, by meaning -------------------------------------------------------------------------
 
@@ -54,6 +55,17 @@ class PortError(Exception):
     def retryable(self) -> bool:
         """Whether the same call, made again shortly, may succeed."""
         return False
+
+    def failure(self, subject: str = "") -> Failure:
+        """The error as data, for outcomes and logs."""
+        return Failure(
+            meaning=self.meaning,
+            message=str(self),
+            subject=subject,
+            service=self.service,
+            code=self.code,
+            request_id=self.request_id,
+        )
 
 
 class Unreachable(PortError):

@@ -1,0 +1,63 @@
+"""What is to be done in a namespace, as data: decided by `plan`, carried out by `apply`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acr_refresher.core.model import Credential, Entry, Registry, ServiceAccountState
+from acr_refresher.core.outcome import Reason, Result
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySecret:
+    """Write the secret: mint for `mint`, carry `kept` over.
+
+    `fallback` holds the still-valid credentials of registries in `mint`, used where minting fails.
+    `uid` is that of the Secret found, None where there was none. `replace`: its type cannot be
+    changed, so it is deleted (by uid) right before the new one is written.
+    """
+
+    reason: Reason
+    mint: tuple[Registry, ...]
+    kept: tuple[Credential, ...]
+    fallback: tuple[Credential, ...]
+    uid: str | None
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServeNamespace:
+    """Have the secret and its bindings in a namespace.
+
+    `apply` None: the secret is fresh. `bind`: those of the selected `service_accounts` that lack
+    the reference. `waiting_for`: accounts asked for by name that do not exist yet. `entries`: what
+    the secret found records.
+    """
+
+    namespace: str
+    apply: ApplySecret | None
+    bind: tuple[ServiceAccountState, ...]
+    service_accounts: tuple[str, ...]
+    waiting_for: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearNamespace:
+    """Unbind, then delete our secret from a namespace that is no longer selected."""
+
+    namespace: str
+    unbind: tuple[ServiceAccountState, ...]
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveNamespace:
+    """Touch nothing, and say why."""
+
+    namespace: str
+    result: Result
+    reason: Reason
+
+
+Action = ServeNamespace | ClearNamespace | LeaveNamespace

@@ -1,0 +1,90 @@
+"""What came of a namespace's secret, and of a cluster, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+
+class Reason(str, Enum):
+    """Why a secret is written (most telling first), left alone or removed."""
+
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - a reason, not a password
+    WRONG_TYPE = "wrong-type"
+    DATA_DRIFTED = "data-drifted"
+    REGISTRY_MISSING = "registry-missing"
+    INPUTS_CHANGED = "inputs-changed"
+    FORCED = "forced"
+    EXPIRED = "expired"
+    NEAR_EXPIRY = "near-expiry"
+    REGISTRY_REMOVED = "registry-removed"
+    FRESH = "fresh"
+    NAMESPACE_TERMINATING = "namespace-terminating"
+    NAMESPACE_GONE = "namespace-gone"
+    NAMESPACE_DESELECTED = "namespace-deselected"
+    FOREIGN_SECRET = "foreign-secret"  # noqa: S105 - a reason, not a password
+    REMOVAL_GUARD = "removal-guard"
+    CHANGED_MEANWHILE = "changed-meanwhile"
+
+
+class Result(str, Enum):
+    """How a namespace's secret, or a whole cluster, came out of a run."""
+
+    CREATED = "created"
+    RENEWED = "renewed"
+    BOUND = "bound"
+    UNCHANGED = "unchanged"
+    WAITING = "waiting"
+    REMOVED = "removed"
+    SKIPPED = "skipped"
+    DEGRADED = "degraded"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, by meaning, in words that are safe to log.
+
+    `subject` is what it concerns (a registry, a service account), `code` the service's own error
+    code and `request_id` what its operators can look up.
+    """
+
+    meaning: str
+    message: str
+    subject: str = ""
+    service: str = ""
+    code: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretOutcome:
+    """What came of one namespace's secret.
+
+    `service_accounts` refer to it now, `bound` began to in this run, `waiting_for` do not exist.
+    """
+
+    namespace: str
+    result: Result
+    reason: Reason
+    service_accounts: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+    waiting_for: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOutcome:
+    """What came of one cluster. `failure` is what kept it from being served at all."""
+
+    cluster: str
+    secret: str
+    secrets: tuple[SecretOutcome, ...] = ()
+    failure: Failure | None = None
+    requests: int = 0
+    duration: timedelta = timedelta()

@@ -1,0 +1,102 @@
+"""The secret as the record: what the next run must know stands in the Secret's annotations.
+
+- `acr-refresher/expires-at`: the earliest expiry among its entries, RFC 3339 UTC; for people.
+- `acr-refresher/refreshed-at`: when it was last written; for people.
+- `acr-refresher/run`: the run that wrote it, as in the logs; for people.
+- `acr-refresher/entries`: one object a registry: its hosts, expiry and digest of inputs.
+- `acr-refresher/content`: SHA-256 of the document that was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from acr_refresher.core import dockerconfig
+from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGER = "acr-refresher"
+EXPIRES_AT = "acr-refresher/expires-at"
+REFRESHED_AT = "acr-refresher/refreshed-at"
+RUN = "acr-refresher/run"
+ENTRIES = "acr-refresher/entries"
+CONTENT = "acr-refresher/content"
+SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type, not a password
+
+
+def inputs(registry: Registry) -> str:
+    """Digest of what a token is made from. A longer validity alone is no reason to mint anew."""
+    made_from = (registry.instance_id, registry.region_id, registry.domains, registry.role_chain)
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+
+
+def write(credentials: Iterable[Credential], now: datetime, run: str) -> SecretContent:
+    """The Secret that holds these credentials, of which there is at least one."""
+    held = sorted(credentials, key=lambda credential: credential.entry.registry)
+    entries = tuple(credential.entry for credential in held)
+    document = dockerconfig.build(held)
+    annotations = {
+        EXPIRES_AT: rfc3339(earliest(entries)),
+        REFRESHED_AT: rfc3339(now),
+        RUN: run,
+        ENTRIES: json.dumps([_entry_to_json(entry) for entry in entries], separators=(",", ":")),
+        CONTENT: dockerconfig.digest(document),
+    }
+    return SecretContent(annotations, document, entries)
+
+
+def read(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
+    """The entries recorded; none where the record is missing or cannot be read."""
+    try:
+        return tuple(_entry_from_json(item) for item in json.loads(annotations[ENTRIES]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
+def intact(secret: SecretState) -> bool:
+    """Whether the document is still the one that was written."""
+    return secret.annotations.get(CONTENT) == dockerconfig.digest(secret.dockerconfigjson)
+
+
+def credentials(secret: SecretState) -> tuple[Credential, ...]:
+    """The credentials in a secret, as far as its record and its document agree on their hosts."""
+    logins = dockerconfig.parse(secret.dockerconfigjson)
+    return tuple(
+        Credential(entry, *logins[entry.hosts[0]])
+        for entry in read(secret.annotations)
+        if entry.hosts and all(host in logins for host in entry.hosts)
+    )
+
+
+def earliest(entries: Iterable[Entry]) -> datetime:
+    """When the first of at least one entry expires."""
+    return min(entry.expires_at for entry in entries)
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-01-31T23:59:59Z`."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _entry_to_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "registry": entry.registry,
+        "hosts": entry.hosts,
+        "expiresAt": rfc3339(entry.expires_at),
+        "inputs": entry.inputs,
+    }
+
+
+def _entry_from_json(item: dict[str, Any]) -> Entry:
+    # Python 3.10 does not read the Z; anything that is not UTC does not parse and is drift.
+    expires_at = datetime.fromisoformat(item["expiresAt"].removesuffix("Z") + "+00:00")
+    return Entry(
+        registry=item["registry"],
+        hosts=tuple(item["hosts"]),
+        expires_at=expires_at,
+        inputs=item["inputs"],
+    )

@@ -1,0 +1,116 @@
+"""What a run came to: the verdict, and the report as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from acr_refresher.core.model import Request
+from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core.record import rfc3339
+
+FAILING = frozenset({Result.FAILED, Result.DEGRADED, Result.CONFLICT})
+"""Results that need somebody's attention, and fail the invocation of a timer."""
+
+REMEDIES: Mapping[Reason, str] = {
+    Reason.FOREIGN_SECRET: (
+        "a Secret of this name exists that acr-refresher did not write, so it is left alone:"
+        " delete it, exclude the namespace, or choose another secretName"
+    ),
+    Reason.REMOVAL_GUARD: (
+        "more than 30 % of the cluster's pull secrets would be removed in one run: check"
+        " watchNamespace and namespaceSelector; if it is meant, invoke by hand with force"
+    ),
+    Reason.CHANGED_MEANWHILE: (
+        "somebody replaced the Secret between reading and writing: the next run decides anew"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished run. `started_at` is the run's `now`."""
+
+    run: str
+    request: Request
+    started_at: datetime
+    clusters: tuple[ClusterOutcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cluster was served and nothing needs attention."""
+        return all(succeeded(cluster) for cluster in self.clusters)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The clusters that need attention."""
+        return tuple(one.cluster for one in self.clusters if not succeeded(one))
+
+
+def succeeded(cluster: ClusterOutcome) -> bool:
+    """Whether a cluster was served with nothing that needs attention."""
+    failing = any(secret.result in FAILING for secret in cluster.secrets)
+    return cluster.failure is None and not failing
+
+
+def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
+    """How many secrets came out how."""
+    return dict(Counter(secret.result.value for secret in secrets))
+
+
+def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:
+    """When the first of the secrets expires, as far as known."""
+    return min((one.expires_at for one in secrets if one.expires_at), default=None)
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report for a caller: JSON-able, keys in camelCase like the events', nothing secret."""
+    everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
+    return {
+        "run": report.run,
+        "trigger": report.request.trigger,
+        "reason": report.request.reason,
+        "force": report.request.force,
+        "dryRun": report.request.dry_run,
+        "startedAt": rfc3339(report.started_at),
+        "ok": report.ok,
+        "failing": list(report.failing),
+        "results": counts(everything),
+        "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
+    }
+
+
+def _cluster_to_json(cluster: ClusterOutcome) -> dict[str, Any]:
+    return {
+        "cluster": cluster.cluster,
+        "secret": cluster.secret,
+        "ok": succeeded(cluster),
+        "failure": _failure_to_json(cluster.failure) if cluster.failure else None,
+        "requests": cluster.requests,
+        "durationMs": round(cluster.duration.total_seconds() * 1000),
+        "secrets": [_secret_to_json(secret) for secret in cluster.secrets],
+    }
+
+
+def _secret_to_json(secret: SecretOutcome) -> dict[str, Any]:
+    return {
+        "namespace": secret.namespace,
+        "result": secret.result.value,
+        "reason": secret.reason.value,
+        "remedy": REMEDIES.get(secret.reason, ""),
+        "registryHosts": list(secret.hosts),
+        "serviceAccounts": list(secret.service_accounts),
+        "bound": list(secret.bound),
+        "waitingFor": list(secret.waiting_for),
+        "expiresAt": rfc3339(secret.expires_at) if secret.expires_at else None,
+        "failures": [_failure_to_json(failure) for failure in secret.failures],
+    }
+
+
+def _failure_to_json(failure: Failure) -> dict[str, str]:
+    fields: dict[str, str] = asdict(failure)
+    fields["requestId"] = fields.pop("request_id")
+    return fields
