@@ -50,7 +50,7 @@ def plan(
     ============  ===================  ==========================================================
 
     Only namespaces that were listed count: a Secret whose namespace was not (created between the
-    two lists) waits for the next run.
+    two lists) waits for the next run. A request for some registries only clears nothing.
     """
     survey = _Survey.of(wanted, state, request, now)
     actions = (
@@ -91,7 +91,7 @@ class _Survey:
         secret = self.secrets.get(namespace.name)
         ours = secret is not None and secret.managed
         selected = self.wanted.namespaces.selects(namespace.name, namespace.labels)
-        if not selected and not ours:
+        if not selected and (not ours or self.request.registries):
             return None
         if namespace.terminating:
             return LeaveNamespace(namespace.name, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)

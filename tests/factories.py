@@ -1,0 +1,112 @@
+"""Small builders of the core's types: a test names only what its case is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+
+from pydantic import SecretStr
+
+from acr_refresher.core import dockerconfig, record
+from acr_refresher.core.model import (
+    ClusterState,
+    Credential,
+    Entry,
+    NamespaceState,
+    PullSecret,
+    Registry,
+    Request,
+    SecretState,
+    ServiceAccountState,
+)
+from acr_refresher.core.selection import NamespaceSelection, ServiceAccountSelection
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+MAIN = Registry("main", "cri-main", "cn-hangzhou")
+PARTNER = Registry("partner", "cri-partner", "cn-beijing", role_chain=("acs:ram::2:role/pull",))
+
+
+def credential(
+    registry: Registry = MAIN,
+    expires_in: timedelta = HOUR,
+    hosts: tuple[str, ...] = (),
+    password: str = "token",
+) -> Credential:
+    entry = Entry(
+        registry=registry.name,
+        hosts=hosts or (f"{registry.name}.example.com",),
+        expires_at=NOW + expires_in,
+        inputs=record.inputs(registry),
+    )
+    return Credential(entry, "cr_temp_user", SecretStr(password))
+
+
+def secret(
+    *credentials: Credential,
+    namespace: str = "default",
+    managed: bool = True,
+    immutable: bool = False,
+    type_: str = record.SECRET_TYPE,
+    annotations: Mapping[str, str] | None = None,
+    document: str | None = None,
+) -> SecretState:
+    """Our Secret as a run would have written it, or what a case makes of it."""
+    written = record.write(credentials or (credential(),), NOW, "run-0")
+    return SecretState(
+        namespace=namespace,
+        uid=f"uid-{namespace}",
+        type=type_,
+        managed=managed,
+        immutable=immutable,
+        annotations=written.annotations if annotations is None else annotations,
+        dockerconfigjson=written.dockerconfigjson if document is None else SecretStr(document),
+    )
+
+
+def account(
+    name: str = "default", *references: str, namespace: str = "default"
+) -> ServiceAccountState:
+    return ServiceAccountState(namespace, name, "1", references)
+
+
+def state(
+    *secrets: SecretState,
+    namespaces: Sequence[NamespaceState | str] = ("default",),
+    accounts: Sequence[ServiceAccountState] = (),
+) -> ClusterState:
+    listed = (one if isinstance(one, NamespaceState) else namespace(one) for one in namespaces)
+    return ClusterState(tuple(listed), secrets, tuple(accounts))
+
+
+def namespace(name: str, *, terminating: bool = False, **labels: str) -> NamespaceState:
+    return NamespaceState(name, labels, terminating)
+
+
+def wanted(
+    *registries: Registry,
+    namespaces: tuple[str, ...] = ("default",),
+    excluded: tuple[str, ...] = (),
+    service_accounts: tuple[str, ...] = ("default",),
+) -> PullSecret:
+    return PullSecret(
+        name="acr-pull",
+        registries=registries or (MAIN,),
+        namespaces=NamespaceSelection(namespaces, excluded),
+        service_accounts=ServiceAccountSelection(service_accounts),
+        expiring_threshold=15 * MINUTE,
+    )
+
+
+def request(**asked: object) -> Request:
+    return Request(trigger="manual", **asked)  # type: ignore[arg-type]  # as Request takes them
+
+
+def logins(document: SecretStr) -> dict[str, str]:
+    """Host to password: what a puller would make of the document."""
+    return {
+        host: login.password.get_secret_value()
+        for host, login in dockerconfig.parse(document).items()
+    }

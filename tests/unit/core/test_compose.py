@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import pytest
+
+from acr_refresher.core import compose
+from acr_refresher.core.action import (
+    Action,
+    ApplySecret,
+    ClearNamespace,
+    LeaveNamespace,
+    ServeNamespace,
+)
+from acr_refresher.core.model import Credential, Registry, SecretContent
+from acr_refresher.core.outcome import Failure, Reason, Result
+from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins
+
+OLD, NEW = "old-token", "new-token"
+UNREACHABLE = Failure("unreachable", "no answer")
+
+
+def apply(
+    *mint: Registry,
+    kept: tuple[Credential, ...] = (),
+    fallback: tuple[Credential, ...] = (),
+    reason: Reason = Reason.NEAR_EXPIRY,
+    uid: str | None = "uid",
+) -> ApplySecret:
+    return ApplySecret(reason, mint, kept, fallback, uid)
+
+
+def content(wanted: ApplySecret, *minted: Credential) -> SecretContent | None:
+    return compose.content(wanted, {one.entry.registry: one for one in minted}, NOW, "run-7")
+
+
+def serve(
+    wanted: ApplySecret | None, *bind: str, waiting_for: tuple[str, ...] = ()
+) -> ServeNamespace:
+    return ServeNamespace(
+        namespace="default",
+        apply=wanted,
+        bind=tuple(account(name) for name in bind),
+        service_accounts=("builder", "default"),
+        waiting_for=waiting_for,
+        entries=(credential(MAIN, 10 * MINUTE).entry,),
+    )
+
+
+# ---- what is written -----------------------------------------------------------------------------
+
+
+def test_new_tokens_join_those_that_are_still_fresh() -> None:
+    wanted = apply(MAIN, kept=(credential(PARTNER, password=OLD),))
+    written = content(wanted, credential(MAIN, password=NEW))
+    assert written
+    assert logins(written.dockerconfigjson) == {
+        "main.example.com": NEW,
+        "partner.example.com": OLD,
+    }
+
+
+def test_a_registry_that_could_not_be_minted_keeps_its_valid_token() -> None:
+    old = (credential(MAIN, MINUTE, password=OLD), credential(PARTNER, MINUTE, password=OLD))
+    written = content(apply(MAIN, PARTNER, fallback=old), credential(MAIN, HOUR, password=NEW))
+    assert written
+    assert logins(written.dockerconfigjson) == {
+        "main.example.com": NEW,
+        "partner.example.com": OLD,
+    }
+    assert written.annotations["acr-refresher/expires-at"] == "2026-01-31T12:01:00Z"
+
+
+def test_with_nothing_minted_nothing_is_written() -> None:
+    assert content(apply(MAIN, fallback=(credential(MAIN, MINUTE),))) is None
+
+
+def test_dropping_a_registry_needs_no_minting() -> None:
+    written = content(apply(kept=(credential(MAIN, password=OLD),)))
+    assert written
+    assert logins(written.dockerconfigjson) == {"main.example.com": OLD}
+
+
+def test_an_empty_secret_is_never_written() -> None:
+    assert content(apply()) is None
+
+
+# ---- what came of it -----------------------------------------------------------------------------
+
+WRITTEN = content(apply(MAIN), credential(MAIN, HOUR))
+CREATE = apply(MAIN, reason=Reason.SECRET_MISSING, uid=None)
+RENEW = apply(MAIN)
+RENEW_ONE_OF_TWO = apply(MAIN, kept=(credential(PARTNER),))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "written", "unminted", "unwritten", "result"),
+    [
+        pytest.param(CREATE, WRITTEN, False, False, Result.CREATED, id="created"),
+        pytest.param(RENEW, WRITTEN, False, False, Result.RENEWED, id="renewed"),
+        pytest.param(RENEW, WRITTEN, True, False, Result.DEGRADED, id="written-without-one"),
+        pytest.param(RENEW, None, True, False, Result.FAILED, id="nothing-minted"),
+        pytest.param(
+            RENEW_ONE_OF_TWO, None, True, False, Result.DEGRADED, id="the-others-still-hold"
+        ),
+        pytest.param(RENEW, None, False, True, Result.FAILED, id="not-written"),
+        pytest.param(RENEW, WRITTEN, False, True, Result.FAILED, id="not-bound"),
+        pytest.param(RENEW, WRITTEN, True, True, Result.FAILED, id="neither"),
+        pytest.param(None, None, False, False, Result.UNCHANGED, id="fresh"),
+        pytest.param(None, None, False, True, Result.FAILED, id="fresh-but-not-bound"),
+    ],
+)
+def test_the_result_says_how_far_it_came(
+    wanted: ApplySecret | None,
+    written: SecretContent | None,
+    unminted: bool,
+    unwritten: bool,
+    result: Result,
+) -> None:
+    outcome = compose.served(
+        serve(wanted),
+        written,
+        unminted=(UNREACHABLE,) * unminted,
+        unwritten=(UNREACHABLE,) * unwritten,
+    )
+    assert outcome.result is result
+    assert outcome.reason is (wanted.reason if wanted else Reason.FRESH)
+    assert len(outcome.failures) == unminted + unwritten
+
+
+def test_a_fresh_secret_that_was_bound_says_so() -> None:
+    outcome = compose.served(serve(None, "builder"), bound=("builder",))
+    assert (outcome.result, outcome.bound) == (Result.BOUND, ("builder",))
+    assert outcome.service_accounts == ("builder", "default")
+
+
+def test_an_account_that_could_not_be_bound_is_not_among_the_bound() -> None:
+    outcome = compose.served(serve(None, "builder"), unwritten=(UNREACHABLE,))
+    assert (outcome.bound, outcome.service_accounts) == ((), ("default",))
+
+
+def test_waiting_for_an_account_is_no_failure() -> None:
+    outcome = compose.served(serve(None, waiting_for=("runner",)))
+    assert (outcome.result, outcome.waiting_for) == (Result.WAITING, ("runner",))
+
+
+def test_the_outcome_tells_hosts_and_expiry_of_what_is_there_now() -> None:
+    after = compose.served(serve(RENEW), WRITTEN)
+    before = compose.served(serve(RENEW), unminted=(UNREACHABLE,))
+    assert (after.expires_at, before.expires_at) == (NOW + HOUR, NOW + 10 * MINUTE)
+    assert after.hosts == ("main.example.com",)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "wanted", "result", "reason"),
+    [
+        ("gone", RENEW, Result.SKIPPED, Reason.NAMESPACE_GONE),
+        ("conflict", CREATE, Result.CONFLICT, Reason.FOREIGN_SECRET),
+        ("conflict", RENEW, Result.CONFLICT, Reason.CHANGED_MEANWHILE),
+        ("denied", RENEW, Result.FAILED, Reason.NEAR_EXPIRY),
+    ],
+)
+def test_a_refused_write_is_told_by_its_meaning(
+    meaning: str, wanted: ApplySecret, result: Result, reason: Reason
+) -> None:
+    outcome = compose.refused(serve(wanted), Failure(meaning, "no"), ())
+    assert (outcome.result, outcome.reason) == (result, reason)
+
+
+CLEAR = ClearNamespace("old", (account("default", "acr-pull", namespace="old"),), "uid")
+LEAVE = LeaveNamespace("theirs", Result.CONFLICT, Reason.FOREIGN_SECRET)
+
+
+def test_a_cleared_namespace_is_removed_unless_something_failed() -> None:
+    assert compose.cleared(CLEAR).result is Result.REMOVED
+    assert compose.cleared(CLEAR, (UNREACHABLE,)).result is Result.FAILED
+
+
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [
+        (serve(RENEW), Result.PLANNED),
+        (serve(None, "builder"), Result.PLANNED),
+        (serve(None), Result.UNCHANGED),
+        (CLEAR, Result.PLANNED),
+        (LEAVE, Result.CONFLICT),
+    ],
+)
+def test_a_preview_says_what_would_come(action: Action, result: Result) -> None:
+    assert compose.previewed(action).result is result
+
+
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [(serve(RENEW), Result.FAILED), (CLEAR, Result.FAILED), (LEAVE, Result.CONFLICT)],
+)
+def test_a_bug_fails_the_namespace_it_was_met_in(action: Action, result: Result) -> None:
+    assert compose.broken(action, Failure("bug", "x")).result is result

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from acr_refresher.core.action import (
+    Action,
+    ApplySecret,
+    ClearNamespace,
+    LeaveNamespace,
+    ServeNamespace,
+)
+from acr_refresher.core.model import ClusterState, PullSecret, SecretState
+from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.plan import plan
+from factories import (
+    HOUR,
+    MAIN,
+    MINUTE,
+    NOW,
+    PARTNER,
+    account,
+    credential,
+    namespace,
+    request,
+    secret,
+    state,
+    wanted,
+)
+
+BOUND = account("default", "theirs", "acr-pull")
+UNBOUND = account("default", "theirs")
+
+
+def planned(want: PullSecret, found: ClusterState, **asked: object) -> tuple[Action, ...]:
+    return plan(want, found, request(**asked), NOW)
+
+
+def served(want: PullSecret, found: ClusterState, **asked: object) -> ServeNamespace:
+    (action,) = planned(want, found, **asked)
+    assert isinstance(action, ServeNamespace)
+    return action
+
+
+def applied(want: PullSecret, found: ClusterState, **asked: object) -> ApplySecret:
+    apply = served(want, found, **asked).apply
+    assert apply is not None
+    return apply
+
+
+# ---- the truth table: secret state x reference state ---------------------------------------------
+
+
+@pytest.mark.parametrize("reference", [BOUND, UNBOUND], ids=["bound", "unbound"])
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        pytest.param((), Reason.SECRET_MISSING, id="none"),
+        pytest.param((secret(credential(expires_in=MINUTE)),), Reason.NEAR_EXPIRY, id="due"),
+        pytest.param((secret(),), None, id="fresh"),
+        pytest.param((secret(type_="Opaque"),), Reason.WRONG_TYPE, id="wrong-type"),
+        pytest.param((secret(document="{}"),), Reason.DATA_DRIFTED, id="drifted"),
+    ],
+)
+def test_a_selected_namespace_is_served(
+    found: tuple[SecretState, ...], reason: Reason | None, reference: object
+) -> None:
+    action = served(wanted(), state(*found, accounts=[reference]))  # type: ignore[list-item]  # both are accounts
+    assert (action.apply and action.apply.reason) == reason
+    assert action.bind == (() if reference is BOUND else (UNBOUND,))
+    assert action.service_accounts == ("default",)
+    assert action.waiting_for == ()
+
+
+def test_a_strangers_secret_is_a_conflict_and_nothing_is_bound() -> None:
+    found = state(secret(managed=False), accounts=[UNBOUND])
+    assert planned(wanted(), found) == (
+        LeaveNamespace("default", Result.CONFLICT, Reason.FOREIGN_SECRET),
+    )
+
+
+def test_a_strangers_secret_is_left_alone_even_by_force() -> None:
+    (action,) = planned(wanted(), state(secret(managed=False)), force=True)
+    assert action == LeaveNamespace("default", Result.CONFLICT, Reason.FOREIGN_SECRET)
+
+
+def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
+    theirs = account("runner", "acr-pull-2", namespace="old")
+    ours = account("default", "theirs", "acr-pull", namespace="old")
+    kept = [secret(namespace=f"n{i}") for i in range(4)]
+    found = state(
+        secret(namespace="old"),
+        *kept,
+        namespaces=["old", *(one.namespace for one in kept)],
+        accounts=[theirs, ours],
+    )
+    actions = planned(wanted(namespaces=("n*",)), found)
+    assert actions[0] == ClearNamespace("old", (ours,), "uid-old")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(state(namespaces=["other"]), id="no-secret"),
+        pytest.param(
+            state(secret(namespace="other", managed=False), namespaces=["other"]), id="a-strangers"
+        ),
+        pytest.param(state(secret(namespace="unlisted"), namespaces=[]), id="not-listed-yet"),
+        pytest.param(state(namespaces=[namespace("other", terminating=True)]), id="ending"),
+    ],
+)
+def test_what_is_neither_selected_nor_ours_is_not_mentioned(found: ClusterState) -> None:
+    assert planned(wanted(), found) == ()
+
+
+@pytest.mark.parametrize("selected", ["ending", "another"])
+def test_a_terminating_namespace_is_skipped(selected: str) -> None:
+    found = state(secret(namespace="ending"), namespaces=[namespace("ending", terminating=True)])
+    assert planned(wanted(namespaces=(selected,)), found) == (
+        LeaveNamespace("ending", Result.SKIPPED, Reason.NAMESPACE_TERMINATING),
+    )
+
+
+# ---- service accounts ----------------------------------------------------------------------------
+
+
+def test_every_service_account_is_bound_on_a_star() -> None:
+    accounts = [account("builder"), account("default", "acr-pull"), account("runner", "theirs")]
+    action = served(wanted(service_accounts=()), state(secret(), accounts=accounts))
+    assert action.bind == (account("builder"), account("runner", "theirs"))
+    assert action.service_accounts == ("builder", "default", "runner")
+
+
+def test_a_named_account_that_does_not_exist_is_waited_for() -> None:
+    want = wanted(service_accounts=("default", "builder"))
+    action = served(want, state(secret(), accounts=[BOUND]))
+    assert (action.bind, action.waiting_for) == ((), ("builder",))
+
+
+def test_accounts_of_other_namespaces_do_not_count() -> None:
+    action = served(wanted(), state(secret(), accounts=[account(namespace="elsewhere")]))
+    assert (action.bind, action.waiting_for) == ((), ("default",))
+
+
+# ---- what is minted, what is kept ----------------------------------------------------------------
+
+BOTH = wanted(MAIN, PARTNER)
+
+
+def test_only_the_registry_that_is_due_is_minted() -> None:
+    due, fresh = credential(MAIN, MINUTE), credential(PARTNER, HOUR)
+    apply = applied(BOTH, state(secret(due, fresh)))
+    assert apply.mint == (MAIN,)
+    assert apply.kept == (fresh,)
+    assert apply.fallback == (due,)
+    assert apply.uid == "uid-default"
+
+
+def test_an_expired_credential_is_no_fallback() -> None:
+    apply = applied(BOTH, state(secret(credential(MAIN, -MINUTE), credential(PARTNER, HOUR))))
+    assert (apply.reason, apply.mint, apply.fallback) == (Reason.EXPIRED, (MAIN,), ())
+
+
+def test_the_most_telling_of_several_reasons_is_given() -> None:
+    found = secret(credential(MAIN, MINUTE))
+    apply = applied(BOTH, state(found))
+    assert apply.reason is Reason.REGISTRY_MISSING
+    assert apply.mint == (MAIN, PARTNER)
+
+
+def test_a_registry_no_longer_wanted_is_dropped_without_minting() -> None:
+    apply = applied(wanted(MAIN), state(secret(credential(MAIN), credential(PARTNER))))
+    assert apply.reason is Reason.REGISTRY_REMOVED
+    assert apply.mint == ()
+    assert apply.kept == (credential(MAIN),)
+
+
+def test_force_mints_everything_anew_with_the_old_to_fall_back_on() -> None:
+    held = (credential(MAIN), credential(PARTNER))
+    apply = applied(BOTH, state(secret(*held)), force=True)
+    assert (apply.reason, apply.mint, apply.fallback) == (Reason.FORCED, (MAIN, PARTNER), held)
+
+
+@pytest.mark.parametrize("found", [secret(type_="Opaque"), secret(immutable=True)])
+def test_what_cannot_be_changed_is_replaced(found: SecretState) -> None:
+    apply = applied(wanted(), state(found))
+    assert (apply.replace, apply.uid) == (True, "uid-default")
+
+
+# ---- the request's scope -------------------------------------------------------------------------
+
+
+def test_only_the_namespaces_asked_for_are_looked_at() -> None:
+    found = state(namespaces=["team-a", "team-b", "prod"])
+    actions = planned(wanted(namespaces=("all",)), found, namespaces=("team-*",))
+    assert [action.namespace for action in actions] == ["team-a", "team-b"]
+
+
+def test_only_the_registries_asked_for_are_minted_and_the_others_kept() -> None:
+    held = (credential(MAIN, MINUTE), credential(PARTNER, MINUTE))
+    apply = applied(BOTH, state(secret(*held)), registries=("part*",), force=True)
+    assert apply.mint == (PARTNER,)
+    assert apply.kept == (held[0],)
+
+
+def test_a_request_for_some_registries_removes_nothing() -> None:
+    found = state(secret(namespace="old"), namespaces=["old"])
+    assert planned(wanted(), found, registries=("main",), force=True) == ()
+
+
+# ---- the removal guard ---------------------------------------------------------------------------
+
+
+def cluster_of(deselected: int, selected: int) -> ClusterState:
+    names = [f"old-{i}" for i in range(deselected)] + [f"new-{i}" for i in range(selected)]
+    return state(*(secret(namespace=name) for name in names), namespaces=names)
+
+
+@pytest.mark.parametrize(
+    ("deselected", "selected", "refused"),
+    [(3, 7, False), (4, 6, True), (1, 2, True), (1, 0, True), (0, 1, False)],
+)
+def test_more_than_thirty_percent_are_not_removed_at_once(
+    deselected: int, selected: int, refused: bool
+) -> None:
+    actions = planned(wanted(namespaces=("new-*",)), cluster_of(deselected, selected))
+    refusals = [action for action in actions if isinstance(action, LeaveNamespace)]
+    assert len(refusals) == (deselected if refused else 0)
+    assert all(
+        (one.result, one.reason) == (Result.FAILED, Reason.REMOVAL_GUARD) for one in refusals
+    )
+    assert sum(isinstance(one, ServeNamespace) for one in actions) == selected
+
+
+def test_force_overrides_the_guard() -> None:
+    actions = planned(wanted(namespaces=("new-*",)), cluster_of(5, 0), force=True)
+    assert all(isinstance(action, ClearNamespace) for action in actions)
+    assert len(actions) == 5
+
+
+def test_strangers_secrets_do_not_soften_the_guard() -> None:
+    found = cluster_of(1, 2)
+    strangers = tuple(secret(namespace=f"s{i}", managed=False) for i in range(10))
+    actions = planned(
+        wanted(namespaces=("new-*",)), replace(found, secrets=found.secrets + strangers)
+    )
+    assert LeaveNamespace("old-0", Result.FAILED, Reason.REMOVAL_GUARD) in actions

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from acr_refresher.core import dockerconfig, record
+from factories import HOUR, MAIN, NOW, PARTNER, credential, logins, secret
+
+
+def test_what_was_written_is_read_back() -> None:
+    held = (credential(MAIN, HOUR), credential(PARTNER, 2 * HOUR, ("a.example", "b.example")))
+    found = secret(*held)
+    assert record.intact(found)
+    assert record.read(found.annotations) == tuple(one.entry for one in held)
+    assert record.credentials(found) == held
+
+
+def test_people_can_read_when_it_expires_and_which_run_wrote_it() -> None:
+    written = record.write((credential(MAIN, HOUR), credential(PARTNER, 2 * HOUR)), NOW, "run-7")
+    assert written.annotations["acr-refresher/expires-at"] == "2026-01-31T13:00:00Z"
+    assert written.annotations["acr-refresher/refreshed-at"] == "2026-01-31T12:00:00Z"
+    assert written.annotations["acr-refresher/run"] == "run-7"
+
+
+def test_every_host_of_an_entry_logs_in_with_its_token() -> None:
+    held = (
+        credential(MAIN, hosts=("a.example", "b.example:5000"), password="one"),
+        credential(PARTNER, hosts=("c.example",), password="two"),
+    )
+    written = record.write(held, NOW, "run-7")
+    assert logins(written.dockerconfigjson) == {
+        "a.example": "one",
+        "b.example:5000": "one",
+        "c.example": "two",
+    }
+
+
+def test_the_order_of_credentials_makes_no_difference() -> None:
+    one, two = credential(MAIN), credential(PARTNER)
+    assert record.write((one, two), NOW, "r") == record.write((two, one), NOW, "r")
+
+
+def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
+    written = record.write((credential(password="hunter2hunter2"),), NOW, "run-7")
+    assert "hunter2" not in repr(written)
+    assert "hunter2" not in json.dumps(dict(written.annotations))
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        pytest.param({}, id="no-record"),
+        pytest.param({record.ENTRIES: "not JSON"}, id="not-json"),
+        pytest.param({record.ENTRIES: "7"}, id="not-a-list"),
+        pytest.param({record.ENTRIES: "[7]"}, id="not-objects"),
+        pytest.param({record.ENTRIES: '[{"registry":"main"}]'}, id="keys-missing"),
+        pytest.param(
+            {
+                record.ENTRIES: '[{"registry":"m","hosts":["h"],"inputs":"i",'
+                '"expiresAt":"2026-01-31T13:00:00+08:00"}]'
+            },
+            id="not-utc",
+        ),
+        pytest.param(
+            {record.ENTRIES: '[{"registry":"m","hosts":["h"],"inputs":"i","expiresAt":7}]'},
+            id="expiry-is-no-text",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_none(annotations: dict[str, str]) -> None:
+    assert record.read(annotations) == ()
+
+
+def test_an_edited_document_is_not_intact() -> None:
+    assert not record.intact(replace(secret(), dockerconfigjson=SecretStr("{}")))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("[]", id="not-an-object"),
+        pytest.param('{"auths":[]}', id="auths-not-an-object"),
+        pytest.param('{"auths":{"main.example.com":7}}', id="entry-not-an-object"),
+        pytest.param('{"auths":{"main.example.com":{"auth":7}}}', id="auth-not-text"),
+        pytest.param('{"auths":{"main.example.com":{"auth":"!!!"}}}', id="auth-not-base64"),
+        pytest.param('{"auths":{"main.example.com":{"auth":"Zm9v"}}}', id="auth-without-colon"),
+        pytest.param('{"auths":{"main.example.com":{"auth":"//8="}}}', id="auth-not-utf-8"),
+        pytest.param('{"auths":{"other.example.com":{"auth":"YTpi"}}}', id="another-host"),
+    ],
+)
+def test_credentials_that_cannot_be_read_are_left_out(document: str) -> None:
+    assert record.credentials(secret(document=document)) == ()
+
+
+@given(st.text(), st.text())
+def test_any_password_comes_back_as_it_was(password: str, host: str) -> None:
+    document = dockerconfig.build((credential(password=password, hosts=(host or "h",)),))
+    assert logins(document) == {host or "h": password}
+
+
+def test_times_are_written_in_utc() -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=8)))
+    assert record.rfc3339(elsewhere) == "2026-01-31T12:00:00Z"

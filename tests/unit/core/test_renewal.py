@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from acr_refresher.core import renewal
+from acr_refresher.core.model import Registry
+from acr_refresher.core.outcome import Reason
+from factories import HOUR, MAIN, MINUTE, NOW, credential, secret
+
+FRESH = renewal.Facts(
+    registry=MAIN,
+    secret=secret(),
+    entry=credential().entry,
+    intact=True,
+    force=False,
+    threshold=15 * MINUTE,
+    now=NOW,
+)
+
+
+def expiring(left: timedelta) -> renewal.Facts:
+    return replace(FRESH, entry=credential(expires_in=left).entry)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        pytest.param(FRESH, None, id="fresh"),
+        pytest.param(replace(FRESH, secret=None), Reason.SECRET_MISSING, id="no-secret"),
+        pytest.param(
+            replace(FRESH, secret=secret(type_="Opaque")), Reason.WRONG_TYPE, id="another-type"
+        ),
+        pytest.param(
+            replace(FRESH, secret=secret(immutable=True)), Reason.WRONG_TYPE, id="immutable"
+        ),
+        pytest.param(replace(FRESH, intact=False), Reason.DATA_DRIFTED, id="edited"),
+        pytest.param(replace(FRESH, entry=None), Reason.REGISTRY_MISSING, id="new-registry"),
+        pytest.param(
+            replace(FRESH, registry=replace(MAIN, instance_id="cri-other")),
+            Reason.INPUTS_CHANGED,
+            id="another-instance",
+        ),
+        pytest.param(
+            replace(FRESH, registry=replace(MAIN, region_id="cn-beijing")),
+            Reason.INPUTS_CHANGED,
+            id="another-region",
+        ),
+        pytest.param(
+            replace(FRESH, registry=replace(MAIN, domains=("a.example.com",))),
+            Reason.INPUTS_CHANGED,
+            id="other-domains",
+        ),
+        pytest.param(
+            replace(FRESH, registry=replace(MAIN, role_chain=("acs:ram::2:role/x",))),
+            Reason.INPUTS_CHANGED,
+            id="another-role",
+        ),
+        pytest.param(
+            replace(FRESH, registry=replace(MAIN, session_duration=12 * HOUR)),
+            None,
+            id="a-longer-validity-takes-effect-at-the-next-renewal",
+        ),
+        pytest.param(replace(FRESH, force=True), Reason.FORCED, id="forced"),
+        pytest.param(expiring(timedelta()), Reason.EXPIRED, id="expires-this-very-moment"),
+        pytest.param(expiring(-HOUR), Reason.EXPIRED, id="expired"),
+        pytest.param(expiring(15 * MINUTE), Reason.NEAR_EXPIRY, id="at-the-threshold"),
+        pytest.param(expiring(15 * MINUTE + timedelta(seconds=1)), None, id="before-the-threshold"),
+    ],
+)
+def test_an_entry_is_due_for_the_reason_that_was_found(
+    facts: renewal.Facts, reason: Reason | None
+) -> None:
+    assert renewal.due(facts) is reason
+
+
+def test_the_most_telling_reason_wins() -> None:
+    """With everything wrong at once, mending the first finding shows the next."""
+    everything = renewal.Facts(
+        registry=Registry("main", "cri-new", "cn-beijing"),
+        secret=None,
+        entry=None,
+        intact=False,
+        force=True,
+        threshold=HOUR,
+        now=NOW,
+    )
+    found = []
+    for mend in (
+        {},
+        {"secret": secret(type_="Opaque")},
+        {"secret": secret()},
+        {"intact": True},
+        {"entry": credential(expires_in=-HOUR).entry},
+        {"registry": MAIN},
+        {"force": False},
+        {"entry": credential(expires_in=MINUTE).entry},
+        {"entry": credential(expires_in=2 * HOUR).entry},
+    ):
+        everything = replace(everything, **mend)
+        found.append(renewal.due(everything))
+    assert found == [
+        Reason.SECRET_MISSING,
+        Reason.WRONG_TYPE,
+        Reason.DATA_DRIFTED,
+        Reason.REGISTRY_MISSING,
+        Reason.INPUTS_CHANGED,
+        Reason.FORCED,
+        Reason.EXPIRED,
+        Reason.NEAR_EXPIRY,
+        None,
+    ]
+    assert list(Reason)[:8] == found[:8], "the enum lists reasons in the order of the checks"

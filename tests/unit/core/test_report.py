@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core.report import Report, counts, earliest_expiry, to_json
+from factories import HOUR, NOW, request
+
+DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
+
+
+def outcome(result: Result, reason: Reason = Reason.FRESH, **more: object) -> SecretOutcome:
+    return SecretOutcome(namespace="default", result=result, reason=reason, **more)  # type: ignore[arg-type]  # as SecretOutcome takes them
+
+
+def report(*clusters: ClusterOutcome) -> Report:
+    return Report("run-7", request(reason="suspected leak", force=True), NOW, clusters)
+
+
+@pytest.mark.parametrize(
+    ("result", "ok"),
+    [
+        (Result.CREATED, True),
+        (Result.RENEWED, True),
+        (Result.BOUND, True),
+        (Result.UNCHANGED, True),
+        (Result.WAITING, True),
+        (Result.REMOVED, True),
+        (Result.SKIPPED, True),
+        (Result.PLANNED, True),
+        (Result.DEGRADED, False),
+        (Result.CONFLICT, False),
+        (Result.FAILED, False),
+    ],
+)
+def test_a_run_is_well_unless_something_needs_attention(result: Result, ok: bool) -> None:
+    cluster = ClusterOutcome(cluster="a", secret="acr-pull", secrets=(outcome(result),))
+    assert report(cluster).ok is ok
+    assert report(cluster).failing == (() if ok else ("a",))
+
+
+def test_a_cluster_that_could_not_be_served_fails_the_run() -> None:
+    well = ClusterOutcome(cluster="a", secret="acr-pull")
+    ill = ClusterOutcome(cluster="b", secret="acr-pull", failure=DENIED)
+    assert report(well).ok
+    assert report(well, ill).failing == ("b",)
+
+
+def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
+    secrets = (
+        outcome(Result.RENEWED, expires_at=NOW + 2 * HOUR),
+        outcome(Result.RENEWED, expires_at=NOW + HOUR),
+        outcome(Result.SKIPPED),
+    )
+    assert counts(secrets) == {"renewed": 2, "skipped": 1}
+    assert earliest_expiry(secrets) == NOW + HOUR
+    assert earliest_expiry(()) is None
+
+
+def test_the_report_is_plain_json_that_names_what_to_do() -> None:
+    secrets = (
+        outcome(Result.CONFLICT, Reason.FOREIGN_SECRET),
+        outcome(Result.RENEWED, Reason.FORCED, hosts=("h",), expires_at=NOW + HOUR),
+        outcome(Result.DEGRADED, Reason.NEAR_EXPIRY, failures=(DENIED,)),
+    )
+    cluster = ClusterOutcome(cluster="a", secret="acr-pull", secrets=secrets)
+    unserved = ClusterOutcome(cluster="b", secret="acr-pull", failure=DENIED)
+    told = json.loads(json.dumps(to_json(report(cluster, unserved))))
+    assert told["reason"] == "suspected leak"
+    assert told["results"] == {"conflict": 1, "renewed": 1, "degraded": 1}
+    conflict, renewed, degraded = told["clusters"][0]["secrets"]
+    assert "delete it, exclude the namespace" in conflict["remedy"]
+    assert renewed["expiresAt"] == "2026-01-31T13:00:00Z"
+    assert degraded["failures"][0]["requestId"] == "REQ-1"
+    assert told["clusters"][1]["failure"]["meaning"] == "denied"
