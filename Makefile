@@ -1,0 +1,35 @@
+# Everything runs in a virtual environment of its own, installed from the lock file.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := function:infra
+
+.PHONY: demo test check lock schema clean
+
+demo: $(VENV)/installed  ## the main job, on this machine: two minutes of a platform team's day
+	@$(BIN)/python -m demo
+
+test: $(VENV)/installed  ## all tests
+	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/coverage report --include='function/acr_refresher/core/*' --fail-under=100
+
+check: $(VENV)/installed  ## ruff, mypy strict, the import contracts, the lock files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	infra/lock --check
+
+lock: $(VENV)/installed  ## bring the lock files up to requirements*.in
+	infra/lock
+
+schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
+	$(BIN)/python -m acr_refresher.config.schema >function/config.schema.json
+
+$(VENV)/installed: requirements-dev.txt
+	$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
