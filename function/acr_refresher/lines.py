@@ -1,6 +1,7 @@
 """The canonical log lines: one a run, one a cluster, one a secret that changed or should have.
 
-Event names and keys are stable: dashboards and alerts query them.
+Event names and keys are stable: dashboards and alerts query them. The run's id is bound around all
+of them as `run`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ QUIET = frozenset({Result.UNCHANGED, Result.WAITING, Result.SKIPPED, Result.PLAN
 log = get_logger()
 
 
-def secret_line(run: str, cluster: str, secret: str, outcome: SecretOutcome) -> None:
+def secret_line(cluster: str, secret: str, outcome: SecretOutcome) -> None:
     """`secret.created`, `.renewed`, `.bound`, `.removed`, `.degraded`, `.conflict`, `.failed`."""
     if outcome.result in QUIET:
         return
     write = log.warning if outcome.result in FAILING else log.info
     write(
         f"secret.{outcome.result.value}",
-        run=run,
         cluster=cluster,
         namespace=outcome.namespace,
         secret=secret,
@@ -46,12 +46,11 @@ def secret_line(run: str, cluster: str, secret: str, outcome: SecretOutcome) -> 
     )
 
 
-def cluster_line(run: str, outcome: ClusterOutcome) -> None:
+def cluster_line(outcome: ClusterOutcome) -> None:
     """`cluster.served`, or `cluster.failed` where it could not be served at all."""
     write = log.info if succeeded(outcome) else log.warning
     write(
         "cluster.failed" if outcome.failure else "cluster.served",
-        run=run,
         cluster=outcome.cluster,
         secret=outcome.secret,
         ok=succeeded(outcome),
@@ -69,7 +68,6 @@ def run_line(report: Report, duration: timedelta) -> None:
     write = log.info if report.ok else log.warning
     write(
         "run.finished",
-        run=report.run,
         **_asked(report.request),
         ok=report.ok,
         clusters=len(report.clusters),

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from structlog.contextvars import bound_contextvars
+
 from acr_refresher.apply import Applier
 from acr_refresher.config import Config
 from acr_refresher.core import compose
@@ -65,6 +67,11 @@ class Context:
 
 async def run(context: Context, config: Config, outside: Outside) -> Report:
     """Serve every cluster the request is about. One broken cluster never stops another."""
+    with bound_contextvars(run=context.run):
+        return await _run(context, config, outside)
+
+
+async def _run(context: Context, config: Config, outside: Outside) -> Report:
     session = f"acr-refresher-{context.run}"
     minter = Minter(outside.sts, outside.registry_api, outside.function, session, context.now)
     serving = _Serving(context, outside, minter, time.monotonic())
@@ -119,7 +126,7 @@ class _Serving:
             requests=requests,
             duration=timedelta(seconds=time.monotonic() - began),
         )
-        cluster_line(self.context.run, outcome)
+        cluster_line(outcome)
         return outcome
 
     async def _visit(self, cluster: Cluster) -> tuple[int, tuple[SecretOutcome, ...]]:
@@ -157,7 +164,7 @@ class _Serving:
             outcome = await applier.apply(action)
         except Exception as error:  # noqa: BLE001 - a bug met in one namespace must not stop others
             outcome = compose.broken(action, _bug(error))
-        secret_line(self.context.run, cluster, applier.secret, outcome)
+        secret_line(cluster, applier.secret, outcome)
         return outcome
 
 

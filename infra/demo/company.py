@@ -1,0 +1,89 @@
+"""The cloud that function/config.yaml speaks of: four accounts, two registries, two ACK clusters.
+
+Roles have exactly the policies of infra/ram, and nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from localcloud.ram_files import load_policy
+from localcloud.world import AckCluster, Domain, Endpoint, RegistryInstance, Role, World
+from localkube.cluster import KubeCluster
+
+HOME, PARTNER, BEIJING = "1000000000000001", "2000000000000002", "3000000000000003"
+PREFIX = "acr-refresher-"
+FUNCTION_ROLE = f"acs:ram::{HOME}:role/{PREFIX}function"
+REGION = "cn-hangzhou"
+
+MAIN_REGISTRY = RegistryInstance(
+    "cri-acmehz0000000001",
+    REGION,
+    HOME,
+    (
+        Endpoint("internet", (Domain("acme-registry.cn-hangzhou.cr.aliyuncs.com"),)),
+        Endpoint("vpc", (Domain("acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com"),)),
+    ),
+)
+PARTNER_REGISTRY = RegistryInstance(
+    "cri-partnerbj00000001",
+    "cn-beijing",
+    PARTNER,
+    (Endpoint("internet", (Domain("partner-registry.cn-beijing.cr.aliyuncs.com"),)),),
+)
+
+ACK_CLUSTERS = {
+    "prod-hangzhou": ("c1d00000000000000000000000000001", REGION, HOME),
+    "prod-beijing": ("c1d00000000000000000000000000002", "cn-beijing", BEIJING),
+}
+
+
+def company(clusters: dict[str, KubeCluster], main: RegistryInstance = MAIN_REGISTRY) -> World:
+    """The world in which the named clusters are the ACK clusters of the same names."""
+    return World(
+        roles=(
+            _function_role(main),
+            *(_cluster_role(account) for account in (HOME, BEIJING)),
+            _registry_role(PARTNER_REGISTRY),
+        ),
+        registries=(main, PARTNER_REGISTRY),
+        clusters=tuple(_ack_cluster(name, clusters[name]) for name in ACK_CLUSTERS),
+    )
+
+
+def _function_role(registry: RegistryInstance) -> Role:
+    return Role(
+        HOME,
+        f"{PREFIX}function",
+        load_policy("function-role.trust"),
+        (load_policy("function-role.policy", name_prefix=PREFIX), _pull_policy(registry)),
+    )
+
+
+def _cluster_role(account: str) -> Role:
+    trust = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
+    return Role(account, f"{PREFIX}cluster", trust, (load_policy("cluster-account-role.policy"),))
+
+
+def _registry_role(registry: RegistryInstance) -> Role:
+    trust = load_policy("registry-account-role.trust", function_role_arn=FUNCTION_ROLE)
+    return Role(registry.account, f"{PREFIX}registry", trust, (_pull_policy(registry),))
+
+
+def _pull_policy(registry: RegistryInstance) -> dict[str, object]:
+    return load_policy(
+        "registry-account-role.policy",
+        region=registry.region,
+        account=registry.account,
+        instance=registry.id,
+    )
+
+
+def _ack_cluster(name: str, cluster: KubeCluster) -> AckCluster:
+    cluster_id, region, account = ACK_CLUSTERS[name]
+
+    def issue_kubeconfig(_caller_arn: str, validity: timedelta) -> tuple[str, datetime]:
+        expires_at = datetime.now(timezone.utc) + validity
+        return cluster.kubeconfig(validity=validity), expires_at
+
+    return AckCluster(cluster_id, name, region, account, issue_kubeconfig)
