@@ -24,7 +24,8 @@ lock: $(VENV)/installed  ## bring the lock files up to requirements*.in
 	infra/lock
 
 schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
-	$(BIN)/python -m acr_refresher.config.schema >function/config.schema.json
+	$(BIN)/python -c 'import json; from acr_refresher.config.document import json_schema; \
+	  print(json.dumps(json_schema(), indent=2, ensure_ascii=False))' >function/config.schema.json
 
 $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }

@@ -5,6 +5,7 @@ Roles have exactly the policies of infra/ram, and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from localcloud.ram_files import load_policy
@@ -38,16 +39,18 @@ ACK_CLUSTERS = {
 }
 
 
-def company(clusters: dict[str, KubeCluster], main: RegistryInstance = MAIN_REGISTRY) -> World:
+def company(clusters: Mapping[str, KubeCluster]) -> World:
     """The world in which the named clusters are the ACK clusters of the same names."""
     return World(
         roles=(
-            _function_role(main),
+            _function_role(MAIN_REGISTRY),
             *(_cluster_role(account) for account in (HOME, BEIJING)),
             _registry_role(PARTNER_REGISTRY),
         ),
-        registries=(main, PARTNER_REGISTRY),
-        clusters=tuple(_ack_cluster(name, clusters[name]) for name in ACK_CLUSTERS),
+        registries=(MAIN_REGISTRY, PARTNER_REGISTRY),
+        clusters=tuple(
+            _ack_cluster(name, clusters[name]) for name in ACK_CLUSTERS if name in clusters
+        ),
     )
 
 

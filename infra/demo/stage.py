@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,7 +21,6 @@ from demo.company import FUNCTION_ROLE, HOME, REGION, company
 from localcloud.cloud import Cloud
 from localcloud.server import serving
 from localcloud.sessions import Session
-from localcloud.world import World
 from localkube.cluster import KubeCluster
 
 CODE_ROOT = Path(__file__).resolve().parents[2] / "function"
@@ -55,18 +54,24 @@ class Stage:
 
 
 @contextmanager
-def stage(
-    clusters: Mapping[str, KubeCluster],
-    world: Callable[[dict[str, KubeCluster]], World] = company,
-    config: str | None = None,
-    **cloud_settings: Any,
+def stage(clusters: Mapping[str, KubeCluster], config: str | None = None) -> Iterator[Stage]:
+    """The function in the company's cloud, with function/config.yaml or another text of one."""
+    cloud = Cloud(company(clusters))
+    with serving(cloud) as proxy, deployed(cloud, proxy, clusters, config) as function:
+        yield function
+
+
+@contextmanager
+def deployed(
+    cloud: Cloud, proxy: str, clusters: Mapping[str, KubeCluster], config: str | None = None
 ) -> Iterator[Stage]:
-    """Put the function up with function/config.yaml, or another text of one; end it all on exit."""
-    cloud = Cloud(world(dict(clusters)), **cloud_settings)
+    """The function, deployed to a cloud that is being served; all gone on exit.
+
+    Each cluster's kubeconfig stands beside the configuration as `kubeconfigs/NAME.yaml`.
+    """
     with ExitStack() as scene:
         folder = Path(scene.enter_context(tempfile.TemporaryDirectory(prefix="acr-refresher-")))
         _write_config(folder, config, clusters)
-        proxy = scene.enter_context(serving(cloud))
         variables = {
             "ACR_REFRESHER_CONFIG": str(folder / "config.yaml"),
             "ACR_REFRESHER_LOCAL_CLOUD": proxy,

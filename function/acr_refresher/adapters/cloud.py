@@ -1,0 +1,112 @@
+"""What the SDKs of STS, CR and CS share: how requests leave, and in which threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from acr_refresher.adapters.cloud_errors import CloudCall, port_error
+from acr_refresher.ports import CloudCredentials
+
+LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
+
+CONNECT_TIMEOUT = timedelta(seconds=3)
+READ_TIMEOUT = timedelta(seconds=8)
+THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CloudTransport:
+    """How requests reach the cloud: over HTTPS, certificates verified.
+
+    With `local_cloud` they go, as plain HTTP, to a stand-in on this machine that acts as a forward
+    proxy and so sees the real host names. It is for development; an address that is not a
+    loopback one is a ValueError.
+    """
+
+    local_cloud: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.local_cloud is not None and not _is_loopback_http(self.local_cloud):
+            raise ValueError(
+                f"{LOCAL_CLOUD_VARIABLE} must be http://127.0.0.1:PORT: requests to the cloud go "
+                "unencrypted only to a stand-in on this machine"
+            )
+
+
+def transport_from_environment(environ: Mapping[str, str]) -> CloudTransport:
+    """HTTPS, unless ACR_REFRESHER_LOCAL_CLOUD names a stand-in. ValueError: not a loopback one."""
+    return CloudTransport(environ.get(LOCAL_CLOUD_VARIABLE) or None)
+
+
+class CloudSdk:
+    """Configures the SDKs' clients and runs their blocking calls in threads.
+
+    The SDKs' own `_async` methods open a connection for each call; the blocking ones keep theirs.
+    """
+
+    def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
+        self._transport = transport
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
+
+    def config(self, caller: CloudCredentials, host: str, region_id: str) -> Any:
+        """The `Config` of a client. Without `retry_options` the SDK sends a request once."""
+        from alibabacloud_tea_openapi.utils_models import (  # noqa: PLC0415 - half a second of CPU
+            Config,
+        )
+
+        token = caller.security_token
+        return Config(
+            access_key_id=caller.access_key_id,
+            access_key_secret=caller.access_key_secret.get_secret_value(),
+            security_token=token.get_secret_value() if token else None,
+            endpoint=host,
+            region_id=region_id,
+            protocol="http" if self._transport.local_cloud else "https",
+            http_proxy=self._transport.local_cloud,
+            connect_timeout=_milliseconds(CONNECT_TIMEOUT),
+            read_timeout=_milliseconds(READ_TIMEOUT),
+        )
+
+    async def ask(
+        self, call: CloudCall, send: Callable[[Any, Any], Any], request: Any
+    ) -> dict[str, Any]:
+        """The body of the answer to `send(request, runtime options)`, made in a thread.
+
+        Whatever the SDK raises becomes a PortError.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, _body, send, request)
+        except Exception as error:
+            raise port_error(error, call) from error
+
+    def close(self) -> None:
+        """Give the threads back; calls under way end by their own time-outs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _body(send: Callable[[Any, Any], Any], request: Any) -> dict[str, Any]:
+    from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - loaded with the client
+
+    answer = send(request, RuntimeOptions())
+    body: dict[str, Any] = (answer if isinstance(answer, dict) else answer.to_map())["body"]
+    return body
+
+
+def _is_loopback_http(url: str) -> bool:
+    """An address, not a name: that may lead anywhere."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return False
+    return url in {f"http://127.0.0.1:{port}", f"http://[::1]:{port}"}
+
+
+def _milliseconds(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)

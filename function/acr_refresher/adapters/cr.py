@@ -1,0 +1,101 @@
+"""Container Registry Enterprise Edition 2018-12-01: tokens and domains of an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from pydantic import SecretStr
+
+from acr_refresher.adapters.cloud import CloudSdk
+from acr_refresher.adapters.cloud_errors import CloudCall, Refusal, reading_answer, refused
+from acr_refresher.core.model import Registry
+from acr_refresher.ports import CloudCredentials, ContainerRegistry, Invalid, RegistryToken
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class CrClient(ContainerRegistry):
+    """CR at the endpoint of each registry's own region."""
+
+    def __init__(self, sdk: CloudSdk) -> None:
+        self._sdk = sdk
+
+    async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
+        """GetAuthorizationToken. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
+        from alibabacloud_cr20181201.models import (  # noqa: PLC0415 - not where no token is due
+            GetAuthorizationTokenRequest,
+        )
+
+        request = GetAuthorizationTokenRequest(instance_id=registry.instance_id)
+        call = _call("GetAuthorizationToken", caller, registry)
+        client = self._client(caller, registry)
+        answer = await self._ask(call, client.get_authorization_token_with_options, request)
+        with reading_answer(call, answer["RequestId"]):
+            return RegistryToken(
+                answer["TempUsername"],
+                SecretStr(answer["AuthorizationToken"]),
+                EPOCH + timedelta(milliseconds=int(answer["ExpireTime"])),
+                answer["RequestId"],
+            )
+
+    async def hosts(self, caller: CloudCredentials, registry: Registry) -> tuple[str, ...]:
+        """ListInstanceEndpoint: the domains, the system's and custom ones, in alphabetical order.
+
+        Raises Invalid also where no endpoint is enabled, and otherwise as `token` does.
+        """
+        from alibabacloud_cr20181201.models import (  # noqa: PLC0415 - as above
+            ListInstanceEndpointRequest,
+        )
+
+        request = ListInstanceEndpointRequest(
+            instance_id=registry.instance_id, module_name="Registry"
+        )
+        call = _call("ListInstanceEndpoint", caller, registry)
+        client = self._client(caller, registry)
+        answer = await self._ask(call, client.list_instance_endpoint_with_options, request)
+        with reading_answer(call, answer["RequestId"]):
+            domains = _enabled_domains(answer)
+        if not domains:
+            raise Invalid(
+                f"{call.target} has no enabled endpoint with a domain: enable its public or VPC "
+                "access, or set `domains`",
+                service="cr",
+                request_id=answer["RequestId"],
+            )
+        return domains
+
+    def _client(self, caller: CloudCredentials, registry: Registry) -> Any:
+        from alibabacloud_cr20181201.client import Client  # noqa: PLC0415 - as above
+
+        host = f"cr.{registry.region_id}.aliyuncs.com"
+        return Client(self._sdk.config(caller, host, registry.region_id))
+
+    async def _ask(
+        self, call: CloudCall, send: Callable[[Any, Any], Any], request: Any
+    ) -> dict[str, Any]:
+        """The answer. An HTTP 200 may say IsSuccess=false: that is an error like any other."""
+        answer = await self._sdk.ask(call, send, request)
+        answer.setdefault("RequestId", "")
+        if answer.get("IsSuccess") is False:
+            code = str(answer.get("Code", ""))
+            raise refused(Refusal(code, 200, request_id=answer["RequestId"]), call)
+        return answer
+
+
+def _enabled_domains(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    enabled = (endpoint for endpoint in answer["Endpoints"] if endpoint.get("Enable"))
+    return tuple(sorted({domain["Domain"] for each in enabled for domain in each["Domains"]}))
+
+
+def _call(action: str, caller: CloudCredentials, registry: Registry) -> CloudCall:
+    instance = f"{registry.instance_id} in {registry.region_id}"
+    return CloudCall(
+        "cr",
+        f"cr:{action}",
+        f"registry instance {instance}",
+        f"allow cr:{action} on it (and cr:PullRepository on its repositories) in the policy of the "
+        "last role of the registry's chain",
+        caller,
+    )

@@ -1,0 +1,70 @@
+"""What Function Compute tells an invocation about itself.
+
+Runtimes up to python3.10 hand the role's credentials over in the context; python3.12 puts them
+into the environment, and its context has no `credentials` and no `service`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from acr_refresher.ports import CloudCredentials, Denied
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One invocation. `timeout` None: it is not known.
+
+    The credentials are those of the function's role and belong to this invocation alone.
+    """
+
+    request_id: str
+    credentials: CloudCredentials
+    region_id: str
+    account_id: str
+    timeout: timedelta | None
+
+
+def read_invocation(context: Any, environ: Mapping[str, str]) -> Invocation:
+    """From the context object and the environment. Raises Denied where the function has no role."""
+    seconds = getattr(getattr(context, "function", None), "timeout", None)
+    return Invocation(
+        request_id=_text(context, "request_id"),
+        credentials=_credentials(context, environ),
+        region_id=_text(context, "region") or environ.get("FC_REGION", ""),
+        account_id=_text(context, "account_id") or environ.get("FC_ACCOUNT_ID", ""),
+        timeout=timedelta(seconds=float(seconds)) if seconds else None,
+    )
+
+
+def _credentials(context: Any, environ: Mapping[str, str]) -> CloudCredentials:
+    given = getattr(context, "credentials", None)
+    from_context = [
+        _text(given, "access_key_id"),
+        _text(given, "access_key_secret"),
+        _text(given, "security_token"),
+    ]
+    from_environment = [
+        environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
+        environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
+        environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""),
+    ]
+    for access_key_id, secret, token in (from_context, from_environment):
+        if access_key_id and secret:
+            return CloudCredentials(
+                access_key_id, SecretStr(secret), SecretStr(token) if token else None
+            )
+    raise Denied(
+        "the function has no credentials: give it a RAM role (`role` in s.yaml) that trusts "
+        "fc.aliyuncs.com",
+        service="fc",
+    )
+
+
+def _text(source: Any, name: str) -> str:
+    return str(getattr(source, name, None) or "")

@@ -1,0 +1,203 @@
+"""From an API server's answers, and from requests without one, to errors named by meaning.
+
+Of an answer only what cannot hold secret data is carried on: field names, users, verbs, resources;
+never its message as a whole, which may quote what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+
+import aiohttp
+
+from acr_refresher.adapters.kube_objects import Json
+from acr_refresher.ports import (
+    Conflict,
+    Denied,
+    Gone,
+    Invalid,
+    PortError,
+    Throttled,
+    Unreachable,
+)
+
+LIST_LIMIT = 300
+SERVER_ERROR = 500
+
+
+class RedirectedError(Exception):
+    """The server sent us to another address."""
+
+
+def answer_error(what: str, status: int, headers: Mapping[str, str], content: bytes) -> PortError:
+    """The meaning of an HTTP status and the Status object that comes with it."""
+    body = _status_object(content)
+    meaning, words = _meaning(status, body)
+    details = {"permission": _missing_permission, "writers": _writers, "fields": _fields}
+    words = words.format_map({name: tell(body) for name, tell in details.items()})
+    return meaning(
+        f"{what}: {words} ({status})",
+        service="kube",
+        code=str(status),
+        request_id=headers.get("Audit-Id", ""),
+        retry_after=_seconds(headers.get("Retry-After", "")),
+    )
+
+
+def connection_error(what: str, error: Exception) -> PortError:
+    """The meaning of a request that got no answer."""
+    chain = tuple(_chain(error))
+    if alert := next(filter(None, map(_certificate_alert, chain)), ""):
+        words = f"the client certificate was refused in the TLS handshake ({alert})"
+        return Denied(f"{what}: {words}: get a new kubeconfig", service="kube")
+    if untrusted := next(filter(None, map(_untrusted, chain)), ""):
+        words = (
+            f"the server's certificate is not trusted ({untrusted}): check the kubeconfig's "
+            "certificate-authority-data, server and tls-server-name"
+        )
+        return Unreachable(f"{what}: {words}", retryable=False, service="kube")
+    words = next(words for kind, words in _NO_ANSWER if isinstance(error, kind))
+    passes = not isinstance(error, (RedirectedError, aiohttp.ClientHttpProxyError))
+    return Unreachable(f"{what}: {words}{_errno(error)}", retryable=passes, service="kube")
+
+
+# ---- what an answer means ------------------------------------------------------------------------
+
+
+_CREDENTIALS_REFUSED = (
+    "the credentials are unknown to the API server or have expired: get a new kubeconfig"
+)
+_BY_STATUS: Mapping[int, tuple[type[PortError], str]] = {
+    401: (Denied, _CREDENTIALS_REFUSED),
+    403: (Denied, "{permission}"),
+    404: (Gone, "it, or its namespace, is not there"),
+    409: (Conflict, "it has changed, or is another's{writers}"),
+    410: (Gone, "this page of the list is no longer kept"),
+    429: (Throttled, "too many requests"),
+}
+_SERVER_FAILED = (Unreachable, "the API server, or something in front of it, failed")
+_NOT_UNDERSTOOD = (Invalid, "the API server refuses the request as malformed{fields}")
+_TERMINATING = (Gone, "the namespace is being deleted")
+
+
+def _meaning(status: int, body: Json) -> tuple[type[PortError], str]:
+    if status == 403 and _is_terminating(body):  # noqa: PLR2004 - Forbidden
+        return _TERMINATING
+    if any(cause.get("field") == "metadata.uid" for cause in _causes(body)):
+        # An apply to a Secret that was deleted and created anew: some versions answer 422.
+        return _BY_STATUS[409]
+    return _BY_STATUS.get(status, _SERVER_FAILED if status >= SERVER_ERROR else _NOT_UNDERSTOOD)
+
+
+def _is_terminating(body: Json) -> bool:
+    """By its cause (NamespaceTerminating), which old servers say in words alone."""
+    named = any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(body))
+    return named or "because it is being terminated" in body.get("message", "")
+
+
+_RBAC_DENIAL = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)" '
+    r'in API group "(?P<group>[^"]*)"'
+)
+_ADMISSION_DENIAL = re.compile(r'admission webhook "([^"]+)" denied|exceeded quota: ([^,]+),')
+
+
+def _missing_permission(body: Json) -> str:
+    """The RBAC rule to add, as YAML; or who else forbids it."""
+    message, details = body.get("message", ""), _details(body)
+    if denial := _RBAC_DENIAL.search(message):
+        rule = _rule(denial["group"], denial["resource"], details.get("name", ""), denial["verb"])
+        return f'user "{denial["user"]}" needs this rule in its ClusterRole: {rule}'
+    if message.endswith("is forbidden: "):
+        # An apply that would have to create is refused without a reason.
+        rule = _rule("", details.get("kind", ""), details.get("name", ""), "create")
+        return f"the user needs this rule in its ClusterRole: {rule}"
+    if denial := _ADMISSION_DENIAL.search(message):
+        webhook, quota = denial.groups()
+        return f"denied by {f'admission webhook {webhook}' if webhook else f'quota {quota}'}"
+    return "forbidden, though not by RBAC: look for an admission policy"
+
+
+def _rule(group: str, resource: str, name: str, verb: str) -> str:
+    names = f'resourceNames: ["{name}"], ' if name and resource == "secrets" else ""
+    return f'{{apiGroups: ["{group}"], resources: ["{resource}"], {names}verbs: ["{verb}"]}}'
+
+
+def _writers(body: Json) -> str:
+    """The field managers that an apply is in conflict with."""
+    told = (re.search(r'conflict with "([^"]+)"', c.get("message", "")) for c in _causes(body))
+    return _listed(": written by", (writer[1] for writer in told if writer))
+
+
+def _fields(body: Json) -> str:
+    return _listed(": see", (cause.get("field", "") for cause in _causes(body)))
+
+
+def _listed(introduction: str, words: Iterable[str]) -> str:
+    listed = ", ".join(sorted(set(filter(None, words))))[:LIST_LIMIT]
+    return f"{introduction} {listed}" if listed else ""
+
+
+def _causes(body: Json) -> list[Json]:
+    return [cause for cause in _details(body).get("causes") or () if isinstance(cause, dict)]
+
+
+def _details(body: Json) -> Json:
+    details = body.get("details")
+    return details if isinstance(details, dict) else {}
+
+
+def _status_object(content: bytes) -> Json:
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _seconds(retry_after: str) -> timedelta | None:
+    return timedelta(seconds=int(retry_after)) if retry_after.isdecimal() else None
+
+
+# ---- what no answer means ------------------------------------------------------------------------
+
+
+_NO_ANSWER: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (RedirectedError, "the server redirects elsewhere, which is not followed"),
+    (aiohttp.ClientHttpProxyError, "the proxy refuses"),
+    (aiohttp.ClientProxyConnectionError, "the proxy cannot be reached"),
+    (aiohttp.ClientConnectorDNSError, "the server's host name cannot be resolved"),
+    ((asyncio.TimeoutError, TimeoutError), "no answer in time"),
+    (aiohttp.ClientConnectorError, "no connection"),
+    (Exception, "the connection broke"),
+)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _certificate_alert(error: BaseException) -> str:
+    """The TLS alert by which a server refuses our certificate, as OpenSSL names it."""
+    reason = (isinstance(error, ssl.SSLError) and error.reason) or ""
+    concerns_us = re.search(r"ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)", reason)
+    return concerns_us[1].replace("_", " ").lower() if concerns_us else ""
+
+
+def _untrusted(error: BaseException) -> str:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return ""
+    return getattr(error, "verify_message", "") or "not verified"
+
+
+def _errno(error: Exception) -> str:
+    number = (isinstance(error, OSError) and error.errno) or 0
+    return f" ({errno.errorcode[number]})" if number in errno.errorcode else ""

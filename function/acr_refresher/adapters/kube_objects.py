@@ -1,0 +1,94 @@
+"""Kubernetes objects as JSON: from lists to states, from what is wanted to what is sent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from acr_refresher.core.model import (
+    NamespaceState,
+    SecretContent,
+    SecretState,
+    ServiceAccountState,
+)
+from acr_refresher.core.record import MANAGED_BY_LABEL, MANAGER, SECRET_TYPE
+
+Json = dict[str, Any]
+
+DOCUMENT_KEY = ".dockerconfigjson"
+
+
+def namespace_state(namespace: Json) -> NamespaceState:
+    """A Namespace. It is terminating from the moment its deletion was asked for."""
+    metadata = namespace["metadata"]
+    return NamespaceState(
+        metadata["name"], metadata.get("labels") or {}, "deletionTimestamp" in metadata
+    )
+
+
+def secret_state(secret: Json) -> SecretState:
+    """A Secret. Its document is empty where there is none."""
+    metadata = secret["metadata"]
+    labels: Mapping[str, str] = metadata.get("labels") or {}
+    return SecretState(
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        type=secret.get("type", ""),
+        managed=labels.get(MANAGED_BY_LABEL) == MANAGER,
+        immutable=secret.get("immutable") is True,
+        annotations=metadata.get("annotations") or {},
+        dockerconfigjson=_decoded((secret.get("data") or {}).get(DOCUMENT_KEY) or ""),
+    )
+
+
+def service_account_state(account: Json) -> ServiceAccountState:
+    """A ServiceAccount."""
+    metadata = account["metadata"]
+    return ServiceAccountState(
+        metadata["namespace"],
+        metadata["name"],
+        metadata["resourceVersion"],
+        tuple(reference.get("name", "") for reference in account.get("imagePullSecrets") or ()),
+    )
+
+
+def secret_manifest(namespace: str, name: str, content: SecretContent, uid: str | None) -> Json:
+    """A pull secret to apply. With `uid` the API server answers 409 for any other Secret."""
+    document = content.dockerconfigjson.get_secret_value().encode()
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "labels": {MANAGED_BY_LABEL: MANAGER},
+        "annotations": dict(content.annotations),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata | ({"uid": uid} if uid else {}),
+        "type": SECRET_TYPE,
+        "data": {DOCUMENT_KEY: base64.b64encode(document).decode()},
+    }
+
+
+def deletion(uid: str) -> Json:
+    """DeleteOptions for that very object."""
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+
+
+def pull_secrets_patch(account: ServiceAccountState) -> Json:
+    """A merge patch of the whole list, which is atomic; with resourceVersion a stale one is 409."""
+    return {
+        "metadata": {"resourceVersion": account.resource_version},
+        "imagePullSecrets": [{"name": name} for name in account.image_pull_secrets],
+    }
+
+
+def _decoded(data: str) -> SecretStr:
+    try:
+        return SecretStr(base64.b64decode(data).decode("utf-8", "replace"))
+    except binascii.Error:
+        return SecretStr("")

@@ -1,0 +1,237 @@
+"""A kubeconfig read as data: it can neither run a program nor make us read a file.
+
+Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Only the cluster and the
+user of its current-context count; whatever else stands in it is not looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+
+from acr_refresher.ports import Invalid, Kubeconfig
+
+Model = TypeVar("Model", bound=BaseModel)
+Yaml = Any
+
+MAX_DEPTH = 20
+
+USE_INSTEAD = "use a token, or client-certificate-data and client-key-data"
+
+REFUSED_IN_CLUSTER = {
+    "certificate-authority": "no file is read; embed it as certificate-authority-data",
+    "insecure-skip-tls-verify": "TLS is always verified; give certificate-authority-data",
+}
+REFUSED_IN_USER = {
+    "exec": f"no program is run; {USE_INSTEAD}",
+    "auth-provider": f"no plug-in is run; {USE_INSTEAD}",
+    "client-certificate": "no file is read; embed it as client-certificate-data",
+    "client-key": "no file is read; embed it as client-key-data",
+    "tokenFile": "no file is read; embed its content as token",
+    "username": USE_INSTEAD,
+    "password": USE_INSTEAD,
+    "as": "nobody is impersonated; give that user's own credentials",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """How to reach an API server, and as whom. `ca_pem` None: the system's roots."""
+
+    server: str
+    ca_pem: str | None
+    tls_server_name: str | None
+    proxy_url: SecretStr | None
+    token: SecretStr | None
+    client_pem: SecretStr | None
+    """Client certificate and key in one PEM text."""
+
+
+def read_kubeconfig(kubeconfig: Kubeconfig, now: datetime | None = None) -> ServerAccess:
+    """What the current context says. With `now`, the kubeconfig must not have lapsed by then.
+
+    Raises Invalid that names every problem of the chosen cluster and user, and no value.
+    """
+    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
+        raise _invalid([f"it expired at {kubeconfig.expires_at:%Y-%m-%dT%H:%M:%SZ}; get a new one"])
+    document = _checked(_Document, _load(kubeconfig.document), "document")
+    context = _checked(_Context, document.named("context", document.current_context), "context")
+    cluster_fields = document.named("cluster", context.cluster)
+    user_fields = document.named("user", context.user)
+    problems = [
+        *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
+        *_refusals(user_fields, "user", REFUSED_IN_USER),
+        *_problems(_Cluster, cluster_fields, "cluster"),
+        *_problems(_User, user_fields, "user"),
+    ]
+    if problems:
+        raise _invalid(problems)
+    return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+
+
+# ---- the parts that count ------------------------------------------------------------------------
+
+
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+        raise PydanticCustomError("server", "must be https://HOST[:PORT]")
+    return url.rstrip("/")
+
+
+def _http_proxy(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme != "http" or not parts.hostname:
+        raise PydanticCustomError("proxy", "must be http://HOST:PORT, no other kind is supported")
+    return url
+
+
+def _pem(data: SecretStr) -> SecretStr:
+    try:
+        text = base64.b64decode(data.get_secret_value()).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = ""
+    if "-----BEGIN " not in text:
+        raise PydanticCustomError("pem", "must be PEM in base64")
+    if "ENCRYPTED" in text:
+        raise PydanticCustomError("pem", "must not be encrypted: nobody can enter the password")
+    return SecretStr(text)
+
+
+Pem = Annotated[SecretStr, AfterValidator(_pem)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=lambda name: name.replace("_", "-"), hide_input_in_errors=True
+    )
+
+
+class _Named(_Part):
+    name: str
+    context: Yaml = None
+    cluster: Yaml = None
+    user: Yaml = None
+
+
+class _Document(_Part):
+    current_context: str
+    contexts: list[_Named]
+    clusters: list[_Named]
+    users: list[_Named]
+
+    def named(self, kind: str, name: str) -> dict[str, Yaml]:
+        """The fields of the context, cluster or user of a name. Raises Invalid: there is none."""
+        entries: list[_Named] = getattr(self, f"{kind}s")
+        fields = next((getattr(entry, kind) for entry in entries if entry.name == name), None)
+        if not isinstance(fields, dict):
+            raise _invalid([f"it has no {kind} {name!r}"])
+        return fields
+
+
+class _Context(_Part):
+    cluster: str
+    user: str
+
+
+class _Cluster(_Part):
+    server: Annotated[str, AfterValidator(_https)]
+    certificate_authority_data: Pem | None = None
+    tls_server_name: str | None = None
+    proxy_url: Annotated[SecretStr, AfterValidator(_http_proxy)] | None = None
+
+
+class _User(_Part):
+    token: SecretStr | None = None
+    client_certificate_data: Pem | None = None
+    client_key_data: Pem | None = None
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+# The C loader is ten times as fast; the wheels of PyYAML have it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _load(document: SecretStr) -> Yaml:
+    text = document.get_secret_value()
+    try:
+        # Before building anything: the C loader recurses, and a deep document ends the process.
+        if _depth(text) > MAX_DEPTH:
+            raise _invalid([f"it is nested more than {MAX_DEPTH} levels deep"])
+        return yaml.load(text, _LOADER)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        # The error's own text quotes the document.
+        mark = getattr(error, "problem_mark", None)
+        where = f" near line {mark.line + 1}" if mark else ""
+        raise _invalid([f"it is not YAML{where}"]) from None
+
+
+def _depth(text: str) -> int:
+    events = yaml.parse(text, _LOADER)
+    steps = (
+        isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        for event in events
+    )
+    return max(accumulate(steps), default=0)
+
+
+def _checked(model: type[Model], fields: Yaml, part: str) -> Model:
+    if problems := _problems(model, fields, part):
+        raise _invalid(problems)
+    return model.model_validate(fields)
+
+
+def _problems(model: type[BaseModel], fields: Yaml, part: str) -> list[str]:
+    try:
+        model.model_validate(fields)
+    except ValidationError as error:
+        return [
+            f"{'.'.join([part, *map(str, problem['loc'])])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+    return []
+
+
+def _refusals(fields: Mapping[str, Yaml], part: str, refused: Mapping[str, str]) -> list[str]:
+    return [
+        f"{part}.{field} is refused: {remedy}"
+        for field, remedy in refused.items()
+        if fields.get(field)
+    ]
+
+
+def _access(cluster: _Cluster, user: _User) -> ServerAccess:
+    certificate, key = user.client_certificate_data, user.client_key_data
+    if (certificate is None) != (key is None):
+        raise _invalid(["user: client-certificate-data and client-key-data belong together"])
+    if not user.token and not key:
+        raise _invalid([f"user: there are no credentials; {USE_INSTEAD}"])
+    ca = cluster.certificate_authority_data
+    return ServerAccess(
+        cluster.server,
+        ca.get_secret_value() if ca else None,
+        cluster.tls_server_name,
+        cluster.proxy_url,
+        user.token,
+        _joined(certificate, key) if certificate and key else None,
+    )
+
+
+def _joined(certificate: SecretStr, key: SecretStr) -> SecretStr:
+    return SecretStr(f"{certificate.get_secret_value()}\n{key.get_secret_value()}")
+
+
+def _invalid(problems: list[str]) -> Invalid:
+    return Invalid(f"the kubeconfig cannot be used: {'; '.join(problems)}", service="kube")

@@ -1,0 +1,208 @@
+"""The forms of text that config.yaml and events hold: names, patterns, IDs, durations, lists."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from acr_refresher.core.selection import ALL
+from acr_refresher.inputs.problems import shown
+from acr_refresher.inputs.strict_model import Form, fault
+
+EXCLUSION = "!"
+EVERY_SERVICE_ACCOUNT = "*"
+HELPER_PREFIX = "acr-credential-"
+THRESHOLD_LIMIT = timedelta(hours=12)
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_GLOB = r"(?:[a-z0-9*?-]|\[!?[a-z0-9-]+\])+"
+_WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_DURATION = (  # as Go writes it, and the console: "15m", "15 minutes"
+    r"(?=.)(?:([0-9]{1,6}) ?h(?:ours?)?)? ?"
+    r"(?:([0-9]{1,6}) ?m(?:inutes?)?)? ?"
+    r"(?:([0-9]{1,6}) ?s(?:econds?)?)?"
+)
+
+# ---- of Alibaba Cloud ----------------------------------------------------------------------------
+
+InstanceId = Annotated[
+    str,
+    Form(
+        r"cri-[a-z0-9]+",
+        "the ID of an Enterprise Edition instance",
+        "use the one that the Container Registry console shows, cri-…",
+    ),
+]
+RegionId = Annotated[
+    str, Form(r"[a-z]{2}(?:-[a-z0-9]+){1,4}", "a region ID", "use one such as cn-hangzhou")
+]
+ClusterId = Annotated[
+    str, Form(r"c[a-z0-9]+", "an ACK cluster ID", "use the one that the ACK console shows, c…")
+]
+RoleArn = Annotated[
+    str,
+    Form(
+        r"acs:ram::[0-9]+:role/[A-Za-z0-9._-]{1,64}",
+        "the ARN of a RAM role",
+        "use acs:ram::<account ID>:role/<role name>",
+    ),
+]
+Domain = Annotated[
+    str,
+    Form(
+        rf"{_SUBDOMAIN}(?::[0-9]{{1,5}})?",
+        "a host name",
+        "use a lower-case host or host:port, without scheme and path",
+    ),
+]
+
+# ---- of Kubernetes -------------------------------------------------------------------------------
+
+LabelKey = Annotated[
+    str,
+    Form(
+        rf"(?:{_SUBDOMAIN}/)?{_WORD}",
+        "the key of a label",
+        "use name or prefix/name, as Kubernetes defines it",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Form(
+        rf"(?:{_WORD})?",
+        "the value of a label",
+        "use at most 63 letters, digits, '-', '_' and '.'",
+    ),
+]
+ServiceAccountName = Annotated[
+    str,
+    Form(
+        rf"\*|{_SUBDOMAIN}",
+        "the name of a service account",
+        'use exact names, or "*" alone for every one',
+    ),
+]
+NamespacePattern = Annotated[
+    str,
+    Form(
+        rf"!?(?:{_LABEL}|(?=.*[*?\[]){_GLOB})",
+        "a namespace or a pattern of namespaces",
+        'use exact names, globs such as "team-*", "all", and "!" before what to leave out',
+    ),
+]
+
+
+def _free_secret_name(name: str) -> str:
+    if name.startswith(HELPER_PREFIX):
+        raise fault(
+            f"{shown(name)} belongs to the ACK credential helper",
+            f"use a name that does not begin with {HELPER_PREFIX}",
+        )
+    return name
+
+
+SecretName = Annotated[
+    str,
+    Form(
+        rf"(?=.{{1,253}}$){_SUBDOMAIN}",
+        "the name of a secret",
+        "use at most 253 lower-case letters, digits, '-' and '.'",
+    ),
+    AfterValidator(_free_secret_name),
+]
+
+# ---- our own -------------------------------------------------------------------------------------
+
+Name = Annotated[str, Form(_LABEL, "a name", "use at most 63 lower-case letters, digits and '-'")]
+NameGlob = Annotated[
+    str,
+    Form(r"[a-z0-9.*?!\[\]-]+", "a name or a glob", 'use one such as "prod-a" or "prod-*"'),
+]
+
+
+def _kubeconfig_path(path: str) -> str:
+    if not path or not path.isprintable():
+        raise fault(
+            "is not the path of a file",
+            "keep the kubeconfig in a file of its own and give its path, relative to config.yaml",
+        )
+    return path
+
+
+KubeconfigPath = Annotated[str, AfterValidator(_kubeconfig_path)]
+
+
+def _duration(value: object) -> timedelta:
+    parts = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
+    if parts is None:
+        raise fault("is not a duration", 'use one with units, such as "15m" or "1h30m"')
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _threshold(duration: timedelta) -> timedelta:
+    if not timedelta(0) < duration < THRESHOLD_LIMIT:
+        raise fault("is out of range", "use more than 0s and less than 12h")
+    return duration
+
+
+Threshold = Annotated[
+    timedelta,
+    AfterValidator(_threshold),
+    BeforeValidator(
+        _duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
+    ),
+]
+
+# ---- lists ---------------------------------------------------------------------------------------
+
+
+def split_list(value: object) -> object:
+    """The parts of a comma string, as the helper takes them; anything else as it is."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _distinct(items: list[str]) -> list[str]:
+    repeated = sorted({item for item in items if items.count(item) > 1})
+    if repeated:
+        raise fault(f"names {shown(repeated[0])} more than once", "name each once")
+    return items
+
+
+def _some_namespace(patterns: list[str]) -> list[str]:
+    if all(pattern.startswith(EXCLUSION) for pattern in patterns):
+        raise fault("only leaves out namespaces", f'name those to serve as well, such as "{ALL}"')
+    if EXCLUSION + ALL in patterns:
+        raise fault("leaves out every namespace", "leave out by name or glob")
+    return patterns
+
+
+def _everyone_alone(names: list[str]) -> list[str]:
+    if EVERY_SERVICE_ACCOUNT in names and len(names) > 1:
+        raise fault('names others beside "*", which is every service account', "keep one of them")
+    return names
+
+
+_SPLIT = BeforeValidator(split_list, json_schema_input_type=str | list[str])
+_SOME = Field(min_length=1)
+
+Names = Annotated[list[Name], _SOME, AfterValidator(_distinct), _SPLIT]
+Domains = Annotated[list[Domain], _SOME, AfterValidator(_distinct), _SPLIT]
+NamespacePatterns = Annotated[
+    list[NamespacePattern],
+    _SOME,
+    AfterValidator(_distinct),
+    AfterValidator(_some_namespace),
+    _SPLIT,
+]
+ServiceAccountNames = Annotated[
+    list[ServiceAccountName],
+    _SOME,
+    AfterValidator(_distinct),
+    AfterValidator(_everyone_alone),
+    _SPLIT,
+]

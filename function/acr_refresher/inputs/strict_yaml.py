@@ -1,0 +1,73 @@
+"""YAML read as data only, where a key written twice is a problem and not silently the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+from acr_refresher.inputs.problems import InvalidInput, Location, Problem, path_of
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
+_DEEPEST = 32
+# What PyYAML lets escape beside its own errors when a scalar does not fit its tag.
+_MISFITS = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
+
+
+def read_yaml(text: str, root: str) -> tuple[object, tuple[Problem, ...]]:
+    """The document, and a problem for each key that is written twice.
+
+    Raises InvalidInput where there is no document to speak of. `root` is what problems call it.
+    """
+    try:
+        if _depth(text) > _DEEPEST:
+            raise _unreadable(root, f"is nested deeper than {_DEEPEST} levels", "flatten it")
+        node = yaml.compose(text, Loader=_Loader)
+        repeated = tuple(_repeated_keys(node, (), root, set())) if node else ()
+        return yaml.load(text, Loader=_Loader), repeated  # noqa: S506 - a SafeLoader, see above
+    except yaml.MarkedYAMLError as error:
+        raise _unreadable(root, _syntax_error(error), "correct its syntax") from None
+    except (yaml.YAMLError, *_MISFITS):
+        remedy = "quote what looks like a date or a number; leave out control characters and tags"
+        raise _unreadable(root, "is not valid YAML", remedy) from None
+
+
+def _unreadable(root: str, problem: str, remedy: str) -> InvalidInput:
+    return InvalidInput([Problem(root, problem, remedy)])
+
+
+def _depth(text: str) -> int:
+    """How deep it is nested: the C loader would overflow its stack on what is too deep."""
+    depth = deepest = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return deepest
+
+
+def _repeated_keys(node: yaml.Node, at: Location, root: str, seen: set[int]) -> Iterator[Problem]:
+    """Every node once, wherever aliases refer to it: they may go round in circles."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _repeated_keys(item, (*at, index), root, seen)
+    elif isinstance(node, yaml.MappingNode):
+        first_lines: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in first_lines:
+                problem = f"stands in line {first_lines[name]} and again in line {line}"
+                yield Problem(path_of((*at, name), root), problem, "keep one")
+            first_lines.setdefault(name, line)
+            yield from _repeated_keys(value, (*at, name), root, seen)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"is not valid YAML{where}: {error.problem or error.context}"

@@ -1,0 +1,96 @@
+"""Log lines: one JSON object a line on stdout, which Function Compute carries to SLS.
+
+Nothing secret gets in: values under the name of a secret and what looks like one are masked here as
+the last line of defence, exceptions are told without traceback and without the words of libraries,
+and the standard library's logging, through which the SDKs log signed requests, is off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import Any, TextIO
+
+import structlog
+from pydantic import SecretStr
+from structlog.typing import EventDict, FilteringBoundLogger
+
+from acr_refresher.redaction import MASK, is_secret_name, mask_text
+
+_OURS = "acr_refresher."
+
+
+def configure(stream: TextIO | None = None) -> None:
+    """Send our lines to the stream (stdout by default), and silence everybody else."""
+    _silence_libraries()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            _exception_in_short,
+            _plain_and_masked,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
+    )
+
+
+def get_logger() -> FilteringBoundLogger:
+    """A logger for stable dotted event names and flat keys: `log.info("run.finished", ok=True)`."""
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def _silence_libraries() -> None:
+    """Turn off the standard library's logging, which we do not use, at every level.
+
+    The SDKs attach handlers of their own and set their loggers to DEBUG when they are imported,
+    which is later; aliyun-fc2 logs the headers of refused requests, with signature and security
+    token, to the root logger at ERROR. All of that asks the one switch set here first.
+    DEBUG=sdk has the SDKs log every header as well, and stumble over unusual status codes.
+    """
+    logging.disable(logging.CRITICAL)
+    if os.environ.get("DEBUG", "").lower() == "sdk":
+        del os.environ["DEBUG"]
+
+
+def _exception_in_short(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """The exception's type, with its message only where it is ours: others' may quote anything."""
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        kind = type(error)
+        event["exception"] = kind.__name__
+        if kind.__module__.startswith(_OURS):
+            event["exception"] += f": {error}"
+    return event
+
+
+def _plain_and_masked(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {name: _value(name, value) for name, value in event.items()}
+
+
+def _value(name: str, value: object) -> Any:  # noqa: PLR0911 - a line for each kind of value
+    """The value as JSON has it. A span is in seconds, or in milliseconds under a name in _ms."""
+    if isinstance(value, Enum):
+        return _value(name, value.value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        unit = timedelta(milliseconds=1) if name.endswith("_ms") else timedelta(seconds=1)
+        return round(value / unit, 3)
+    if isinstance(value, SecretStr | bytes) or is_secret_name(name):
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(key): _value(str(key), each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_value(name, each) for each in value]
+    return mask_text(str(value))

@@ -1,0 +1,309 @@
+"""The main job, on real parts: what a platform team sees in its clusters after each run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import time_machine
+
+from sites import MAIN_HOSTS, PARTNER_HOSTS, SECRET, Site, only, passwords, references, results
+
+Log = Callable[[], list[dict[str, Any]]]
+
+
+def test_a_timer_creates_secrets_and_binds_them(site: Site) -> None:
+    shop = site.namespace("shop", default=("docker-hub",))
+    web = site.namespace("web", site.beijing)
+    with site.function() as function:
+        report = function.timer()
+    assert results(report) == {shop: "created", web: "created"}
+    for cluster, namespace in ((site.hangzhou, shop), (site.beijing, web)):
+        assert sorted(passwords(cluster, namespace)) == sorted(MAIN_HOSTS + PARTNER_HOSTS)
+    assert references(site.hangzhou, shop) == ["docker-hub", SECRET]
+    assert references(site.beijing, web) == [SECRET]
+
+
+def test_the_secret_is_typed_labelled_and_tells_when_it_expires(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function() as function:
+        report = function.timer()
+    secret = site.hangzhou.get_secret(shop, SECRET)
+    assert secret
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    assert secret["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "acr-refresher"}
+    annotations = secret["metadata"]["annotations"]
+    assert annotations["acr-refresher/expires-at"] == only(report, shop)["expiresAt"]
+    assert annotations["acr-refresher/run"] == report["run"]
+
+
+def test_an_idle_tick_costs_three_lists_a_cluster_and_no_token(site: Site) -> None:
+    for name in ("a", "b", "c"):
+        site.namespace(name)
+    with site.function() as function:
+        function.timer()
+        function.cloud.journal.clear()
+        report = function.timer()
+        assert set(results(report).values()) == {"unchanged"}
+        assert [cluster["requests"] for cluster in report["clusters"]] == [3, 3]
+        assert function.cloud.calls("GetAuthorizationToken") == []
+
+
+def test_first_run_costs_two_writes_a_namespace_and_a_rotation_one(site: Site) -> None:
+    for name in ("a", "b", "c"):
+        site.namespace(name)
+    with site.function() as function:
+        created = function.timer()["clusters"][0]
+        rotated = function.invoke(force=True)["clusters"][0]
+    assert created["requests"] == 3 + 2 * 3
+    assert rotated["requests"] == 3 + 3
+
+
+def test_tokens_and_sessions_are_minted_once_for_all_clusters(site: Site) -> None:
+    for name in ("a", "b"):
+        site.namespace(name)
+        site.namespace(name, site.beijing)
+    with site.function() as function:
+        function.timer()
+        tokens = Counter(
+            c.parameters["InstanceId"] for c in function.cloud.calls("GetAuthorizationToken")
+        )
+        roles = Counter(call.parameters["RoleArn"] for call in function.cloud.calls("AssumeRole"))
+    assert tokens == {"cri-acmehz0000000001": 1, "cri-partnerbj00000001": 1}
+    assert roles == dict.fromkeys(
+        (
+            "acs:ram::1000000000000001:role/acr-refresher-cluster",
+            "acs:ram::3000000000000003:role/acr-refresher-cluster",
+            "acs:ram::2000000000000002:role/acr-refresher-registry",
+        ),
+        1,
+    )
+
+
+def test_a_secret_is_renewed_before_it_expires(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function() as function:
+        function.timer()
+        before = passwords(site.hangzhou, shop)
+        with later(44):
+            assert only(function.timer(), shop)["result"] == "unchanged"
+        with later(46):
+            outcome = only(function.timer(), shop)
+        after = passwords(site.hangzhou, shop)
+    assert (outcome["result"], outcome["reason"]) == ("renewed", "near-expiry")
+    assert all(before[host] != after[host] for host in MAIN_HOSTS + PARTNER_HOSTS)
+
+
+def test_a_secret_that_expired_says_so(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function() as function:
+        function.timer()
+        with later(90):
+            assert only(function.timer(), shop)["reason"] == "expired"
+
+
+def test_the_threshold_is_the_clusters_own(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function(expiringThreshold="50m") as function:
+        function.timer()
+        with later(11):
+            assert only(function.timer(), shop)["reason"] == "near-expiry"
+
+
+def test_force_rotates_only_what_was_asked_for(site: Site) -> None:
+    team, other = site.namespace("team-a"), site.namespace("other")
+    site.namespace("team-b", site.beijing)
+    with site.function() as function:
+        function.timer()
+        before = {name: passwords(site.hangzhou, name) for name in (team, other)}
+        report = function.invoke(
+            clusters=["*-hangzhou"],
+            namespaces=[f"{site.prefix}-team-*"],
+            registries=["main"],
+            force=True,
+            reason="suspected leak",
+        )
+        after = {name: passwords(site.hangzhou, name) for name in (team, other)}
+    assert results(report) == {team: "renewed"}
+    assert report["reason"] == "suspected leak"
+    assert {host for host, token in after[team].items() if token != before[team][host]} == set(
+        MAIN_HOSTS
+    )
+    assert after[other] == before[other]
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function() as function:
+        report = function.invoke(dryRun=True)
+        assert function.cloud.calls("GetAuthorizationToken") == []
+    assert only(report, shop)["result"] == "planned"
+    assert only(report, shop)["reason"] == "secret-missing"
+    assert passwords(site.hangzhou, shop) == {}
+    assert references(site.hangzhou, shop) == []
+
+
+def test_every_service_account_is_bound_on_a_star_and_later_ones_too(site: Site) -> None:
+    shop = site.namespace("shop", default=(), builder=("theirs",))
+    with site.function(serviceAccount="*") as function:
+        function.timer()
+        assert references(site.hangzhou, shop, "builder") == ["theirs", SECRET]
+        site.hangzhou.create_service_account(shop, "runner")
+        outcome = only(function.timer(), shop)
+    assert (outcome["result"], outcome["bound"]) == ("bound", ["runner"])
+    assert references(site.hangzhou, shop, "runner") == [SECRET]
+
+
+def test_an_account_that_does_not_exist_yet_is_waited_for(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function(serviceAccount="default,runner") as function:
+        assert only(function.timer(), shop)["waitingFor"] == ["runner"]
+        assert only(function.timer(), shop)["result"] == "waiting"
+        site.hangzhou.create_service_account(shop, "runner")
+        assert only(function.timer(), shop)["result"] == "bound"
+    assert references(site.hangzhou, shop, "runner") == [SECRET]
+
+
+def test_a_reference_that_somebody_took_away_comes_back(site: Site) -> None:
+    shop = site.namespace("shop", default=("theirs",))
+    with site.function() as function:
+        function.timer()
+        rewrite_references(site, shop, "theirs", "newer")
+        assert only(function.timer(), shop)["result"] == "bound"
+    assert references(site.hangzhou, shop) == ["theirs", "newer", SECRET]
+
+
+def test_a_strangers_secret_is_never_touched(site: Site, log: Log) -> None:
+    taken, shop = site.namespace("taken"), site.namespace("shop")
+    site.hangzhou.create_secret(taken, SECRET, stringData={"theirs": "untouched"})
+    with site.function() as function:
+        for event in ({}, {"force": True}):
+            report = function.invoke(**event)
+            assert only(report, taken)["result"] == "conflict"
+            assert "secretName" in only(report, taken)["remedy"]
+    secret = site.hangzhou.get_secret(taken, SECRET)
+    assert secret
+    assert (secret["type"], "labels" in secret["metadata"]) == ("Opaque", False)
+    assert references(site.hangzhou, taken) == []
+    assert references(site.hangzhou, shop) == [SECRET]
+    assert "secret.conflict" in {line["event"] for line in log()}
+
+
+def test_an_edited_secret_is_written_anew(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function() as function:
+        function.timer()
+        path = f"/api/v1/namespaces/{shop}/secrets/{SECRET}"
+        nothing = {"data": {".dockerconfigjson": "eyJhdXRocyI6e319"}}
+        merge = "application/merge-patch+json"
+        site.hangzhou.expect("PATCH", path, nothing, content_type=merge)
+        outcome = only(function.timer(), shop)
+    assert (outcome["result"], outcome["reason"]) == ("renewed", "data-drifted")
+    assert sorted(passwords(site.hangzhou, shop)) == sorted(MAIN_HOSTS + PARTNER_HOSTS)
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        pytest.param({"type": "Opaque"}, id="another-type"),
+        pytest.param(
+            {
+                "type": "kubernetes.io/dockerconfigjson",
+                "stringData": {".dockerconfigjson": "{}"},
+                "immutable": True,
+            },
+            id="immutable",
+        ),
+    ],
+)
+def test_ours_that_cannot_be_changed_is_replaced(site: Site, unusable: dict[str, Any]) -> None:
+    shop = site.namespace("shop")
+    labels = {"app.kubernetes.io/managed-by": "acr-refresher"}
+    body = {"metadata": {"name": SECRET, "labels": labels}, **unusable}
+    site.hangzhou.expect("POST", f"/api/v1/namespaces/{shop}/secrets", body)
+    with site.function() as function:
+        outcome = only(function.timer(), shop)
+    assert (outcome["result"], outcome["reason"]) == ("renewed", "wrong-type")
+    assert sorted(passwords(site.hangzhou, shop)) == sorted(MAIN_HOSTS + PARTNER_HOSTS)
+
+
+def test_changed_inputs_are_minted_for_at_once(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function(registries=["main"]) as function:
+        function.timer()
+    assert sorted(passwords(site.hangzhou, shop)) == MAIN_HOSTS
+    with site.function(registries=["main", "partner"]) as function:
+        assert only(function.timer(), shop)["reason"] == "registry-missing"
+    assert sorted(passwords(site.hangzhou, shop)) == sorted(MAIN_HOSTS + PARTNER_HOSTS)
+    with site.function(registries=["partner"]) as function:
+        assert only(function.timer(), shop)["reason"] == "registry-removed"
+    assert sorted(passwords(site.hangzhou, shop)) == PARTNER_HOSTS
+
+
+def test_a_deselected_namespace_is_unbound_and_cleared(site: Site) -> None:
+    kept = [site.namespace(f"kept-{number}") for number in range(3)]
+    old = site.namespace("old", default=("theirs",))
+    with site.function() as function:
+        function.timer()
+    with site.function(watchNamespace=f"{site.prefix}-kept-*") as function:
+        report = function.timer()
+    assert only(report, old)["result"] == "removed"
+    assert site.hangzhou.get_secret(old, SECRET) is None
+    assert references(site.hangzhou, old) == ["theirs"]
+    assert all(passwords(site.hangzhou, namespace) for namespace in kept)
+
+
+def test_too_large_a_removal_needs_force(site: Site) -> None:
+    old, kept = site.namespace("old"), site.namespace("kept")
+    with site.function() as function:
+        function.timer()
+    with site.function(watchNamespace=kept) as function:
+        refused = function.invoke()
+        assert passwords(site.hangzhou, old)
+        allowed = function.invoke(force=True)
+    assert (only(refused, old)["result"], only(refused, old)["reason"]) == (
+        "failed",
+        "removal-guard",
+    )
+    assert refused["ok"] is False
+    assert only(allowed, old)["result"] == "removed"
+    assert passwords(site.hangzhou, old) == {}
+
+
+def test_a_terminating_namespace_is_skipped(site: Site) -> None:
+    ending = site.namespace("ending")
+    finalizer = {"metadata": {"finalizers": ["example.com/hold"]}}
+    path = f"/api/v1/namespaces/{ending}"
+    merge = "application/merge-patch+json"
+    site.hangzhou.expect("PATCH", path, finalizer, content_type=merge)
+    site.hangzhou.expect("DELETE", path)
+    with site.function() as function:
+        outcome = only(function.timer(), ending)
+    site.hangzhou.expect("PATCH", path, {"metadata": {"finalizers": []}}, content_type=merge)
+    assert (outcome["result"], outcome["reason"]) == ("skipped", "namespace-terminating")
+
+
+def test_namespaces_by_label(site: Site) -> None:
+    chosen = site.namespace("chosen", labels={"team": site.prefix})
+    site.namespace("other", labels={"team": "other"})
+    selector = {"matchExpressions": [{"key": "team", "operator": "In", "values": [site.prefix]}]}
+    with site.function(watchNamespace="all", namespaceSelector=selector) as function:
+        assert results(function.timer()) == {chosen: "created"}
+
+
+def later(minutes: int) -> time_machine.travel:
+    """The same world when so many minutes have gone by."""
+    return time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=minutes), tick=True)
+
+
+def rewrite_references(site: Site, namespace: str, *names: str) -> None:
+    """What other tools do: write the whole list as they want it."""
+    site.hangzhou.expect(
+        "PATCH",
+        f"/api/v1/namespaces/{namespace}/serviceaccounts/default",
+        {"imagePullSecrets": [{"name": name} for name in names]},
+        content_type="application/merge-patch+json",
+    )

@@ -1,0 +1,144 @@
+"""The deployed function before a local cloud and two clusters, and what is found in them after."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from demo.stage import Stage, stage
+from localkube import KubeCluster
+
+SECRET = "acr-pull"
+REGISTRIES = [
+    {"name": "main", "instanceId": "cri-acmehz0000000001", "regionId": "cn-hangzhou"},
+    {
+        "name": "partner",
+        "instanceId": "cri-partnerbj00000001",
+        "regionId": "cn-beijing",
+        "assumeRoleARN": "acs:ram::2000000000000002:role/acr-refresher-registry",
+    },
+]
+CLUSTERS = [
+    {
+        "name": "prod-hangzhou",
+        "clusterId": "c1d00000000000000000000000000001",
+        "regionId": "cn-hangzhou",
+        "assumeRoleARN": "acs:ram::1000000000000001:role/acr-refresher-cluster",
+    },
+    {
+        "name": "prod-beijing",
+        "clusterId": "c1d00000000000000000000000000002",
+        "regionId": "cn-beijing",
+        "assumeRoleARN": "acs:ram::3000000000000003:role/acr-refresher-cluster",
+    },
+]
+MAIN_HOSTS = [
+    "acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com",
+    "acme-registry.cn-hangzhou.cr.aliyuncs.com",
+]
+PARTNER_HOSTS = ["partner-registry.cn-beijing.cr.aliyuncs.com"]
+
+
+def config_of(
+    defaults: Mapping[str, Any],
+    registries: Sequence[Mapping[str, Any]] = REGISTRIES,
+    clusters: Sequence[Mapping[str, Any]] = CLUSTERS,
+) -> str:
+    """A config.yaml for both clusters, or for others."""
+    return yaml.safe_dump(
+        {"registries": [*registries], "defaults": dict(defaults), "clusters": [*clusters]}
+    )
+
+
+@dataclass(frozen=True)
+class Site:
+    """Two clusters in which this test's namespaces begin with `prefix`."""
+
+    hangzhou: KubeCluster
+    beijing: KubeCluster
+    prefix: str
+
+    @contextmanager
+    def function(self, config: str | None = None, **defaults: Any) -> Iterator[Stage]:
+        """The function, deployed for this test's namespaces unless `defaults` say otherwise."""
+        text = config or config_of({"watchNamespace": f"{self.prefix}-*", **defaults})
+        clusters = {"prod-hangzhou": self.hangzhou, "prod-beijing": self.beijing}
+        with stage(clusters, text) as function:
+            yield function
+
+    def namespace(
+        self,
+        name: str,
+        cluster: KubeCluster | None = None,
+        labels: Mapping[str, str] | None = None,
+        **accounts: Sequence[str],
+    ) -> str:
+        """A namespace with service accounts and what they refer to; `default` where none is given.
+
+        In the Hangzhou cluster unless another is given.
+        """
+        cluster = cluster or self.hangzhou
+        full = f"{self.prefix}-{name}"
+        cluster.create_namespace(full, labels)
+        for account, references in (accounts or {"default": ()}).items():
+            _ensure_account(cluster, full, account, references)
+        return full
+
+
+def _ensure_account(
+    cluster: KubeCluster, namespace: str, name: str, references: Sequence[str]
+) -> None:
+    """Create it, or change the one that the cluster's controllers were faster to create."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    body = {
+        "metadata": {"name": name},
+        "imagePullSecrets": [{"name": reference} for reference in references],
+    }
+    if cluster.request("POST", path, body).status == 409:
+        merge = "application/merge-patch+json"
+        cluster.expect("PATCH", f"{path}/{name}", body, content_type=merge)
+
+
+def results(report: Mapping[str, Any]) -> dict[str, str]:
+    """Namespace to result, over all clusters."""
+    return {
+        secret["namespace"]: secret["result"]
+        for cluster in report["clusters"]
+        for secret in cluster["secrets"]
+    }
+
+
+def only(report: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """The outcome of one namespace."""
+    (found,) = (
+        secret
+        for cluster in report["clusters"]
+        for secret in cluster["secrets"]
+        if secret["namespace"] == namespace
+    )
+    return dict(found)
+
+
+def passwords(cluster: KubeCluster, namespace: str) -> dict[str, str]:
+    """Registry host to token, as a puller reads the namespace's secret; empty without one."""
+    secret = cluster.get_secret(namespace, SECRET)
+    if secret is None:
+        return {}
+    document = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
+    return {
+        host: base64.b64decode(auth["auth"]).decode().partition(":")[2]
+        for host, auth in document["auths"].items()
+    }
+
+
+def references(cluster: KubeCluster, namespace: str, account: str = "default") -> list[str]:
+    """The pull secrets that a service account refers to, in order."""
+    found = cluster.get_service_account(namespace, account)
+    assert found is not None
+    return [reference["name"] for reference in found.get("imagePullSecrets", [])]

@@ -1,0 +1,174 @@
+"""What an invocation asks for, and what is refused with everything that is wrong about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acr_refresher.config import load_config
+from acr_refresher.core.model import Request
+from acr_refresher.events import InvalidEvent, parse_event, unknown_names
+
+EXAMPLE = Path(__file__).parents[2] / "function" / "config.yaml"
+KEYS = "action, clusters, namespaces, registries, force, dryRun, reason"
+
+
+def timer(payload: object = "") -> str:
+    times = {"triggerTime": "2026-01-31T12:00:00Z", "triggerName": "every-10m"}
+    return json.dumps({**times, "payload": payload})
+
+
+def manual(**changes: object) -> str:
+    return json.dumps({"action": "refresh", **changes})
+
+
+def problems(event: bytes | str) -> list[str]:
+    with pytest.raises(InvalidEvent) as refused:
+        parse_event(event)
+    assert str(refused.value).splitlines() == [str(each) for each in refused.value.problems]
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param(manual(), Request("manual"), id="everything"),
+        pytest.param(manual().encode(), Request("manual"), id="bytes"),
+        pytest.param(
+            manual(
+                clusters=["prod-*", "idc"],
+                namespaces=["team-[ab]"],
+                registries=["main"],
+                force=True,
+                dryRun=True,
+                reason="rotated by hand",
+            ),
+            Request(
+                "manual",
+                ("prod-*", "idc"),
+                ("team-[ab]",),
+                ("main",),
+                force=True,
+                dry_run=True,
+                reason="rotated by hand",
+            ),
+            id="every field",
+        ),
+        pytest.param(timer(), Request("timer:every-10m"), id="timer"),
+        pytest.param('{"triggerName": "t"}', Request("timer:t"), id="timer without payload"),
+        pytest.param(
+            '{"triggerName": "t", "since": "2027"}', Request("timer:t"), id="timer that says more"
+        ),
+        pytest.param(timer("keep fresh"), Request("timer:every-10m"), id="timer with a note"),
+        pytest.param(timer("[1]"), Request("timer:every-10m"), id="timer with some other JSON"),
+        pytest.param(
+            timer('{"clusters": ["idc"], "force": true}'),
+            Request("timer:every-10m", ("idc",), force=True),
+            id="timer with an order",
+        ),
+        pytest.param(
+            timer(' {"action": "refresh"}'), Request("timer:every-10m"), id="timer with an action"
+        ),
+    ],
+)
+def test_events(event: bytes | str, expected: Request) -> None:
+    assert parse_event(event) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ("", 'event: is empty; send a JSON object such as {"action": "refresh"}'),
+        (b" \n", 'event: is empty; send a JSON object such as {"action": "refresh"}'),
+        ("refresh", 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
+        (b"\xff", 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
+        ("[" * 100_000, 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
+        ("[]", 'event: is not a JSON object; send a JSON object such as {"action": "refresh"}'),
+        ("{}", "action: is missing; add it"),
+        (manual(action="delete"), "action: is unknown; use 'refresh'"),
+        (manual(cluster=["a"]), "cluster: is not a known key; did you mean clusters?"),
+        (manual(dry_run=True), "dry_run: is not a known key; did you mean dryRun?"),
+        (manual(xyz=1), f"xyz: is not a known key; use one of: {KEYS}"),
+        (
+            manual(force="true"),
+            "force: is text, not true or false; write true or false without quotes",
+        ),
+        (
+            manual(dryRun=1),
+            "dryRun: is a number, not true or false; write true or false without quotes",
+        ),
+        (manual(clusters="prod"), "clusters: is text, not a list; write a list"),
+        (manual(clusters=[]), "clusters: is empty; name at least one, or leave the key out"),
+        (
+            manual(clusters=["a", ""]),
+            'clusters[1]: "" is not a name or a glob; use one such as "prod-a" or "prod-*"',
+        ),
+        (
+            manual(namespaces=[7]),
+            (
+                "namespaces[0]: is a number, not text; "
+                "write text, in quotes where it looks like another type"
+            ),
+        ),
+        (manual(registries=None), "registries: is empty; give it a value or leave the key out"),
+        (manual(reason="x" * 201), "reason: is longer than 200 characters; shorten it"),
+        (manual(reason="\ud800"), "reason: is not valid; correct it"),
+        (manual(triggerName="t"), "triggerName: is not a known key; use one of: " + KEYS),
+        ('{"triggerName": 1}', "triggerName: is a number, not text; write text, in quotes where "),
+        (timer({}), "payload: is a mapping, not text; write text, in quotes where "),
+        (timer('{"force": '), "payload: begins like JSON but is not JSON; correct its syntax"),
+        (
+            timer('{"action": "delete"}'),
+            "payload.action: is unknown; use 'refresh'",
+        ),
+        (
+            timer('{"clusters": [""]}'),
+            'payload.clusters[0]: "" is not a name or a glob; use one such as "prod-a" or "prod-*"',
+        ),
+    ],
+    ids=lambda value: value[:70] if isinstance(value, str) else None,
+)
+def test_a_refused_event_says_what_is_wrong(event: bytes | str, expected: str) -> None:
+    (problem,) = problems(event)
+    assert problem.startswith(expected)
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    found = problems('{"force": "yes", "clusters": [], "token": "s3cr3t"}')
+    assert [line.partition(": ")[0] for line in found] == ["action", "clusters", "force", "token"]
+    assert "s3cr3t" not in "\n".join(found)
+
+
+def test_names_that_match_nothing_registered_are_told_from_those_that_do() -> None:
+    request = Request("manual", clusters=("prod-*", "prod-hangzou"), registries=("old", "ma*"))
+    assert [str(problem) for problem in unknown_names(request, load_config(EXAMPLE))] == [
+        'clusters[1]: "prod-hangzou" matches none; did you mean prod-hangzhou?',
+        'registries[0]: "old" matches none; use one of: main, partner',
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["action", "triggerName", "payload", "clusters", "force"]) | st.text(),
+            inner,
+            max_size=4,
+        )
+    ),
+)
+
+
+@given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_comes_in_is_understood_or_refused(event: bytes) -> None:
+    try:
+        request = parse_event(event)
+    except InvalidEvent as refused:
+        assert refused.problems  # noqa: PT017 - either way is right, but nothing else is
+    else:
+        assert request.trigger.partition(":")[0] in {"timer", "manual"}
