@@ -13,8 +13,11 @@ import yaml
 
 from demo.stage import Stage, stage
 from localkube import KubeCluster
+from localkube.double import DoubleCluster
 
 SECRET = "acr-pull"
+OUR_BINDING = "/serviceaccounts/default?fieldManager=acr-refresher"
+"""Part of the URL with which the function binds, and nobody else."""
 REGISTRIES = [
     {"name": "main", "instanceId": "cri-acmehz0000000001", "regionId": "cn-hangzhou"},
     {
@@ -91,6 +94,14 @@ class Site:
         return full
 
 
+@dataclass(frozen=True)
+class BrokenSite(Site):
+    """A site of two doubles, whose faults the test orders."""
+
+    hangzhou: DoubleCluster
+    beijing: DoubleCluster
+
+
 def _ensure_account(
     cluster: KubeCluster, namespace: str, name: str, references: Sequence[str]
 ) -> None:
@@ -142,3 +153,11 @@ def references(cluster: KubeCluster, namespace: str, account: str = "default") -
     found = cluster.get_service_account(namespace, account)
     assert found is not None
     return [reference["name"] for reference in found.get("imagePullSecrets", [])]
+
+
+def clear_secrets(cluster: KubeCluster) -> None:
+    """Take every pull secret away, so that the next test finds none of them deselected."""
+    for secret in cluster.list_items("secrets"):
+        if secret["metadata"]["name"] == SECRET:
+            namespace = secret["metadata"]["namespace"]
+            cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{SECRET}")

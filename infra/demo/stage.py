@@ -42,13 +42,14 @@ class Stage:
         event = {"triggerTime": now, "triggerName": "every-10-minutes", "payload": payload}
         return self._handle(event)
 
-    def invoke(self, **event: object) -> dict[str, Any]:
-        """Invoke by hand. Raises what the handler raises."""
-        return self._handle({"action": "refresh", **event})
+    def invoke(self, *, timeout_seconds: int = 600, **event: object) -> dict[str, Any]:
+        """Invoke by hand, with the function's timeout. Raises what the handler raises."""
+        return self._handle({"action": "refresh", **event}, timeout_seconds)
 
-    def _handle(self, event: Mapping[str, object]) -> dict[str, Any]:
+    def _handle(self, event: Mapping[str, object], timeout_seconds: int = 600) -> dict[str, Any]:
         session = self.cloud.function_credentials(FUNCTION_ROLE)
-        report = self.handler.handle(json.dumps(event).encode(), context_of(session))
+        context = context_of(session, timeout_seconds)
+        report = self.handler.handle(json.dumps(event).encode(), context)
         read: dict[str, Any] = json.loads(json.dumps(report))
         return read
 
@@ -94,7 +95,7 @@ def load_function() -> ModuleType:
     return module
 
 
-def context_of(session: Session, timeout_seconds: int = 600) -> SimpleNamespace:
+def context_of(session: Session, timeout_seconds: int) -> SimpleNamespace:
     """The context object of runtimes up to python3.10."""
     return SimpleNamespace(
         request_id=str(uuid.uuid4()),

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from localkube import KubeCluster
-from sites import SECRET, Site
+from localkube.double import DoubleCluster
+from sites import BrokenSite, Site, clear_secrets
 
 _numbers = itertools.count(1)
 
@@ -22,9 +23,15 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 @pytest.fixture
-def broken_site(request: pytest.FixtureRequest) -> Iterator[Site]:
+def broken(double_clusters: list[DoubleCluster]) -> Iterator[BrokenSite]:
     """Two doubles, whose faults the test orders."""
-    yield from _site(request.getfixturevalue("double_clusters"))
+    hangzhou, beijing = double_clusters
+    for cluster in double_clusters:
+        cluster.apply_rbac()
+    yield BrokenSite(hangzhou, beijing, f"e2e{next(_numbers)}")
+    for cluster in double_clusters:
+        cluster.faults.clear()
+        clear_secrets(cluster)
 
 
 def _site(clusters: Sequence[KubeCluster]) -> Iterator[Site]:
@@ -32,10 +39,7 @@ def _site(clusters: Sequence[KubeCluster]) -> Iterator[Site]:
         cluster.apply_rbac()
     yield Site(clusters[0], clusters[1], f"e2e{next(_numbers)}")
     for cluster in clusters:
-        for secret in cluster.list_items("secrets"):
-            if secret["metadata"]["name"] == SECRET:
-                namespace = secret["metadata"]["namespace"]
-                cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{SECRET}")
+        clear_secrets(cluster)
 
 
 @pytest.fixture

@@ -1,0 +1,9 @@
+"""An Alibaba Cloud for one machine: STS, CR and CS on a loopback port, enforcing infra/ram.
+
+The cloud's SDKs reach it unmodified, as their plain-HTTP forward proxy, so each call arrives under
+the real host name of its product:
+
+    cloud = Cloud(demo_world())
+    with serving(cloud) as url:
+        config = Config(protocol="http", http_proxy=url, endpoint="sts.cn-hangzhou.aliyuncs.com", …)
+"""

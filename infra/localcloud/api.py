@@ -1,0 +1,105 @@
+"""What a product is made of: hosts, a version, and operations that answer requests."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from localcloud.cloud import Cloud
+from localcloud.errors import CloudError
+from localcloud.sessions import Session
+
+Json = dict[str, Any]
+Style = Literal["RPC", "ROA"]
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """An HTTP request as it came; header names in lower case, the query decoded."""
+
+    method: str
+    host: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def action(self) -> str:
+        return self.headers.get("x-acs-action", "")
+
+    @property
+    def version(self) -> str:
+        return self.headers.get("x-acs-version", "")
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """An API call as its operation sees it.
+
+    Attributes:
+        http: The request as it came, for operations that read its body or headers.
+        caller: Who calls; its signature has been verified.
+        region: From the host name; empty for a host of no region.
+        parameters: From path, query and form.
+        now: The cloud's time at which the request is answered.
+    """
+
+    http: HttpRequest
+    caller: Session
+    region: str
+    parameters: Mapping[str, str]
+    now: datetime
+
+    def required(self, name: str) -> str:
+        """The parameter's value; CloudError if it is absent or empty."""
+        if value := self.parameters.get(name):
+            return value
+        raise CloudError(400, f"Missing{name}", f"{name} is mandatory for this action.")
+
+    def whole_number(self, name: str, default: int) -> int:
+        """The parameter's value as an integer; CloudError if it is not one."""
+        value = self.parameters.get(name, str(default))
+        if re.fullmatch(r"\d{1,9}", value):
+            return int(value)
+        raise CloudError(400, f"InvalidParameter.{name}", f"The parameter {name} is not a number.")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One API.
+
+    Attributes:
+        answer: The response body for a request; raises CloudError to refuse. It may run in any
+            thread, beside others.
+        path: Its `{Name}` segments become parameters.
+    """
+
+    action: str
+    answer: Callable[[Cloud, ApiRequest], Json]
+    method: str = "POST"
+    path: str = "/"
+
+    def match(self, http: HttpRequest) -> dict[str, str] | None:
+        """The parameters in the request's path, or None if the request is not for this API."""
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
+        match = re.fullmatch(pattern, http.path)
+        if match is None or (http.method, http.action) != (self.method, self.action):
+            return None
+        return match.groupdict()
+
+
+@dataclass(frozen=True)
+class Product:
+    """A version of a product's API.
+
+    Attributes:
+        hosts: Pattern of its host names; the group `region` is the region's ID.
+        style: RPC answers carry their RequestId; ROA errors write their fields in camelCase.
+    """
+
+    hosts: re.Pattern[str]
+    version: str
+    style: Style
+    operations: tuple[Operation, ...]

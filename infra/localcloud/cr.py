@@ -1,0 +1,99 @@
+"""Container Registry Enterprise Edition, API version 2018-12-01."""
+
+import re
+import secrets
+from datetime import datetime, timedelta
+
+from localcloud.api import ApiRequest, Json, Operation, Product
+from localcloud.cloud import Cloud, RegistryToken
+from localcloud.errors import no_permission
+from localcloud.world import Endpoint, RegistryInstance
+
+TEMP_USERNAME = "cr_temp_user"
+
+_TOKEN_LIFETIME = timedelta(hours=1)
+
+
+def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
+    """GetAuthorizationToken: a token that may at the registry what its caller may.
+
+    Whether the caller may pull is not looked at here but when the token is used. ExpiresInHours is
+    ignored, as its effect beside STS credentials is not documented.
+    """
+    instance = _authorized_instance(cloud, request, "cr:GetAuthorizationToken")
+    if instance is None:
+        return _unsuccessful("INSTANCE_NOT_EXIST")
+    token = secrets.token_urlsafe(48)
+    expires_at = _token_expiry(cloud, request)
+    cloud.registry_tokens[token] = RegistryToken(request.caller, instance, expires_at)
+    return _successful(
+        {
+            "TempUsername": TEMP_USERNAME,
+            "AuthorizationToken": token,
+            "ExpireTime": milliseconds(expires_at),
+        }
+    )
+
+
+def list_instance_endpoint(cloud: Cloud, request: ApiRequest) -> Json:
+    """ListInstanceEndpoint: the domains of the instance, by network."""
+    instance = _authorized_instance(cloud, request, "cr:ListInstanceEndpoint")
+    if instance is None:
+        return _unsuccessful("INSTANCE_NOT_EXIST")
+    return _successful({"Endpoints": [_endpoint(endpoint) for endpoint in instance.endpoints]})
+
+
+def milliseconds(time: datetime) -> int:
+    """Unix time in milliseconds."""
+    return int(time.timestamp() * 1000)
+
+
+def _authorized_instance(cloud: Cloud, request: ApiRequest, action: str) -> RegistryInstance | None:
+    """The instance of the caller's account in the host's region, or None if it does not exist."""
+    instance_id = request.required("InstanceId")
+    account = request.caller.role.account
+    resource = f"acs:cr:{request.region}:{account}:instance/{instance_id}"
+    if denial := request.caller.find_access_denial(action, resource):
+        raise no_permission(denial)
+    return cloud.world.find_registry(instance_id, account=account, region=request.region)
+
+
+def _token_expiry(cloud: Cloud, request: ApiRequest) -> datetime:
+    """One hour from now; but a token from an assumed role lives as long as the role's session."""
+    if cloud.token_lifetime is not None:
+        return request.now + cloud.token_lifetime
+    if request.caller.assumed:
+        return request.caller.expires_at
+    return min(request.now + _TOKEN_LIFETIME, request.caller.expires_at)
+
+
+def _endpoint(endpoint: Endpoint) -> Json:
+    return {
+        "EndpointType": endpoint.type,
+        "Enable": endpoint.enabled,
+        "AclEnable": False,
+        "AclEntries": [],
+        "Domains": [{"Domain": domain.name, "Type": domain.type} for domain in endpoint.domains],
+        "LinkedVpcs": [{"VpcId": vpc} for vpc in endpoint.linked_vpcs],
+        "Status": "RUNNING",
+    }
+
+
+def _successful(body: Json) -> Json:
+    return {"IsSuccess": True, "Code": "success", **body}
+
+
+def _unsuccessful(code: str) -> Json:
+    """A refusal of the product itself, which comes as HTTP 200."""
+    return {"IsSuccess": False, "Code": code}
+
+
+PRODUCT = Product(
+    hosts=re.compile(r"cr(-vpc)?\.(?P<region>[a-z0-9-]+)\.aliyuncs\.com"),
+    version="2018-12-01",
+    style="RPC",
+    operations=(
+        Operation("GetAuthorizationToken", get_authorization_token),
+        Operation("ListInstanceEndpoint", list_instance_endpoint),
+    ),
+)

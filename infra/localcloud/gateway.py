@@ -1,0 +1,129 @@
+"""What every API call passes through: routing, authentication, faults, answer, journal."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+from urllib.parse import parse_qsl
+
+from localcloud import cr, cs, sts
+from localcloud.api import ApiRequest, HttpRequest, Operation, Style
+from localcloud.authentication import authenticate
+from localcloud.cloud import Cloud
+from localcloud.errors import CloudError
+from localcloud.faults import (
+    ApiError,
+    BadGateway,
+    ConnectionReset,
+    ExpiredToken,
+    Fault,
+    Stall,
+    Unsuccessful,
+)
+from localcloud.journal import Call
+from localcloud.replies import Reply, bad_gateway, refusal, success
+from localcloud.sessions import Session
+
+PRODUCTS = (sts.PRODUCT, cr.PRODUCT, cs.PRODUCT)
+
+_SECRET_PARAMETERS = {"OIDCToken", "SecurityToken"}
+
+Outcome: TypeAlias = "Reply | ConnectionReset | Stall"
+"""A reply, or the fault that keeps it from being sent."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a request leads: which API, and what host, path, query and form say to it."""
+
+    operation: Operation
+    style: Style
+    region: str
+    parameters: Mapping[str, str]
+
+
+async def respond(cloud: Cloud, http: HttpRequest) -> Outcome:
+    """Answer an API request and enter it in the journal."""
+    request_id = str(uuid.uuid4()).upper()
+    route = caller = None
+    outcome: Outcome
+    try:
+        route = find_route(http)
+        now = cloud.clock()
+        caller = authenticate(cloud, http, now)
+        fault = cloud.faults.take(http.action, http.host, caller.arn)
+        request = ApiRequest(http, caller, route.region, route.parameters, now)
+        outcome = await _answer(cloud, route, request, fault, request_id)
+    except CloudError as error:
+        outcome = refusal(error, route.style if route else "RPC", request_id, http.host)
+    cloud.journal.add(_entry(http, route, caller, outcome, request_id))
+    return outcome
+
+
+def find_route(http: HttpRequest) -> Route:
+    """The API that host, version, action and path name; CloudError if there is none."""
+    message = "Specified api is not found, please check your url and method."
+    hosted = [(p, match) for p in PRODUCTS if (match := p.hosts.fullmatch(http.host))]
+    versioned = [(p, match) for p, match in hosted if p.version == http.version]
+    if hosted and not versioned:
+        raise CloudError(400, "InvalidVersion", "Specified parameter Version is not valid.")
+    for product, match in versioned:
+        for operation in product.operations:
+            in_path = operation.match(http)
+            if in_path is not None:
+                parameters = {**dict(http.query), **_form(http), **in_path}
+                return Route(operation, product.style, match["region"] or "", parameters)
+    raise CloudError(404, "InvalidAction.NotFound", message)
+
+
+async def _answer(
+    cloud: Cloud, route: Route, request: ApiRequest, fault: Fault | None, request_id: str
+) -> Outcome:
+    """The operation's answer, or what the fault makes of it.
+
+    Operations run in threads, for one of them may wait for a cluster's API server.
+    """
+    match fault:
+        case ApiError():
+            raise CloudError(fault.status, fault.code, fault.message, retry_after=fault.retry_after)
+        case Unsuccessful():
+            return success({"IsSuccess": False, "Code": fault.code}, route.style, request_id)
+        case BadGateway():
+            return bad_gateway()
+        case ConnectionReset() | Stall(delay=None):
+            return fault
+        case Stall(delay=timedelta() as delay):
+            await asyncio.sleep(delay.total_seconds())
+    body = await asyncio.to_thread(route.operation.answer, cloud, request)
+    if isinstance(fault, ExpiredToken):
+        body = {**body, "ExpireTime": cr.milliseconds(request.now - fault.ago)}
+    return success(body, route.style, request_id)
+
+
+def _form(http: HttpRequest) -> dict[str, str]:
+    if http.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(http.body.decode(), keep_blank_values=True))
+    return {}
+
+
+def _entry(
+    http: HttpRequest,
+    route: Route | None,
+    caller: Session | None,
+    outcome: Outcome,
+    request_id: str,
+) -> Call:
+    sent = outcome if isinstance(outcome, Reply) else Reply(0, b"", code=type(outcome).__name__)
+    parameters = route.parameters.items() if route else ()
+    return Call(
+        host=http.host,
+        action=http.action,
+        version=http.version,
+        caller_arn=caller.arn if caller else "",
+        parameters={name: value for name, value in parameters if name not in _SECRET_PARAMETERS},
+        status=sent.status,
+        code=sent.code,
+        request_id=request_id,
+    )

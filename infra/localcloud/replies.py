@@ -1,0 +1,65 @@
+"""How answers and refusals are written, in the JSON of the product's style."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localcloud.api import Json, Style
+from localcloud.errors import AccessDenial, CloudError
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP response; `code` is its API error code, empty for a success."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+
+
+def success(body: Json, style: Style, request_id: str) -> Reply:
+    """HTTP 200, which a product may still use to say that it did not succeed."""
+    code = body.get("Code", "") if body.get("IsSuccess") is False else ""
+    named = {"RequestId": request_id, **body} if style == "RPC" else body
+    return Reply(200, _encode(named), headers={"x-acs-request-id": request_id}, code=code)
+
+
+def refusal(error: CloudError, style: Style, request_id: str, host: str) -> Reply:
+    body: Json = {
+        "RequestId": request_id,
+        "HostId": host,
+        "Code": error.code,
+        "Message": error.message,
+        "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}",
+    }
+    if error.access_denial is not None:
+        body["AccessDeniedDetail"] = _access_denied_detail(error.access_denial)
+    if style == "ROA":
+        body = {name[0].lower() + name[1:]: value for name, value in body.items()}
+    headers = {"x-acs-request-id": request_id}
+    if error.retry_after is not None:
+        headers["x-acs-retry-after"] = str(int(error.retry_after.total_seconds() * 1000))
+    return Reply(error.status, _encode(body), headers=headers, code=error.code)
+
+
+def bad_gateway() -> Reply:
+    """The page of a proxy that found nobody behind it."""
+    page = b"<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
+    return Reply(502, page, "text/html")
+
+
+def _access_denied_detail(denied: AccessDenial) -> Json:
+    return {
+        "AuthAction": denied.action,
+        "AuthPrincipalType": "AssumedRoleUser",
+        "AuthPrincipalOwnerId": denied.account,
+        "AuthPrincipalDisplayName": denied.display_name,
+        "NoPermissionType": "ExplicitDeny" if denied.denial.explicit else "ImplicitDeny",
+        "PolicyType": denied.denial.policy_type,
+    }
+
+
+def _encode(body: Json) -> bytes:
+    return json.dumps(body).encode()

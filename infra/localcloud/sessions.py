@@ -1,0 +1,61 @@
+"""Role sessions: temporary credentials and what they may do."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from localcloud import ram
+from localcloud.errors import AccessDenial
+from localcloud.world import Role
+
+
+@dataclass(frozen=True)
+class Session:
+    """A role session. Its secret parts do not show in its repr.
+
+    Attributes:
+        assumed: Whether AssumeRole opened it, rather than a service on the role's behalf.
+    """
+
+    role: Role
+    name: str
+    expires_at: datetime
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(repr=False)
+    policy: ram.Document | None = None
+    assumed: bool = True
+
+    @property
+    def arn(self) -> str:
+        return f"acs:ram::{self.role.account}:assumed-role/{self.role.name}/{self.name}"
+
+    def find_access_denial(self, action: str, resource: str) -> AccessDenial | None:
+        """Why the session may not do this, or None if it may."""
+        denial = ram.find_denial(self.role.policies, self.policy, action, resource)
+        return self.access_denial(action, denial) if denial else None
+
+    def access_denial(self, action: str, denial: ram.Denial) -> AccessDenial:
+        return AccessDenial(action, self.role.account, f"{self.role.name}:{self.name}", denial)
+
+
+def open_session(
+    role: Role,
+    name: str,
+    now: datetime,
+    lifetime: timedelta,
+    *,
+    policy: ram.Document | None = None,
+    assumed: bool = True,
+) -> Session:
+    """Fresh credentials for the role; they end on a whole second, as the APIs write it."""
+    return Session(
+        role=role,
+        name=name,
+        expires_at=(now + lifetime).replace(microsecond=0),
+        access_key_id=f"STS.{secrets.token_hex(12)}",
+        access_key_secret=secrets.token_urlsafe(32),
+        security_token=secrets.token_urlsafe(300),
+        policy=policy,
+        assumed=assumed,
+    )

@@ -1,0 +1,77 @@
+"""Fixtures that several suites share: Kubernetes clusters, started once for all tests."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from localkube import KubeCluster, control_plane
+from localkube.assets import AssetsError
+from localkube.double import DoubleCluster, api_doubles
+
+NOT_RUN = "NOT RUN against a real kube-apiserver"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def real_clusters() -> Iterator[list[KubeCluster]]:
+    """Two real clusters; the second also runs controllers (default service accounts...)."""
+    with _real(["prod-a", "prod-b"], controllers=["prod-b"]) as clusters:
+        yield clusters
+
+
+@pytest.fixture(scope="session")
+def throttled_cluster() -> Iterator[KubeCluster]:
+    """A real cluster that serves one request at a time and answers the others 429."""
+    flags = [
+        "--enable-priority-and-fairness=false",
+        "--max-requests-inflight=1",
+        "--max-mutating-requests-inflight=1",
+    ]
+    with _real(["throttled"], flags=flags) as [cluster]:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def double_clusters() -> Iterator[list[DoubleCluster]]:
+    """Two doubles, alike to the real clusters."""
+    with api_doubles(["prod-a", "prod-b"], controllers=["prod-b"]) as clusters:
+        yield clusters
+
+
+@pytest.fixture
+def new_namespace() -> Callable[[KubeCluster], str]:
+    """Makes a namespace that no other test uses."""
+
+    def create(cluster: KubeCluster) -> str:
+        name = f"test-{next(_numbers)}"
+        cluster.create_namespace(name)
+        return name
+
+    return create
+
+
+@contextlib.contextmanager
+def _real(
+    names: Sequence[str], *, controllers: Sequence[str] = (), flags: Sequence[str] = ()
+) -> Iterator[list[KubeCluster]]:
+    """Real clusters; without their binaries tests fail in CI, and elsewhere say so loudly."""
+    try:
+        running = control_plane(names, controllers=controllers, flags=dict.fromkeys(names, flags))
+        with running as clusters:
+            yield clusters
+    except AssetsError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{NOT_RUN}: {error}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that the double stands unproved, where it does."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    if any(NOT_RUN in reason for reason in skipped):
+        terminalreporter.section("without the real kube-apiserver", red=True, bold=True)
+        terminalreporter.line("Set KUBEBUILDER_ASSETS: these results prove the double alone.")

@@ -1,0 +1,26 @@
+"""One suite, two servers: every test of this folder that takes a cluster runs on both."""
+
+from collections.abc import Callable
+
+import pytest
+
+from localkube import KubeCluster
+
+
+@pytest.fixture(scope="session", params=["real", "double"])
+def clusters(request: pytest.FixtureRequest) -> list[KubeCluster]:
+    """A cluster and one with controllers, both with the rights of infra/rbac granted."""
+    found: list[KubeCluster] = request.getfixturevalue(f"{request.param}_clusters")
+    for cluster in found:
+        cluster.apply_rbac()
+    return found
+
+
+@pytest.fixture
+def cluster(clusters: list[KubeCluster]) -> KubeCluster:
+    return clusters[0]
+
+
+@pytest.fixture
+def namespace(cluster: KubeCluster, new_namespace: Callable[[KubeCluster], str]) -> str:
+    return new_namespace(cluster)

@@ -1,0 +1,85 @@
+"""An apply that says which object it is for: that one is changed, or none of its name."""
+
+import pytest
+
+from contract.requests import (
+    NAME,
+    apply,
+    docker_config,
+    pull_secret,
+    secret_path,
+    token_of,
+    version,
+)
+from localkube import KubeCluster
+
+ANOTHER_UID = "11111111-1111-1111-1111-111111111111"
+
+
+@pytest.mark.parametrize("force", ["true", "false"])
+class TestPrecondition:
+    """``metadata.uid`` in an apply: only this very object is changed, never another of its name."""
+
+    def test_uid_of_a_secret_that_is_gone(
+        self, cluster: KubeCluster, namespace: str, force: str
+    ) -> None:
+        secret = pull_secret(metadata={"uid": ANOTHER_UID})
+        answer = apply(cluster, namespace, secret, force=force)
+        assert (answer.status, answer.reason) == (409, "Conflict")
+        assert "uid mismatch" in answer.message
+        assert "no existing object was found" in answer.message
+        assert cluster.get_secret(namespace, NAME) is None
+
+    def test_uid_of_a_secret_that_was_recreated(
+        self, cluster: KubeCluster, namespace: str, force: str
+    ) -> None:
+        """Unlike that of a secret that is gone, 422 instead of 409."""
+        gone = apply(cluster, namespace, pull_secret("first")).body
+        cluster.expect("DELETE", secret_path(namespace))
+        apply(cluster, namespace, pull_secret("recreated"))
+        secret = pull_secret("ours", metadata={"uid": gone["metadata"]["uid"]})
+        answer = apply(cluster, namespace, secret, force=force)
+        assert (answer.status, answer.reason) == (422, "Invalid")
+        assert "metadata.uid: Invalid value" in answer.message
+        assert "field is immutable" in answer.message
+        assert token_of(cluster.get_secret(namespace, NAME)) == "recreated"
+
+    def test_uid_of_the_secret_that_is_there(
+        self, cluster: KubeCluster, namespace: str, force: str
+    ) -> None:
+        uid = apply(cluster, namespace, pull_secret("first")).body["metadata"]["uid"]
+        answer = apply(cluster, namespace, pull_secret("next", metadata={"uid": uid}), force=force)
+        assert answer.status == 200
+        assert token_of(answer.body) == "next"
+
+    def test_resource_version_of_an_older_state(
+        self, cluster: KubeCluster, namespace: str, force: str
+    ) -> None:
+        old = version(apply(cluster, namespace, pull_secret("first")).body)
+        apply(cluster, namespace, pull_secret("second"))
+        secret = pull_secret("third", metadata={"resourceVersion": old})
+        answer = apply(cluster, namespace, secret, force=force)
+        assert (answer.status, answer.reason) == (409, "Conflict")
+        assert "the object has been modified" in answer.message
+        assert token_of(cluster.get_secret(namespace, NAME)) == "second"
+
+    def test_resource_version_of_the_present_state(
+        self, cluster: KubeCluster, namespace: str, force: str
+    ) -> None:
+        present = version(apply(cluster, namespace, pull_secret("first")).body)
+        secret = pull_secret("second", metadata={"resourceVersion": present})
+        assert apply(cluster, namespace, secret, force=force).status == 200
+
+
+def test_a_recreated_strangers_secret_conflicts_before_its_uid_is_looked_at(
+    cluster: KubeCluster, namespace: str
+) -> None:
+    """Which refusal it is depends on force; refused it is either way."""
+    uid = apply(cluster, namespace, pull_secret("first")).body["metadata"]["uid"]
+    cluster.expect("DELETE", secret_path(namespace))
+    theirs = {".dockerconfigjson": docker_config("theirs")}
+    cluster.create_secret(namespace, NAME, type="kubernetes.io/dockerconfigjson", data=theirs)
+    secret = pull_secret("ours", metadata={"uid": uid})
+    assert apply(cluster, namespace, secret).status == 409
+    assert apply(cluster, namespace, secret, force="true").status == 422
+    assert token_of(cluster.get_secret(namespace, NAME)) == "theirs"

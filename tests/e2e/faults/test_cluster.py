@@ -1,0 +1,340 @@
+"""One API server misbehaves: its outcome says so, its valid secrets stay, the others are served."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import time_machine
+import yaml
+
+from demo.stage import Stage
+from localkube.double import Fault
+from localkube.pki import Authority
+from sites import (
+    CLUSTERS,
+    OUR_BINDING,
+    REGISTRIES,
+    SECRET,
+    BrokenSite,
+    Site,
+    config_of,
+    only,
+    passwords,
+    references,
+)
+
+SECRETS = f"/secrets/{SECRET}"
+
+
+@contextmanager
+def due(site: Site, **defaults: Any) -> Iterator[tuple[Stage, str, str]]:
+    """Both clusters hold a secret that is due: the function and the two namespaces."""
+    shop, web = site.namespace("shop"), site.namespace("web", site.beijing)
+    with site.function(**defaults) as function:
+        function.timer()
+        with time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=50), tick=True):
+            yield function, shop, web
+
+
+def served_and_failed(report: dict[str, Any], web: str) -> dict[str, Any]:
+    """Beijing was served; what is said of Hangzhou."""
+    assert report["ok"] is False
+    assert report["failing"] == ["prod-hangzhou"]
+    assert only(report, web)["result"] == "renewed"
+    return dict(report["clusters"][0])
+
+
+CANNOT_BE_READ = {
+    "reset": (Fault(times=None, reset=True), "unreachable", ""),
+    "500": (Fault(times=None, status=500), "unreachable", "500"),
+    "503": (Fault(times=None, status=503), "unreachable", "503"),
+    "429": (Fault(times=None, status=429, retry_after=1), "throttled", "429"),
+    "401": (Fault(times=None, status=401), "denied", "401"),
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "meaning", "code"), CANNOT_BE_READ.values(), ids=CANNOT_BE_READ.keys()
+)
+def test_a_cluster_that_cannot_be_read_fails_alone(
+    broken: BrokenSite, fault: Fault, meaning: str, code: str
+) -> None:
+    with due(broken) as (function, shop, web):
+        before = passwords(broken.hangzhou, shop)
+        broken.hangzhou.faults.add(fault)
+        cluster = served_and_failed(function.invoke(), web)
+        broken.hangzhou.faults.clear()
+        assert passwords(broken.hangzhou, shop) == before
+    assert (cluster["failure"]["meaning"], cluster["failure"]["code"]) == (meaning, code)
+    assert cluster["secrets"] == []
+
+
+PASSES = {
+    "a reset": Fault(reset=True),
+    "a 500": Fault(status=500),
+    "a 429": Fault(status=429, retry_after=1),
+    "a reset of the write": Fault(method="PATCH", path_contains=SECRETS, reset=True),
+    "a write whose answer is lost": Fault(method="PATCH", path_contains=SECRETS, lost_answer=True),
+    "a 429 for the write": Fault(method="PATCH", path_contains=SECRETS, status=429, retry_after=1),
+    "a binding whose answer is lost": Fault(
+        method="PATCH", path_contains="serviceaccounts", lost_answer=True
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PASSES.values(), ids=PASSES.keys())
+def test_what_passes_is_tried_again(broken: BrokenSite, fault: Fault) -> None:
+    shop = broken.namespace("shop")
+    broken.hangzhou.faults.add(fault)
+    with broken.function() as function:
+        assert only(function.timer(), shop)["result"] == "created"
+    assert references(broken.hangzhou, shop) == [SECRET]
+
+
+REFUSED_WRITES = {
+    "422": (Fault("PATCH", SECRETS, status=422), "failed", "invalid"),
+    "400": (Fault("PATCH", SECRETS, status=400), "failed", "invalid"),
+    "500": (Fault("PATCH", SECRETS, None, status=500), "failed", "unreachable"),
+    "409": (Fault("PATCH", SECRETS, None, status=409), "conflict", "conflict"),
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "result", "meaning"), REFUSED_WRITES.values(), ids=REFUSED_WRITES.keys()
+)
+def test_a_refused_write_keeps_the_old_secret(
+    broken: BrokenSite, fault: Fault, result: str, meaning: str
+) -> None:
+    with due(broken) as (function, shop, web):
+        before = passwords(broken.hangzhou, shop)
+        broken.hangzhou.faults.add(fault)
+        report = function.invoke()
+        served_and_failed(report, web)
+        assert passwords(broken.hangzhou, shop) == before
+    outcome = only(report, shop)
+    assert (outcome["result"], outcome["failures"][0]["meaning"]) == (result, meaning)
+
+
+def test_a_namespace_that_went_between_list_and_write_is_skipped(broken: BrokenSite) -> None:
+    shop, other = broken.namespace("shop"), broken.namespace("other")
+    path = f"/api/v1/namespaces/{shop}"
+    broken.hangzhou.faults.add(
+        Fault("PATCH", f"{shop}/secrets", meanwhile=lambda: broken.hangzhou.request("DELETE", path))
+    )
+    with broken.function() as function:
+        report = function.timer()
+    assert only(report, shop)["result"] == "skipped"
+    assert only(report, other)["result"] == "created"
+
+
+def test_a_strangers_secret_that_appears_before_ours_is_not_taken_over(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop")
+    document = {".dockerconfigjson": '{"auths":{}}'}
+    broken.hangzhou.faults.add(
+        Fault(
+            "PATCH",
+            SECRETS,
+            meanwhile=lambda: broken.hangzhou.create_secret(
+                shop, SECRET, type="kubernetes.io/dockerconfigjson", stringData=document
+            ),
+        )
+    )
+    with broken.function() as function:
+        outcome = only(function.invoke(), shop)
+    assert (outcome["result"], outcome["reason"]) == ("conflict", "foreign-secret")
+    assert passwords(broken.hangzhou, shop) == {}
+    assert references(broken.hangzhou, shop) == []
+
+
+def test_a_strangers_secret_in_the_place_of_ours_is_not_taken_over(broken: BrokenSite) -> None:
+    def replace_ours(shop: str) -> None:
+        broken.hangzhou.expect("DELETE", f"/api/v1/namespaces/{shop}/secrets/{SECRET}")
+        broken.hangzhou.create_secret(shop, SECRET, stringData={"theirs": "x"})
+
+    with due(broken) as (function, shop, web):
+        broken.hangzhou.faults.add(Fault("PATCH", SECRETS, meanwhile=lambda: replace_ours(shop)))
+        report = function.invoke()
+        served_and_failed(report, web)
+    assert only(report, shop)["reason"] == "changed-meanwhile"
+    secret = broken.hangzhou.get_secret(shop, SECRET)
+    assert secret
+    assert secret["type"] == "Opaque"
+
+
+def test_a_binding_that_somebody_else_changed_meanwhile_is_read_anew(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop", default=("theirs",))
+    broken.hangzhou.faults.add(
+        Fault("PATCH", OUR_BINDING, times=3, meanwhile=writer_of(broken, shop))
+    )
+    with broken.function() as function:
+        assert only(function.timer(), shop)["bound"] == ["default"]
+    assert references(broken.hangzhou, shop) == ["theirs", "newer-3", SECRET]
+
+
+def test_a_binding_that_is_fought_over_fails_by_name_and_the_secret_stands(
+    broken: BrokenSite,
+) -> None:
+    shop = broken.namespace("shop", default=("theirs",))
+    broken.hangzhou.faults.add(
+        Fault("PATCH", OUR_BINDING, times=None, meanwhile=writer_of(broken, shop))
+    )
+    with broken.function() as function:
+        outcome = only(function.invoke(), shop)
+    assert outcome["result"] == "failed"
+    assert outcome["failures"][0]["subject"] == "service account default"
+    assert outcome["failures"][0]["meaning"] == "conflict"
+    assert passwords(broken.hangzhou, shop)
+
+
+def test_an_account_deleted_meanwhile_is_no_failure(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop", default=(), runner=())
+    path = f"/api/v1/namespaces/{shop}/serviceaccounts/runner"
+    broken.hangzhou.faults.add(
+        Fault(
+            "PATCH",
+            "serviceaccounts/runner",
+            meanwhile=lambda: broken.hangzhou.request("DELETE", path),
+        )
+    )
+    with broken.function(serviceAccount="*") as function:
+        outcome = only(function.timer(), shop)
+    assert (outcome["result"], outcome["bound"]) == ("created", ["default"])
+
+
+def test_what_cannot_be_unbound_is_not_deleted(broken: BrokenSite) -> None:
+    old = broken.namespace("old")
+    for number in range(3):
+        broken.namespace(f"kept-{number}")
+    with broken.function() as function:
+        function.timer()
+    broken.hangzhou.faults.add(Fault("PATCH", "serviceaccounts", None, status=422))
+    with broken.function(watchNamespace=f"{broken.prefix}-kept-*") as function:
+        assert only(function.invoke(), old)["result"] == "failed"
+        assert passwords(broken.hangzhou, old)
+        broken.hangzhou.faults.clear()
+        broken.hangzhou.faults.add(Fault("DELETE", SECRETS, status=422))
+        assert only(function.invoke(), old)["result"] == "failed"
+        assert references(broken.hangzhou, old) == []
+        assert only(function.invoke(), old)["result"] == "removed"
+
+
+def test_a_timer_that_left_something_undone_raises_after_all_clusters_were_served(
+    broken: BrokenSite,
+) -> None:
+    web = broken.namespace("web", broken.beijing)
+    broken.hangzhou.faults.add(Fault(times=None, status=503))
+    with broken.function() as function:
+        with pytest.raises(function.handler.RunFailed, match=r"1 of 2 clusters.*prod-hangzhou"):
+            function.timer()
+        assert passwords(broken.beijing, web)
+
+
+# ---- kubeconfigs, on the double and on the real server -----------------------------------------
+
+FILES = [{"name": "prod-hangzhou", "kubeconfig": "kubeconfigs/prod-hangzhou.yaml"}, CLUSTERS[1]]
+
+
+def other_authority(kubeconfig: dict[str, Any]) -> None:
+    pem = Authority().pem.encode()
+    cluster = kubeconfig["clusters"][0]["cluster"]
+    cluster["certificate-authority-data"] = base64.b64encode(pem).decode()
+
+
+def nobody_listens(kubeconfig: dict[str, Any]) -> None:
+    kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+
+
+def unknown_token(kubeconfig: dict[str, Any]) -> None:
+    kubeconfig["users"][0]["user"] = {"token": "hunter2hunter2"}
+
+
+def runs_a_program(kubeconfig: dict[str, Any]) -> None:
+    kubeconfig["users"][0]["user"] = {"exec": {"command": "sh", "args": ["-c", "touch owned"]}}
+
+
+def reads_a_file(kubeconfig: dict[str, Any]) -> None:
+    kubeconfig["users"][0]["user"] = {"tokenFile": "/etc/hostname"}
+
+
+def trusts_anybody(kubeconfig: dict[str, Any]) -> None:
+    kubeconfig["clusters"][0]["cluster"] = {
+        "server": kubeconfig["clusters"][0]["cluster"]["server"],
+        "insecure-skip-tls-verify": True,
+    }
+
+
+Spoil = Callable[[dict[str, Any]], None]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "meaning", "words"),
+    [
+        (other_authority, "unreachable", "certificate"),
+        (nobody_listens, "unreachable", ""),
+        (unknown_token, "denied", "401"),
+        (runs_a_program, "invalid", "exec"),
+        (reads_a_file, "invalid", "tokenFile"),
+        (trusts_anybody, "invalid", "insecure-skip-tls-verify"),
+    ],
+)
+def test_a_kubeconfig_that_does_not_serve_fails_alone(
+    site: Site, spoil: Spoil, meaning: str, words: str
+) -> None:
+    web = site.namespace("web", site.beijing)
+    text = config_of({"watchNamespace": f"{site.prefix}-*"}, REGISTRIES, FILES)
+    with site.function(text) as function:
+        file = function.folder / "kubeconfigs" / "prod-hangzhou.yaml"
+        kubeconfig = yaml.safe_load(file.read_text())
+        spoil(kubeconfig)
+        file.write_text(yaml.safe_dump(kubeconfig))
+        report = function.invoke()
+    failure = report["clusters"][0]["failure"]
+    assert failure["meaning"] == meaning
+    assert words in failure["message"] + failure["code"]
+    assert "hunter2" not in str(report)
+    assert only(report, web)["result"] == "created"
+
+
+def test_an_expired_kubeconfig_is_told_as_such(site: Site) -> None:
+    web = site.namespace("web", site.beijing)
+    text = config_of({"watchNamespace": f"{site.prefix}-*"}, REGISTRIES, FILES)
+    with site.function(text) as function:
+        file = function.folder / "kubeconfigs" / "prod-hangzhou.yaml"
+        file.write_text(site.hangzhou.kubeconfig(validity=timedelta(hours=-1)))
+        report = function.invoke()
+    failure = report["clusters"][0]["failure"]
+    assert failure["meaning"] == "denied"
+    assert "expired" in failure["message"]
+    assert only(report, web)["result"] == "created"
+
+
+def test_a_missing_kubeconfig_is_named(site: Site) -> None:
+    web = site.namespace("web", site.beijing)
+    text = config_of({"watchNamespace": f"{site.prefix}-*"}, REGISTRIES, FILES)
+    with site.function(text) as function:
+        (function.folder / "kubeconfigs" / "prod-hangzhou.yaml").unlink()
+        report = function.invoke()
+    assert "kubeconfigs/prod-hangzhou.yaml" in report["clusters"][0]["failure"]["message"]
+    assert only(report, web)["result"] == "created"
+
+
+def writer_of(site: Site, namespace: str) -> Callable[[], None]:
+    """Another tool that writes the list anew each time, before ours."""
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        written += 1
+        site.hangzhou.expect(
+            "PATCH",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/default",
+            {"imagePullSecrets": [{"name": "theirs"}, {"name": f"newer-{written}"}]},
+            content_type="application/merge-patch+json",
+        )
+
+    return write

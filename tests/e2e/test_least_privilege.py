@@ -1,0 +1,169 @@
+"""Runs have exactly infra/ram and infra/rbac; take one right away, and the run says which."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from demo.company import company
+from demo.stage import Stage, deployed
+from localcloud.cloud import Cloud
+from localcloud.server import serving
+from localcloud.world import Role, World
+from localkube.double import Fault
+from localkube.rbac import USER, manifests
+from sites import OUR_BINDING, BrokenSite, Site, config_of
+
+# ---- RAM -----------------------------------------------------------------------------------------
+
+ACTIONS = {
+    "sts:AssumeRole": ("function", "sts:AssumeRole"),
+    "cr:GetAuthorizationToken, own account": ("function", "cr:GetAuthorizationToken"),
+    "cr:ListInstanceEndpoint, own account": ("function", "cr:ListInstanceEndpoint"),
+    "cr:GetAuthorizationToken, other account": ("registry", "cr:GetAuthorizationToken"),
+    "cr:ListInstanceEndpoint, other account": ("registry", "cr:ListInstanceEndpoint"),
+    "cs:DescribeClusterUserKubeconfig": ("cluster", "cs:DescribeClusterUserKubeconfig"),
+    "cs:GetUserConfig": ("cluster", "cs:GetUserConfig"),
+}
+"""Every action in infra/ram that a run uses (cr:PullRepository is the puller's), by whose it is."""
+
+
+@pytest.mark.parametrize(("owner", "action"), ACTIONS.values(), ids=ACTIONS.keys())
+def test_without_an_action_a_run_fails_and_names_it(
+    broken: BrokenSite, owner: str, action: str
+) -> None:
+    broken.namespace("shop")
+    world = company({"prod-hangzhou": broken.hangzhou, "prod-beijing": broken.beijing})
+    with function_in(without(world, owner, action), broken) as function:
+        report = function.invoke()
+    assert report["ok"] is False
+    told = str(report)
+    assert "denied" in told
+    assert action in told or action == "cs:GetUserConfig"
+
+
+@pytest.mark.parametrize("owner", ["cluster", "registry"])
+def test_without_trust_a_run_fails_and_names_the_role(broken: BrokenSite, owner: str) -> None:
+    broken.namespace("shop")
+    world = company({"prod-hangzhou": broken.hangzhou, "prod-beijing": broken.beijing})
+    with function_in(distrusting(world, owner), broken) as function:
+        report = function.invoke()
+    assert report["ok"] is False
+    assert f"role/acr-refresher-{owner}" in str(report)
+    assert "trust policy" in str(report)
+
+
+@contextmanager
+def function_in(world: World, site: Site) -> Iterator[Stage]:
+    clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
+    cloud = Cloud(world)
+    text = config_of({"watchNamespace": f"{site.prefix}-*"})
+    with serving(cloud) as url, deployed(cloud, url, clusters, text) as function:
+        yield function
+
+
+def without(world: World, owner: str, action: str) -> World:
+    """The world in which one role's policies no longer allow an action."""
+
+    def narrowed(role: Role) -> Role:
+        if not role.name.endswith(owner):
+            return role
+        policies = tuple(policy_without(policy, action) for policy in role.policies)
+        return dataclasses.replace(role, policies=policies)
+
+    changed = dataclasses.replace(world, roles=tuple(narrowed(role) for role in world.roles))
+    assert changed != world, f"{owner} has no {action}"
+    return changed
+
+
+def policy_without(policy: Mapping[str, Any], action: str) -> dict[str, Any]:
+    narrowed: dict[str, Any] = copy.deepcopy(dict(policy))
+    for statement in narrowed["Statement"]:
+        actions = statement["Action"]
+        actions = [actions] if isinstance(actions, str) else actions
+        statement["Action"] = [one for one in actions if one != action] or ["none:None"]
+    return narrowed
+
+
+def distrusting(world: World, owner: str) -> World:
+    """The world in which a role trusts somebody else."""
+    stranger = {"RAM": ["acs:ram::9999999999999999:role/stranger"]}
+
+    def changed(role: Role) -> Role:
+        if not role.name.endswith(owner):
+            return role
+        trust = copy.deepcopy(role.trust_policy)
+        trust["Statement"][0]["Principal"] = stranger
+        return dataclasses.replace(role, trust_policy=trust)
+
+    return dataclasses.replace(world, roles=tuple(changed(role) for role in world.roles))
+
+
+# ---- RBAC ----------------------------------------------------------------------------------------
+
+RIGHTS = [
+    ("namespaces", "list"),
+    ("secrets", "list"),
+    ("secrets", "patch"),
+    ("secrets", "create"),
+    ("secrets", "delete"),
+    ("serviceaccounts", "list"),
+    ("serviceaccounts", "patch"),
+    ("serviceaccounts", "get"),
+]
+"""Every right in infra/rbac."""
+
+
+def test_the_rights_tried_are_all_there_are() -> None:
+    role = manifests()[0]
+    granted = [
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+    assert sorted(granted) == sorted(RIGHTS)
+
+
+@pytest.mark.parametrize(("resource", "verb"), RIGHTS)
+def test_without_a_right_in_the_cluster_a_run_fails_and_names_it(
+    broken: BrokenSite, resource: str, verb: str
+) -> None:
+    """Each right is used in the life of a secret: created, bound against a rival, removed."""
+    shop = broken.namespace("shop", default=("theirs",))
+    removing = verb == "delete"
+    with broken.function() as function:
+        if removing:
+            function.timer()
+    broken.hangzhou.grant(USER, manifests_without(resource, verb))
+    rival = rival_of(broken, shop)
+    broken.hangzhou.faults.add(Fault("PATCH", OUR_BINDING, meanwhile=rival))
+    watched = "elsewhere" if removing else f"{broken.prefix}-*"
+    with broken.function(watchNamespace=watched) as function:
+        told = str(function.invoke(force=True)["clusters"][0])
+    assert "denied" in told
+    assert f"'{resource}'" in told or f'"{resource}"' in told
+    assert verb in told
+
+
+def manifests_without(resource: str, verb: str) -> list[dict[str, Any]]:
+    role, binding = manifests()
+    for rule in role["rules"]:
+        if resource in rule["resources"]:
+            rule["verbs"] = [one for one in rule["verbs"] if one != verb]
+    return [role, binding]
+
+
+def rival_of(site: BrokenSite, namespace: str) -> Callable[[], object]:
+    """Somebody who writes the service account just before us."""
+    return lambda: site.hangzhou.expect(
+        "PATCH",
+        f"/api/v1/namespaces/{namespace}/serviceaccounts/default",
+        {"imagePullSecrets": [{"name": "newer"}]},
+        content_type="application/merge-patch+json",
+    )

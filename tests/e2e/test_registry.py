@@ -1,0 +1,84 @@
+"""A registry and a client that know nothing of us: docker-registry, skopeo, and what we wrote."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from demo.company import MAIN_REGISTRY, company
+from demo.stage import Stage, deployed
+from localcloud.cloud import Cloud
+from localcloud.registry import Registry, running_registry
+from localcloud.server import serving
+from sites import CLUSTERS, REGISTRIES, SECRET, Site, config_of, only
+
+IMAGE = "shop/web:1"
+LIFETIME = timedelta(seconds=4)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A namespace of a cluster whose pods pull IMAGE from the registry."""
+
+    function: Stage
+    registry: Registry
+    site: Site
+    namespace: str
+    folder: Path
+
+    def pull(self) -> None:
+        """Pull with nothing but the Secret's dockerconfigjson. CalledProcessError if refused."""
+        secret = self.site.hangzhou.get_secret(self.namespace, SECRET)
+        assert secret
+        authfile = self.folder / "auth.json"
+        authfile.write_bytes(base64.b64decode(secret["data"][".dockerconfigjson"]))
+        destination = self.folder / f"image-{time.monotonic_ns()}"
+        destination.mkdir()
+        self.registry.pull_image(IMAGE, authfile, destination)
+        assert (destination / "manifest.json").exists()
+
+    def wait_for_expiry(self, expires_at: str) -> None:
+        end = datetime.strptime(expires_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        time.sleep(max(0.0, (end - datetime.now(timezone.utc)).total_seconds()) + 1)
+
+
+@contextmanager
+def shop_of(site: Site, folder: Path) -> Iterator[Shop]:
+    clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
+    cloud = Cloud(company(clusters), token_lifetime=LIFETIME)
+    with serving(cloud) as url, running_registry(cloud, url, MAIN_REGISTRY.id) as registry:
+        registry.push_image(IMAGE)
+        registries = [{**REGISTRIES[0], "domains": [registry.address]}]
+        text = config_of({"watchNamespace": f"{site.prefix}-*"}, registries, CLUSTERS)
+        with deployed(cloud, url, clusters, text) as function:
+            yield Shop(function, registry, site, site.namespace("shop"), folder)
+
+
+def test_an_image_is_pulled_until_the_token_expires_and_again_after_the_next_run(
+    site: Site, tmp_path: Path
+) -> None:
+    with shop_of(site, tmp_path) as shop:
+        created = only(shop.function.timer(), shop.namespace)
+        assert created["registryHosts"] == [shop.registry.address]
+        shop.pull()
+        shop.wait_for_expiry(created["expiresAt"])
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            shop.pull()
+        assert "unauthorized" in refused.value.stderr.lower()
+        assert only(shop.function.timer(), shop.namespace)["reason"] == "expired"
+        shop.pull()
+
+
+def test_a_rotated_secret_pulls_at_once(site: Site, tmp_path: Path) -> None:
+    with shop_of(site, tmp_path) as shop:
+        shop.function.timer()
+        assert only(shop.function.invoke(force=True), shop.namespace)["reason"] == "forced"
+        shop.pull()

@@ -1,0 +1,166 @@
+"""GetAuthorizationToken and ListInstanceEndpoint with the unmodified SDK."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from alibabacloud_cr20181201.models import (
+    GetAuthorizationTokenRequest,
+    ListInstanceEndpointRequest,
+)
+from alibabacloud_tea_openapi.exceptions import ClientException
+
+from localcloud.cloud import Cloud
+from localcloud.cr import milliseconds
+from localcloud.demo import (
+    FUNCTION_ACCOUNT,
+    FUNCTION_ROLE_ARN,
+    REGISTRY,
+    REGISTRY_ROLE_ARN,
+    demo_world,
+    function_role,
+    registry_role,
+)
+from localcloud.ram_files import load_policy
+from localcloud.sdk import Credentials, assume_role, cr_client
+from localcloud.server import serving
+from localcloud.sessions import Session
+from localcloud.world import World
+
+TOKEN_REQUEST = GetAuthorizationTokenRequest(instance_id=REGISTRY.id)
+
+
+@pytest.fixture
+def puller(url: str, function: Session) -> Any:
+    """Credentials of the registry account's role."""
+    return assume_role(url, function, REGISTRY_ROLE_ARN, duration_seconds=7200)
+
+
+def session_policy(*actions: str) -> str:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    return json.dumps({"Version": "1", "Statement": [statement]})
+
+
+def test_a_token_lives_as_long_as_the_role_session(url: str, puller: Any) -> None:
+    body = cr_client(url, puller).get_authorization_token(TOKEN_REQUEST).body
+    assert body.is_success
+    assert body.temp_username == "cr_temp_user"
+    expiration = datetime.strptime(puller.expiration, "%Y-%m-%dT%H:%M:%S%z")
+    assert body.expire_time == milliseconds(expiration)
+
+
+def test_the_asynchronous_client_is_served_too(url: str, puller: Any) -> None:
+    response = asyncio.run(cr_client(url, puller).get_authorization_token_async(TOKEN_REQUEST))
+    assert response.body.authorization_token
+
+
+def test_a_token_for_a_service_role_lives_an_hour() -> None:
+    """The registry is in the function's own account, so no role is assumed."""
+    own = replace(REGISTRY, account=FUNCTION_ACCOUNT)
+    policy = load_policy(
+        "registry-account-role.policy", region=own.region, account=own.account, instance=own.id
+    )
+    role = function_role()
+    world = World(roles=(replace(role, policies=(*role.policies, policy)),), registries=(own,))
+    cloud = Cloud(world)
+    with serving(cloud) as url:
+        before = cloud.clock()
+        caller = cloud.function_credentials(FUNCTION_ROLE_ARN)
+        body = cr_client(url, caller).get_authorization_token(TOKEN_REQUEST).body
+        after = cloud.clock()
+    hour = timedelta(hours=1)
+    assert milliseconds(before + hour) <= body.expire_time <= milliseconds(after + hour)
+
+
+def test_a_token_lifetime_may_be_set() -> None:
+    cloud = Cloud(demo_world(), token_lifetime=timedelta(seconds=3))
+    with serving(cloud) as url:
+        puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
+        body = cr_client(url, puller).get_authorization_token(TOKEN_REQUEST).body
+        assert body.expire_time <= milliseconds(cloud.clock() + timedelta(seconds=3))
+
+
+def test_endpoints(url: str, puller: Any) -> None:
+    request = ListInstanceEndpointRequest(instance_id=REGISTRY.id, module_name="Registry")
+    body = cr_client(url, puller).list_instance_endpoint(request).body
+    assert body.is_success
+    assert {
+        endpoint.endpoint_type: [(domain.domain, domain.type) for domain in endpoint.domains]
+        for endpoint in body.endpoints
+        if endpoint.enable
+    } == {
+        "internet": [
+            ("acme-registry.cn-hangzhou.cr.aliyuncs.com", "SYSTEM"),
+            ("images.acme.example", "USER"),
+        ],
+        "vpc": [("acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com", "SYSTEM")],
+    }
+    assert body.endpoints[1].linked_vpcs[0].vpc_id.startswith("vpc-")
+
+
+def test_an_instance_that_does_not_exist_is_an_unsuccessful_success() -> None:
+    """Permission to a missing instance: HTTP 200, IsSuccess false."""
+    world = replace(demo_world(), registries=())
+    cloud = Cloud(world)
+    with serving(cloud) as url:
+        puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
+        token = cr_client(url, puller).get_authorization_token(TOKEN_REQUEST).body
+        request = ListInstanceEndpointRequest(instance_id=REGISTRY.id)
+        endpoints = cr_client(url, puller).list_instance_endpoint(request).body
+    assert (token.is_success, token.code) == (False, "INSTANCE_NOT_EXIST")
+    assert (endpoints.is_success, endpoints.code) == (False, "INSTANCE_NOT_EXIST")
+    assert token.authorization_token is None
+
+
+def denial(url: str, caller: Credentials, **options: Any) -> ClientException:
+    with pytest.raises(ClientException) as caught:
+        cr_client(url, caller, **options).get_authorization_token(TOKEN_REQUEST)
+    assert (caught.value.status_code, caught.value.code) == (403, "NoPermission")
+    return caught.value
+
+
+def test_the_function_itself_has_no_permission(url: str, function: Session) -> None:
+    detail = denial(url, function).access_denied_detail
+    assert detail["AuthAction"] == "cr:GetAuthorizationToken"
+
+
+def test_the_permission_is_for_one_instance(url: str, puller: Any) -> None:
+    request = GetAuthorizationTokenRequest(instance_id="cri-another")
+    with pytest.raises(ClientException) as caught:
+        cr_client(url, puller).get_authorization_token(request)
+    assert caught.value.code == "NoPermission"
+
+
+def test_the_permission_is_for_one_region(url: str, puller: Any) -> None:
+    denial(url, puller, host="cr.cn-beijing.aliyuncs.com")
+
+
+def test_the_instance_is_looked_for_in_the_hosts_region() -> None:
+    policy = load_policy(
+        "registry-account-role.policy", region="*", account="*", instance=REGISTRY.id
+    )
+    everywhere = replace(registry_role(), policies=(policy,))
+    cloud = Cloud(World(roles=(function_role(), everywhere), registries=(REGISTRY,)))
+    with serving(cloud) as url:
+        puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
+        client = cr_client(url, puller, "cr.cn-beijing.aliyuncs.com")
+        body = client.get_authorization_token(TOKEN_REQUEST).body
+    assert (body.is_success, body.code) == (False, "INSTANCE_NOT_EXIST")
+
+
+def test_a_session_policy_narrows_the_role(url: str, function: Session) -> None:
+    narrowed = assume_role(
+        url, function, REGISTRY_ROLE_ARN, policy=session_policy("cr:ListInstanceEndpoint")
+    )
+    request = ListInstanceEndpointRequest(instance_id=REGISTRY.id)
+    assert cr_client(url, narrowed).list_instance_endpoint(request).body.is_success
+    assert denial(url, narrowed).access_denied_detail["PolicyType"] == "SessionPolicy"
+
+
+def test_an_instance_id_is_mandatory(url: str, puller: Any) -> None:
+    with pytest.raises(ClientException) as caught:
+        cr_client(url, puller).get_authorization_token(GetAuthorizationTokenRequest())
+    assert caught.value.code == "MissingInstanceId"

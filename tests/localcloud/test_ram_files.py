@@ -1,0 +1,42 @@
+"""The policies of infra/ram as they are read."""
+
+import pytest
+
+from localcloud import ram
+from localcloud.ram_files import POLICY_DIRECTORY, load_policy
+
+EXAMPLES = {
+    "account": "1879224016553720",
+    "external_id": "tenant-7",
+    "function_role_arn": "acs:ram::1230047551289034:role/acr-refresher-function",
+    "instance": "cri-7k2mzq4v0x9hd1ep",
+    "name_prefix": "acr-refresher-",
+    "region": "cn-hangzhou",
+}
+NAMES = sorted(path.stem for path in POLICY_DIRECTORY.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_file_is_a_policy_of_the_kind_its_name_says(name: str) -> None:
+    text = (POLICY_DIRECTORY / f"{name}.json").read_text(encoding="utf-8")
+    document = load_policy(name, **{k: v for k, v in EXAMPLES.items() if f"${{{k}}}" in text})
+    check = ram.check_trust_policy if ".trust" in name else ram.check_policy
+    check(document)
+
+
+def test_placeholders_are_filled_in() -> None:
+    document = load_policy("function-role.policy", name_prefix="acme-")
+    assert document["Statement"][0]["Resource"] == "acs:ram:*:*:role/acme-*"
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"name_prefix": "a", "nmae": "b"}], ids=["missing", "unknown"]
+)
+def test_variables_must_be_just_those_of_the_file(variables: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="name_prefix"):
+        load_policy("function-role.policy", **variables)
+
+
+def test_an_unknown_name_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        load_policy("no-such-role.policy")
