@@ -27,19 +27,22 @@ def broken(double_clusters: list[DoubleCluster]) -> Iterator[BrokenSite]:
     """Two doubles, whose faults the test orders."""
     hangzhou, beijing = double_clusters
     for cluster in double_clusters:
-        cluster.apply_rbac()
+        _prepare(cluster)
     yield BrokenSite(hangzhou, beijing, f"e2e{next(_numbers)}")
     for cluster in double_clusters:
         cluster.faults.clear()
-        clear_secrets(cluster)
 
 
 def _site(clusters: Sequence[KubeCluster]) -> Iterator[Site]:
     for cluster in clusters:
-        cluster.apply_rbac()
+        _prepare(cluster)
     yield Site(clusters[0], clusters[1], f"e2e{next(_numbers)}")
-    for cluster in clusters:
-        clear_secrets(cluster)
+
+
+def _prepare(cluster: KubeCluster) -> None:
+    """The clusters are shared: take away what earlier tests left in them."""
+    cluster.apply_rbac()
+    clear_secrets(cluster)
 
 
 @pytest.fixture

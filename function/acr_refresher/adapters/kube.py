@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -136,12 +137,12 @@ class KubernetesApi(KubeApi):
         items: list[Json] = []
         page_query = {**query, "limit": str(PAGE_SIZE)}
         while True:
-            page = await self._send("GET", path, page_query)
-            items += _converted(f"GET {path}", lambda page=page: page["items"] or [])  # type: ignore[misc]
-            token = page.get("metadata", {}).get("continue")
-            if not token:
+            answer = await self._send("GET", path, page_query)
+            page, continuation = _converted(f"GET {path}", partial(_page, answer))
+            items += page
+            if not continuation:
                 return items
-            page_query["continue"] = token
+            page_query["continue"] = continuation
 
     async def _send(
         self,
@@ -151,6 +152,10 @@ class KubernetesApi(KubeApi):
         body: Json | None = None,
         content_type: str = JSON,
     ) -> Json:
+        """One request and its answer.
+
+        aiohttp itself repeats a GET or DELETE once where the connection breaks, as HTTP lets it.
+        """
         what = f"{method} {path}"
         self.requests += 1
         try:
@@ -232,6 +237,11 @@ def _redirects_refused() -> aiohttp.TraceConfig:
     return trace
 
 
+def _page(answer: Json) -> tuple[list[Json], str]:
+    """The items, which may be null, and the token that the next page is asked for with."""
+    return list(answer["items"] or ()), str((answer.get("metadata") or {}).get("continue") or "")
+
+
 def _path(namespace: str, resource: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}/{quote(name, safe='')}"
 
@@ -239,7 +249,7 @@ def _path(namespace: str, resource: str, name: str) -> str:
 def _parsed(what: str, content: bytes) -> Json:
     try:
         return dict(json.loads(content))
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         message = f"{what}: the answer is no object in JSON: is this an API server?"
         raise Unreachable(message, service="kube") from error
 

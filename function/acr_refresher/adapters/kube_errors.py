@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import aiohttp
+from pydantic import BaseModel, ValidationError
 
-from acr_refresher.adapters.kube_objects import Json
 from acr_refresher.ports import (
     Conflict,
     Denied,
@@ -35,14 +34,34 @@ class RedirectedError(Exception):
     """The server sent us to another address."""
 
 
+class _Cause(BaseModel):
+    reason: str = ""
+    field: str = ""
+    message: str = ""
+
+
+class _Details(BaseModel):
+    kind: str = ""
+    name: str = ""
+    causes: tuple[_Cause, ...] = ()
+
+
+class _Status(BaseModel):
+    """The Kubernetes API's Status object, as much of it as is looked at."""
+
+    message: str = ""
+    details: _Details = _Details()
+
+
 def answer_error(what: str, status: int, headers: Mapping[str, str], content: bytes) -> PortError:
     """The meaning of an HTTP status and the Status object that comes with it."""
-    body = _status_object(content)
+    body = _read(content)
     meaning, words = _meaning(status, body)
-    details = {"permission": _missing_permission, "writers": _writers, "fields": _fields}
-    words = words.format_map({name: tell(body) for name, tell in details.items()})
+    told = words.format(
+        permission=_missing_permission(body), writers=_writers(body), fields=_fields(body)
+    )
     return meaning(
-        f"{what}: {words} ({status})",
+        f"{what}: {told} ({status})",
         service="kube",
         code=str(status),
         request_id=headers.get("Audit-Id", ""),
@@ -86,19 +105,19 @@ _NOT_UNDERSTOOD = (Invalid, "the API server refuses the request as malformed{fie
 _TERMINATING = (Gone, "the namespace is being deleted")
 
 
-def _meaning(status: int, body: Json) -> tuple[type[PortError], str]:
+def _meaning(status: int, body: _Status) -> tuple[type[PortError], str]:
     if status == 403 and _is_terminating(body):  # noqa: PLR2004 - Forbidden
         return _TERMINATING
-    if any(cause.get("field") == "metadata.uid" for cause in _causes(body)):
+    if any(cause.field == "metadata.uid" for cause in body.details.causes):
         # An apply to a Secret that was deleted and created anew: some versions answer 422.
         return _BY_STATUS[409]
     return _BY_STATUS.get(status, _SERVER_FAILED if status >= SERVER_ERROR else _NOT_UNDERSTOOD)
 
 
-def _is_terminating(body: Json) -> bool:
+def _is_terminating(body: _Status) -> bool:
     """By its cause (NamespaceTerminating), which old servers say in words alone."""
-    named = any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(body))
-    return named or "because it is being terminated" in body.get("message", "")
+    named = any(cause.reason == "NamespaceTerminating" for cause in body.details.causes)
+    return named or "because it is being terminated" in body.message
 
 
 _RBAC_DENIAL = re.compile(
@@ -108,17 +127,17 @@ _RBAC_DENIAL = re.compile(
 _ADMISSION_DENIAL = re.compile(r'admission webhook "([^"]+)" denied|exceeded quota: ([^,]+),')
 
 
-def _missing_permission(body: Json) -> str:
+def _missing_permission(body: _Status) -> str:
     """The RBAC rule to add, as YAML; or who else forbids it."""
-    message, details = body.get("message", ""), _details(body)
-    if denial := _RBAC_DENIAL.search(message):
-        rule = _rule(denial["group"], denial["resource"], details.get("name", ""), denial["verb"])
+    name = body.details.name
+    if denial := _RBAC_DENIAL.search(body.message):
+        rule = _rule(denial["group"], denial["resource"], name, denial["verb"])
         return f'user "{denial["user"]}" needs this rule in its ClusterRole: {rule}'
-    if message.endswith("is forbidden: "):
+    if body.message.endswith("is forbidden: "):
         # An apply that would have to create is refused without a reason.
-        rule = _rule("", details.get("kind", ""), details.get("name", ""), "create")
+        rule = _rule("", body.details.kind, name, "create")
         return f"the user needs this rule in its ClusterRole: {rule}"
-    if denial := _ADMISSION_DENIAL.search(message):
+    if denial := _ADMISSION_DENIAL.search(body.message):
         webhook, quota = denial.groups()
         return f"denied by {f'admission webhook {webhook}' if webhook else f'quota {quota}'}"
     return "forbidden, though not by RBAC: look for an admission policy"
@@ -129,14 +148,15 @@ def _rule(group: str, resource: str, name: str, verb: str) -> str:
     return f'{{apiGroups: ["{group}"], resources: ["{resource}"], {names}verbs: ["{verb}"]}}'
 
 
-def _writers(body: Json) -> str:
+def _writers(body: _Status) -> str:
     """The field managers that an apply is in conflict with."""
-    told = (re.search(r'conflict with "([^"]+)"', c.get("message", "")) for c in _causes(body))
+    causes = body.details.causes
+    told = (re.search(r'conflict with "([^"]+)"', cause.message) for cause in causes)
     return _listed(": written by", (writer[1] for writer in told if writer))
 
 
-def _fields(body: Json) -> str:
-    return _listed(": see", (cause.get("field", "") for cause in _causes(body)))
+def _fields(body: _Status) -> str:
+    return _listed(": see", (cause.field for cause in body.details.causes))
 
 
 def _listed(introduction: str, words: Iterable[str]) -> str:
@@ -144,25 +164,16 @@ def _listed(introduction: str, words: Iterable[str]) -> str:
     return f"{introduction} {listed}" if listed else ""
 
 
-def _causes(body: Json) -> list[Json]:
-    return [cause for cause in _details(body).get("causes") or () if isinstance(cause, dict)]
-
-
-def _details(body: Json) -> Json:
-    details = body.get("details")
-    return details if isinstance(details, dict) else {}
-
-
-def _status_object(content: bytes) -> Json:
+def _read(content: bytes) -> _Status:
     try:
-        body = json.loads(content)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return _Status.model_validate_json(content)
+    except ValidationError:
+        return _Status()
 
 
 def _seconds(retry_after: str) -> timedelta | None:
-    return timedelta(seconds=int(retry_after)) if retry_after.isdecimal() else None
+    given = re.fullmatch(r"[0-9]{1,6}", retry_after)  # or a date, which API servers do not send
+    return timedelta(seconds=int(retry_after)) if given else None
 
 
 # ---- what no answer means ------------------------------------------------------------------------
@@ -182,12 +193,12 @@ _NO_ANSWER: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
 
 
 def _certificate_alert(error: BaseException) -> str:
     """The TLS alert by which a server refuses our certificate, as OpenSSL names it."""
-    reason = (isinstance(error, ssl.SSLError) and error.reason) or ""
+    reason = getattr(error, "reason", None) or "" if isinstance(error, ssl.SSLError) else ""
     concerns_us = re.search(r"ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)", reason)
     return concerns_us[1].replace("_", " ").lower() if concerns_us else ""
 

@@ -167,8 +167,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _load(document: SecretStr) -> Yaml:
     text = document.get_secret_value()
     try:
-        # Before building anything: the C loader recurses, and a deep document ends the process.
-        if _depth(text) > MAX_DEPTH:
+        # Before anything is built: the C loader recurses, and a deep document ends the process.
+        if _is_deep(text):
             raise _invalid([f"it is nested more than {MAX_DEPTH} levels deep"])
         return yaml.load(text, _LOADER)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
@@ -178,13 +178,12 @@ def _load(document: SecretStr) -> Yaml:
         raise _invalid([f"it is not YAML{where}"]) from None
 
 
-def _depth(text: str) -> int:
-    events = yaml.parse(text, _LOADER)
+def _is_deep(text: str) -> bool:
     steps = (
         isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        for event in events
+        for event in yaml.parse(text, _LOADER)
     )
-    return max(accumulate(steps), default=0)
+    return any(depth > MAX_DEPTH for depth in accumulate(steps))
 
 
 def _checked(model: type[Model], fields: Yaml, part: str) -> Model:
