@@ -30,8 +30,8 @@ from acr_refresher.core.outcome import Failure
 class PortError(Exception):
     """A call to the outside did not do what was asked.
 
-    `service` is what was called (`sts`, `cr`, `cs`, `kube`), `code` its own error code or HTTP
-    status, `request_id` what its operators can look up.
+    `service` is what was called (`sts`, `cr`, `cs`, `kube`, or here: `files`, `fc`), `code` its own
+    error code or HTTP status, `request_id` what its operators can look up.
     """
 
     meaning: ClassVar[str]
@@ -226,5 +226,5 @@ class KubeApi(Protocol):
 class KubeConnector(Protocol):
     """Opens API servers from kubeconfigs, which are data and never code."""
 
-    def connect(self, kubeconfig: Kubeconfig) -> KubeApi:
+    def connect(self, kubeconfig: Kubeconfig, now: datetime) -> KubeApi:
         """Raises Invalid for a kubeconfig that is broken, has lapsed or would run anything."""

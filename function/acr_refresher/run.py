@@ -146,7 +146,7 @@ class _Serving:
             )
         else:
             kubeconfig = await self.outside.files.kubeconfig(access)
-        return self.outside.connector.connect(kubeconfig)
+        return self.outside.connector.connect(kubeconfig, self.context.now)
 
     async def _refresh(self, cluster: Cluster, kube: KubeApi) -> tuple[SecretOutcome, ...]:
         context, wanted = self.context, cluster.pull_secret

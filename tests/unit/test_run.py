@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -62,6 +62,15 @@ class Kube(KubeApi):
             raise KeyError("hunter2")
         self.written.append(namespace)
 
+    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+        raise NotImplementedError
+
+    async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
+        raise NotImplementedError
+
+    async def patch_service_account(self, account: ServiceAccountState) -> None:
+        raise NotImplementedError
+
     async def close(self) -> None:
         pass
 
@@ -72,7 +81,8 @@ class Connector(KubeConnector):
 
     kubes: dict[str, Kube]
 
-    def connect(self, kubeconfig: Kubeconfig) -> KubeApi:
+    def connect(self, kubeconfig: Kubeconfig, now: datetime) -> KubeApi:
+        del now
         return self.kubes[kubeconfig.document.get_secret_value()]
 
 

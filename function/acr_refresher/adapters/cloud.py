@@ -54,8 +54,11 @@ class CloudSdk:
         self._transport = transport
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
 
-    def config(self, caller: CloudCredentials, host: str, region_id: str) -> Any:
-        """The `Config` of a client. Without `retry_options` the SDK sends a request once."""
+    def config(self, caller: CloudCredentials, host: str | None, region_id: str) -> Any:
+        """The `Config` of a client. Without `retry_options` the SDK sends a request once.
+
+        `host` None leaves the choice to the SDK, which knows the regions without one of their own.
+        """
         from alibabacloud_tea_openapi.utils_models import (  # noqa: PLC0415 - half a second of CPU
             Config,
         )

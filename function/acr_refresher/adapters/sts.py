@@ -25,8 +25,7 @@ class StsClient(Sts):
         from alibabacloud_sts20150401.client import Client  # noqa: PLC0415 - see cloud.py
         from alibabacloud_sts20150401.models import AssumeRoleRequest  # noqa: PLC0415
 
-        host = f"sts.{self._region_id}.aliyuncs.com"
-        client = Client(self._sdk.config(caller, host, self._region_id))
+        client = Client(self._sdk.config(caller, None, self._region_id))
         request = AssumeRoleRequest(
             role_arn=role_arn,
             role_session_name=session_name,

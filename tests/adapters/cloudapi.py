@@ -1,0 +1,57 @@
+"""Asking STS, CR and CS through the adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from typing import Any
+
+from acr_refresher.adapters.cloud import CloudSdk
+from acr_refresher.adapters.cr import CrClient
+from acr_refresher.adapters.cs import CsClient
+from acr_refresher.adapters.sts import StsClient
+from acr_refresher.core.model import AckAccess, Registry
+from acr_refresher.ports import (
+    CloudCredentials,
+    PortError,
+)
+from localcloud.demo import (
+    REGION,
+    REGISTRY,
+    REGISTRY_ROLE_ARN,
+)
+
+HOUR = timedelta(hours=1)
+THE_REGISTRY = Registry("main", REGISTRY.id, REGION)
+THE_CLUSTER = AckAccess("c8f1d3b5a79e24680bdf13579ace02468", REGION)
+
+
+def assume(
+    sdk: CloudSdk, caller: CloudCredentials, role_arn: str, duration: timedelta = HOUR
+) -> CloudCredentials:
+    return asyncio.run(StsClient(sdk, REGION).assume_role(caller, role_arn, "run-1", duration))
+
+
+ASK: Mapping[str, Callable[[CloudSdk, CloudCredentials], Coroutine[Any, Any, object]]] = {
+    "AssumeRole": lambda sdk, caller: StsClient(sdk, REGION).assume_role(
+        caller, REGISTRY_ROLE_ARN, "run-1", HOUR
+    ),
+    "GetAuthorizationToken": lambda sdk, caller: CrClient(sdk).token(caller, THE_REGISTRY),
+    "ListInstanceEndpoint": lambda sdk, caller: CrClient(sdk).hosts(caller, THE_REGISTRY),
+    "DescribeClusterUserKubeconfig": lambda sdk, caller: CsClient(sdk).kubeconfig(
+        caller, THE_CLUSTER, HOUR
+    ),
+}
+
+
+def assert_no_secret(error: PortError, *callers: CloudCredentials) -> None:
+    """Neither in the error nor in its arguments; what caused it is never shown by us."""
+    shown = f"{error!s} {error!r} {error.args} {traceback.format_exception_only(error)}"
+    for caller in callers:
+        assert caller.access_key_id not in shown
+        assert caller.access_key_secret.get_secret_value() not in shown
+        assert (
+            caller.security_token is None or caller.security_token.get_secret_value() not in shown
+        )

@@ -1,0 +1,98 @@
+"""Asking an API server through the adapter, and TLS servers that only look like one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import SecretStr
+
+from acr_refresher.adapters.kube import KubernetesApi, KubernetesConnector
+from acr_refresher.core.model import NamespaceState
+from acr_refresher.ports import Kubeconfig
+from adapters.loopback import Serve, over_tls, tcp_server
+from localkube.pki import Authority, KeyPair
+
+T = TypeVar("T")
+
+
+def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
+    """What `use` gets from the API that a kubeconfig leads to."""
+
+    async def scenario() -> T:
+        api = KubernetesConnector("1.2.3").connect(Kubeconfig(SecretStr(kubeconfig)))
+        try:
+            return await use(api)
+        finally:
+            await api.close()
+            await connections_ended()
+
+    return asyncio.run(scenario())
+
+
+async def connections_ended() -> None:
+    """A request that was given up says goodbye by TLS after `close`: the loop has to live on."""
+    loop: Any = asyncio.get_running_loop()
+    while len(loop._selector.get_map()) > 1:  # noqa: ASYNC110 - nobody tells; 1: the loop's pipe
+        await asyncio.sleep(0.01)
+
+
+def namespaces(kubeconfig: str) -> tuple[NamespaceState, ...]:
+    return ask(kubeconfig, lambda api: api.list_namespaces())
+
+
+def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:
+    """A kubeconfig with other fields of its cluster or user; None removes one."""
+    document = yaml.safe_load(kubeconfig)
+    given = document[f"{part}s"][0][part]
+    given |= {name.replace("_", "-"): value for name, value in fields.items()}
+    document[f"{part}s"][0][part] = {k: v for k, v in given.items() if v is not None}
+    return yaml.safe_dump(document)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A TLS server of its own authority that answers everybody alike."""
+
+    port: int
+    authority: Authority
+
+    def kubeconfig(self, certificate: KeyPair | None = None) -> str:
+        user = {"token": "the-token"}
+        if certificate:
+            user = {
+                "client-certificate-data": encoded(certificate.certificate),
+                "client-key-data": encoded(certificate.key),
+            }
+        server = f"https://127.0.0.1:{self.port}"
+        cluster = {"server": server, "certificate-authority-data": encoded(self.authority.pem)}
+        return yaml.safe_dump(
+            {
+                "current-context": "a",
+                "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+                "clusters": [{"name": "a", "cluster": cluster}],
+                "users": [{"name": "a", "user": user}],
+            }
+        )
+
+
+@contextmanager
+def tls_server(serve: Serve, *, wants_certificate: bool = False) -> Iterator[Server]:
+    authority = Authority()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.server_certificate().load_into(tls)
+    if wants_certificate:
+        tls.verify_mode = ssl.CERT_REQUIRED
+        tls.load_verify_locations(cadata=authority.pem)
+    with tcp_server(over_tls(tls, serve)) as port:
+        yield Server(port, authority)
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

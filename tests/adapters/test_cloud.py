@@ -1,0 +1,94 @@
+"""STS, CR and CS through the SDKs, against the local cloud."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from acr_refresher.adapters.cloud import CloudSdk
+from acr_refresher.adapters.cr import CrClient
+from acr_refresher.adapters.cs import CsClient
+from acr_refresher.adapters.sts import StsClient
+from acr_refresher.ports import (
+    CloudCredentials,
+)
+from adapters.cloudapi import HOUR, THE_CLUSTER, THE_REGISTRY, assume
+from localcloud.cloud import Cloud
+from localcloud.demo import (
+    CLUSTER_ROLE_ARN,
+    REGION,
+    REGISTRY_ROLE_ARN,
+)
+
+
+def test_a_role_session_can_ask_for_a_registry_token(
+    sdk: CloudSdk, cloud: Cloud, function: CloudCredentials
+) -> None:
+    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+
+    token = asyncio.run(CrClient(sdk).token(session, THE_REGISTRY))
+
+    issued = cloud.registry_tokens[token.password.get_secret_value()]
+    assert token.username == "cr_temp_user"
+    assert token.expires_at == issued.expires_at.replace(
+        microsecond=issued.expires_at.microsecond // 1000 * 1000
+    )
+    assert token.expires_at.tzinfo is timezone.utc
+    assert token.request_id == cloud.calls("GetAuthorizationToken")[0].request_id
+    assert cloud.calls("GetAuthorizationToken")[0].host == f"cr.{REGION}.aliyuncs.com"
+
+
+def test_assuming_a_role_asks_for_the_name_and_duration_given(
+    sdk: CloudSdk, cloud: Cloud, function: CloudCredentials
+) -> None:
+    assume(sdk, function, REGISTRY_ROLE_ARN, timedelta(minutes=15))
+
+    [call] = cloud.calls("AssumeRole")
+    assert call.host == f"sts.{REGION}.aliyuncs.com"
+    assert call.parameters["RoleSessionName"] == "run-1"
+    assert call.parameters["DurationSeconds"] == "900"
+
+
+def test_a_registrys_hosts_are_the_domains_of_all_enabled_endpoints(
+    sdk: CloudSdk, function: CloudCredentials
+) -> None:
+    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+
+    hosts = asyncio.run(CrClient(sdk).hosts(session, THE_REGISTRY))
+
+    assert hosts == (
+        f"acme-registry-vpc.{REGION}.cr.aliyuncs.com",
+        f"acme-registry.{REGION}.cr.aliyuncs.com",
+        "images.acme.example",
+    )
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_cluster_role_gets_a_temporary_kubeconfig(
+    sdk: CloudSdk, cloud: Cloud, function: CloudCredentials, private: bool
+) -> None:
+    session = assume(sdk, function, CLUSTER_ROLE_ARN)
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+
+    client = CsClient(sdk, private=private)
+    kubeconfig = asyncio.run(client.kubeconfig(session, THE_CLUSTER, HOUR))
+
+    assert kubeconfig.document.get_secret_value() == f"# of {CLUSTER_ROLE_ARN} for 1:00:00"
+    assert kubeconfig.expires_at is not None
+    assert before + HOUR <= kubeconfig.expires_at <= datetime.now(timezone.utc) + HOUR
+    [call] = cloud.calls("DescribeClusterUserKubeconfig")
+    assert call.parameters["PrivateIpAddress"] == str(private).lower()
+
+
+def test_calls_run_beside_each_other(sdk: CloudSdk, function: CloudCredentials) -> None:
+    sts = StsClient(sdk, REGION)
+
+    async def both() -> list[CloudCredentials]:
+        calls = [sts.assume_role(function, REGISTRY_ROLE_ARN, f"run-{n}", HOUR) for n in range(8)]
+        return await asyncio.gather(*calls)
+
+    sessions = asyncio.run(both())
+
+    assert len({session.access_key_id for session in sessions}) == 8

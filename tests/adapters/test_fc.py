@@ -1,0 +1,95 @@
+"""What an invocation is told, in the shapes of both runtimes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from acr_refresher.adapters.fc import read_invocation
+from acr_refresher.ports import CloudCredentials, Denied
+
+ENVIRONMENT = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "STS.environment",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "environment-secret",
+    "ALIBABA_CLOUD_SECURITY_TOKEN": "environment-token",
+    "FC_REGION": "cn-beijing",
+    "FC_ACCOUNT_ID": "42",
+}
+
+
+def context(**attributes: object) -> SimpleNamespace:
+    return SimpleNamespace(request_id="1-abc", **attributes)
+
+
+def given_credentials(key: str = "STS.context", token: str = "context-token") -> SimpleNamespace:
+    return SimpleNamespace(
+        access_key_id=key, access_key_secret="context-secret", security_token=token
+    )
+
+
+def revealed(credentials: CloudCredentials) -> tuple[str, str, str | None]:
+    token = credentials.security_token
+    return (
+        credentials.access_key_id,
+        credentials.access_key_secret.get_secret_value(),
+        token.get_secret_value() if token else None,
+    )
+
+
+def test_python310_hands_everything_over_in_the_context() -> None:
+    invocation = read_invocation(
+        context(
+            credentials=given_credentials(),
+            function=SimpleNamespace(timeout=600),
+            service=SimpleNamespace(name="ops"),
+            region="cn-hangzhou",
+            account_id="7",
+        ),
+        ENVIRONMENT,
+    )
+
+    assert revealed(invocation.credentials) == ("STS.context", "context-secret", "context-token")
+    assert invocation.request_id == "1-abc"
+    assert (invocation.region_id, invocation.account_id) == ("cn-hangzhou", "7")
+    assert invocation.timeout == timedelta(minutes=10)
+
+
+def test_python312_has_credentials_in_the_environment_alone() -> None:
+    invocation = read_invocation(context(), ENVIRONMENT)
+
+    assert revealed(invocation.credentials) == (
+        "STS.environment",
+        "environment-secret",
+        "environment-token",
+    )
+    assert (invocation.region_id, invocation.account_id) == ("cn-beijing", "42")
+    assert invocation.timeout is None
+
+
+def test_empty_credentials_in_the_context_are_none() -> None:
+    invocation = read_invocation(context(credentials=given_credentials(key="")), ENVIRONMENT)
+
+    assert invocation.credentials.access_key_id == "STS.environment"
+
+
+def test_an_access_key_without_token_has_none() -> None:
+    invocation = read_invocation(context(credentials=given_credentials(token="")), {})
+
+    assert invocation.credentials.security_token is None
+    assert invocation.region_id == ""
+
+
+def test_a_function_without_a_role_is_told_to_get_one() -> None:
+    with pytest.raises(Denied, match="give it a RAM role") as raised:
+        read_invocation(context(), {})
+
+    assert raised.value.service == "fc"
+
+
+def test_credentials_are_not_printed() -> None:
+    invocation = read_invocation(context(), ENVIRONMENT)
+
+    assert "environment-secret" not in repr(invocation)
+    assert "environment-token" not in repr(invocation)
