@@ -85,7 +85,12 @@ def _pull_policy(registry: RegistryInstance) -> dict[str, object]:
 def _ack_cluster(name: str, cluster: KubeCluster) -> AckCluster:
     cluster_id, region, account = ACK_CLUSTERS[name]
 
-    def issue_kubeconfig(_caller_arn: str, validity: timedelta) -> tuple[str, datetime]:
+    def issue_kubeconfig(
+        _caller_arn: str,
+        validity: timedelta,
+        *,
+        private: bool,  # noqa: ARG001 - on one machine every network is the same
+    ) -> tuple[str, datetime]:
         expires_at = datetime.now(timezone.utc) + validity
         return cluster.kubeconfig(validity=validity), expires_at
 

@@ -40,17 +40,26 @@ class ApiRequest:
 
     Attributes:
         http: The request as it came, for operations that read its body or headers.
-        caller: Who calls; its signature has been verified.
+        id: The request ID, as answers tell it.
+        signer: Whose signature has been verified; None for an anonymous operation.
         region: From the host name; empty for a host of no region.
         parameters: From path, query and form.
         now: The cloud's time at which the request is answered.
     """
 
     http: HttpRequest
-    caller: Session
+    id: str
+    signer: Session | None
     region: str
     parameters: Mapping[str, str]
     now: datetime
+
+    @property
+    def caller(self) -> Session:
+        """Who calls; LookupError in an anonymous operation, which nobody in particular calls."""
+        if self.signer is None:
+            raise LookupError("an anonymous request has no caller")
+        return self.signer
 
     def required(self, name: str) -> str:
         """The parameter's value; CloudError if it is absent or empty."""
@@ -74,12 +83,14 @@ class Operation:
         answer: The response body for a request; raises CloudError to refuse. It may run in any
             thread, beside others.
         path: Its `{Name}` segments become parameters.
+        anonymous: Whether requests come unsigned: something else in them proves who calls.
     """
 
     action: str
     answer: Callable[[Cloud, ApiRequest], Json]
     method: str = "POST"
     path: str = "/"
+    anonymous: bool = False
 
     def match(self, http: HttpRequest) -> dict[str, str] | None:
         """The parameters in the request's path, or None if the request is not for this API."""

@@ -11,7 +11,7 @@ from localcloud.certificates import KeyPair, self_signed
 from localcloud.faults import Faults
 from localcloud.journal import Call, Journal
 from localcloud.sessions import Session, open_session
-from localcloud.world import RegistryInstance, World
+from localcloud.world import PersonalRegistry, RegistryInstance, World
 
 Clock = Callable[[], datetime]
 
@@ -27,7 +27,7 @@ class RegistryToken:
     """A Container Registry token: it may at the registry what its session may."""
 
     session: Session
-    instance: RegistryInstance
+    registry: RegistryInstance | PersonalRegistry
     expires_at: datetime
 
 
@@ -43,7 +43,7 @@ class Cloud:
 
     Attributes:
         world: What exists.
-        clock: Read once for each request.
+        clock: Read for each request, and for the Date header of each answer.
         token_lifetime: How long registry tokens live, instead of what the cloud would give.
         sessions: By access key ID.
         registry_tokens: By the token itself.
@@ -80,7 +80,7 @@ class Cloud:
             raise LookupError(role_arn)
         if ram.find_trust_denial(role.trust_policy, _FUNCTION_COMPUTE):
             raise PermissionError(f"{role_arn} does not trust fc.aliyuncs.com")
-        session = open_session(role, "function", self.clock(), lifetime, assumed=False)
+        session = open_session(role, "function", self.clock(), lifetime, origin="service")
         self.sessions[session.access_key_id] = session
         return session
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from localcloud.api import ApiRequest, Json, Operation, Product
 from localcloud.cloud import Cloud, RegistryToken
 from localcloud.errors import no_permission
-from localcloud.world import Endpoint, RegistryInstance
+from localcloud.world import Endpoint, PersonalRegistry, RegistryInstance
 
 TEMP_USERNAME = "cr_temp_user"
 
@@ -23,9 +23,7 @@ def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
     instance = _authorized_instance(cloud, request, "cr:GetAuthorizationToken")
     if instance is None:
         return _unsuccessful("INSTANCE_NOT_EXIST")
-    token = secrets.token_urlsafe(48)
-    expires_at = _token_expiry(cloud, request)
-    cloud.registry_tokens[token] = RegistryToken(request.caller, instance, expires_at)
+    token, expires_at = issue_token(cloud, request, instance)
     return _successful(
         {
             "TempUsername": TEMP_USERNAME,
@@ -41,6 +39,16 @@ def list_instance_endpoint(cloud: Cloud, request: ApiRequest) -> Json:
     if instance is None:
         return _unsuccessful("INSTANCE_NOT_EXIST")
     return _successful({"Endpoints": [_endpoint(endpoint) for endpoint in instance.endpoints]})
+
+
+def issue_token(
+    cloud: Cloud, request: ApiRequest, registry: RegistryInstance | PersonalRegistry
+) -> tuple[str, datetime]:
+    """A new token with which the caller may log in to the registry, and when it expires."""
+    token = secrets.token_urlsafe(48)
+    expires_at = _token_expiry(cloud, request)
+    cloud.registry_tokens[token] = RegistryToken(request.caller, registry, expires_at)
+    return token, expires_at
 
 
 def milliseconds(time: datetime) -> int:
@@ -62,17 +70,17 @@ def _token_expiry(cloud: Cloud, request: ApiRequest) -> datetime:
     """One hour from now; but a token from an assumed role lives as long as the role's session."""
     if cloud.token_lifetime is not None:
         return request.now + cloud.token_lifetime
-    if request.caller.assumed:
-        return request.caller.expires_at
-    return min(request.now + _TOKEN_LIFETIME, request.caller.expires_at)
+    if request.caller.origin == "service":
+        return min(request.now + _TOKEN_LIFETIME, request.caller.expires_at)
+    return request.caller.expires_at
 
 
 def _endpoint(endpoint: Endpoint) -> Json:
     return {
         "EndpointType": endpoint.type,
         "Enable": endpoint.enabled,
-        "AclEnable": False,
-        "AclEntries": [],
+        "AclEnable": endpoint.acl is not None,
+        "AclEntries": [{"Entry": entry} for entry in endpoint.acl or ()],
         "Domains": [{"Domain": domain.name, "Type": domain.type} for domain in endpoint.domains],
         "LinkedVpcs": [{"VpcId": vpc} for vpc in endpoint.linked_vpcs],
         "Status": "RUNNING",

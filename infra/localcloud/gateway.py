@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
-from localcloud import cr, cs, sts
+from localcloud import cr, cr_personal, cs, kms, sts
 from localcloud.api import ApiRequest, HttpRequest, Operation, Style
 from localcloud.authentication import authenticate
 from localcloud.cloud import Cloud
@@ -26,9 +26,11 @@ from localcloud.journal import Call
 from localcloud.replies import Reply, bad_gateway, refusal, success
 from localcloud.sessions import Session
 
-PRODUCTS = (sts.PRODUCT, cr.PRODUCT, cs.PRODUCT)
+PRODUCTS = (sts.PRODUCT, cr.PRODUCT, cr_personal.PRODUCT, cs.PRODUCT, kms.PRODUCT)
 
 _SECRET_PARAMETERS = {"OIDCToken", "SecurityToken"}
+_COMMON_PARAMETERS = {"Action", "Format", "SignatureNonce", "Timestamp", "Version"}
+_NOT_JOURNALED = _SECRET_PARAMETERS | _COMMON_PARAMETERS
 
 Outcome: TypeAlias = "Reply | ConnectionReset | Stall"
 """A reply, or the fault that keeps it from being sent."""
@@ -52,10 +54,10 @@ async def respond(cloud: Cloud, http: HttpRequest) -> Outcome:
     try:
         route = find_route(http)
         now = cloud.clock()
-        caller = authenticate(cloud, http, now)
-        fault = cloud.faults.take(http.action, http.host, caller.arn)
-        request = ApiRequest(http, caller, route.region, route.parameters, now)
-        outcome = await _answer(cloud, route, request, fault, request_id)
+        caller = None if route.operation.anonymous else authenticate(cloud, http, now)
+        fault = cloud.faults.take(http.action, http.host, caller.arn if caller else "")
+        request = ApiRequest(http, request_id, caller, route.region, route.parameters, now)
+        outcome = await _answer(cloud, route, request, fault)
     except CloudError as error:
         outcome = refusal(error, route.style if route else "RPC", request_id, http.host)
     cloud.journal.add(_entry(http, route, caller, outcome, request_id))
@@ -78,9 +80,7 @@ def find_route(http: HttpRequest) -> Route:
     raise CloudError(404, "InvalidAction.NotFound", message)
 
 
-async def _answer(
-    cloud: Cloud, route: Route, request: ApiRequest, fault: Fault | None, request_id: str
-) -> Outcome:
+async def _answer(cloud: Cloud, route: Route, request: ApiRequest, fault: Fault | None) -> Outcome:
     """The operation's answer, or what the fault makes of it.
 
     Operations run in threads, for one of them may wait for a cluster's API server.
@@ -89,7 +89,7 @@ async def _answer(
         case ApiError():
             raise CloudError(fault.status, fault.code, fault.message, retry_after=fault.retry_after)
         case Unsuccessful():
-            return success({"IsSuccess": False, "Code": fault.code}, route.style, request_id)
+            return success({"IsSuccess": False, "Code": fault.code}, route.style, request.id)
         case BadGateway():
             return bad_gateway()
         case ConnectionReset() | Stall(delay=None):
@@ -99,7 +99,7 @@ async def _answer(
     body = await asyncio.to_thread(route.operation.answer, cloud, request)
     if isinstance(fault, ExpiredToken):
         body = {**body, "ExpireTime": cr.milliseconds(request.now - fault.ago)}
-    return success(body, route.style, request_id)
+    return success(body, route.style, request.id)
 
 
 def _form(http: HttpRequest) -> dict[str, str]:
@@ -122,7 +122,7 @@ def _entry(
         action=http.action,
         version=http.version,
         caller_arn=caller.arn if caller else "",
-        parameters={name: value for name, value in parameters if name not in _SECRET_PARAMETERS},
+        parameters={name: value for name, value in parameters if name not in _NOT_JOURNALED},
         status=sent.status,
         code=sent.code,
         request_id=request_id,

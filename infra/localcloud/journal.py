@@ -10,8 +10,8 @@ class Call:
     """An API request and what became of it.
 
     Attributes:
-        caller_arn: The session's ARN; empty if the caller was not authenticated.
-        parameters: The request's parameters, without secrets.
+        caller_arn: The session's ARN; empty if the caller was not authenticated, or need not be.
+        parameters: The request's parameters, without secrets and those that all APIs have.
         status: HTTP status of the answer; 0 if a fault left the request without one.
         code: The API error code; empty for a success.
     """

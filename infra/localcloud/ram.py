@@ -36,7 +36,7 @@ class Principal:
     """An identity as trust policies name it.
 
     Attributes:
-        kind: The Principal element's key: RAM or Service.
+        kind: The Principal element's key: RAM, Service or Federated.
         names: Every name it answers to, such as its role's ARN and its account's `:root`.
     """
 
@@ -52,6 +52,11 @@ def role_principal(role_arn: str) -> Principal:
     """A session of the role: trusted as the role, or as any RAM identity of its account."""
     account = role_arn.split(":")[3]
     return Principal("RAM", frozenset({role_arn, f"acs:ram::{account}:root"}))
+
+
+def federated_principal(provider_arn: str) -> Principal:
+    """Whoever the identity provider vouches for; conditions narrow it down."""
+    return Principal("Federated", frozenset({provider_arn}))
 
 
 def check_policy(document: Document) -> None:

@@ -1,4 +1,4 @@
-"""A real image registry on the loopback interface, standing for one registry instance.
+"""A real image registry on the loopback interface, standing for one registry of the cloud.
 
 The daemon is Debian's docker-registry (Distribution 2); logins go to the cloud's token service.
 """
@@ -75,20 +75,26 @@ class Registry:
 
 
 @contextmanager
-def running_registry(cloud: Cloud, cloud_url: str, instance_id: str) -> Iterator[Registry]:
-    """Run an empty registry for an instance of a cloud that is being served at the URL.
+def running_registry(cloud: Cloud, cloud_url: str, service: str) -> Iterator[Registry]:
+    """Run an empty registry for one of a cloud that is being served at the URL.
+
+    Args:
+        cloud: Whose tokens count.
+        cloud_url: Where the cloud is served.
+        service: The registry's name at the token service: RegistryInstance.service or
+            PersonalRegistry.service.
 
     Raises:
         RuntimeError: the daemon ended instead of listening.
     """
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        config = _configure(home, cloud, cloud_url, instance_id)
+        config = _configure(home, cloud, cloud_url, service)
         with _running_daemon(config) as port:
             yield Registry(f"localhost:{port}", home / "certificates", cloud.registry_admin)
 
 
-def _configure(home: Path, cloud: Cloud, cloud_url: str, instance_id: str) -> Path:
+def _configure(home: Path, cloud: Cloud, cloud_url: str, service: str) -> Path:
     """Write the daemon's keys and configuration; its JSON is YAML enough."""
     root = self_signed("localcloud registry CA")
     server = loopback_server(root)
@@ -108,7 +114,7 @@ def _configure(home: Path, cloud: Cloud, cloud_url: str, instance_id: str) -> Pa
         "auth": {
             "token": {
                 "realm": cloud_url + registry_token.PATH,
-                "service": instance_id,
+                "service": service,
                 "issuer": registry_token.ISSUER,
                 "rootcertbundle": str(home / "token-signer.crt"),
             }

@@ -25,7 +25,7 @@ _CLIENT_CACHE_SECONDS = 60
 
 
 class LoginRefusedError(Exception):
-    """Unknown username or password, or a registry token expired or made for another instance."""
+    """Unknown username or password, or a registry token expired or made for another registry."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def bearer_token(
     Args:
         cloud: Whose registry tokens count.
         authorization: The request's Authorization header, Basic.
-        service: ID of the registry instance.
+        service: Of the registry that asks, as its configuration names it.
         scopes: Of the form `repository:namespace/name:pull,push`. What of it the login may not do
             is left out of the bearer token, as the specification has it.
         now: The cloud's time.
@@ -79,9 +79,9 @@ def _parse_scope(scope: str) -> Access:
     return Access(type_, name, tuple(actions.split(",")))
 
 
-def _valid_token(cloud: Cloud, login: Login, instance_id: str, now: datetime) -> RegistryToken:
+def _valid_token(cloud: Cloud, login: Login, service: str, now: datetime) -> RegistryToken:
     token = cloud.registry_tokens.get(login.password)
-    if token is None or login.username != TEMP_USERNAME or token.instance.id != instance_id:
+    if token is None or login.username != TEMP_USERNAME or token.registry.service != service:
         raise LoginRefusedError
     if now >= token.expires_at:
         raise LoginRefusedError
@@ -90,7 +90,7 @@ def _valid_token(cloud: Cloud, login: Login, instance_id: str, now: datetime) ->
 
 def _allowed(token: RegistryToken, access: Access) -> tuple[str, ...]:
     """Pull, if it is asked for and the token's session may; registry tokens here never push."""
-    resource = token.instance.repository_arn(access.name)
+    resource = token.registry.repository_arn(access.name)
     may_pull = token.session.find_access_denial("cr:PullRepository", resource) is None
     asked = access.type == "repository" and "pull" in access.actions
     return ("pull",) if asked and may_pull else ()

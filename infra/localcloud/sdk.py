@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from alibabacloud_cr20181201.client import Client as CrClient
 from alibabacloud_sts20150401.client import Client as StsClient
-from alibabacloud_sts20150401.models import AssumeRoleRequest
+from alibabacloud_sts20150401.models import AssumeRoleRequest, AssumeRoleWithOIDCRequest
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
 from alibabacloud_tea_openapi.models import Config
 from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
@@ -27,21 +27,23 @@ class Credentials(Protocol):
     def security_token(self) -> str: ...
 
 
-def config(url: str, credentials: Credentials, host: str, **options: Any) -> Any:
-    """Client configuration for a product's host name, with the served cloud as HTTP proxy."""
-    return Config(
-        access_key_id=credentials.access_key_id,
-        access_key_secret=credentials.access_key_secret,
-        security_token=credentials.security_token,
-        endpoint=host,
-        protocol="http",
-        http_proxy=url,
-        **options,
-    )
+def config(url: str, credentials: Credentials | None, host: str, **options: Any) -> Any:
+    """Client configuration for a product's host name, with the served cloud as HTTP proxy.
+
+    Anonymous operations alone can do without credentials.
+    """
+    if credentials is not None:
+        options["access_key_id"] = credentials.access_key_id
+        options["access_key_secret"] = credentials.access_key_secret
+        options["security_token"] = credentials.security_token
+    return Config(endpoint=host, protocol="http", http_proxy=url, **options)
 
 
 def sts_client(
-    url: str, credentials: Credentials, host: str = f"sts.{REGION}.aliyuncs.com", **options: Any
+    url: str,
+    credentials: Credentials | None,
+    host: str = f"sts.{REGION}.aliyuncs.com",
+    **options: Any,
 ) -> Any:
     return StsClient(config(url, credentials, host, **options))
 
@@ -61,6 +63,17 @@ def assume_role(url: str, credentials: Credentials, role_arn: str, **fields: Any
     return response.body.credentials
 
 
+def assume_role_with_oidc(
+    url: str, provider_arn: str, token: str, role_arn: str, **fields: Any
+) -> Any:
+    """The body of AssumeRoleWithOIDC's response, asked for without credentials."""
+    fields = {"role_session_name": "acr-refresher", **fields}
+    request = AssumeRoleWithOIDCRequest(
+        oidcprovider_arn=provider_arn, oidctoken=token, role_arn=role_arn, **fields
+    )
+    return sts_client(url, None).assume_role_with_oidc(request).body
+
+
 def user_kubeconfig(
     url: str,
     credentials: Credentials,
@@ -68,17 +81,61 @@ def user_kubeconfig(
     query: dict[str, str] | None = None,
     host: str = f"cs.{REGION}.aliyuncs.com",
 ) -> Any:
-    """The body of DescribeClusterUserKubeconfig's response; CS has no need of an SDK of its own."""
+    """The body of DescribeClusterUserKubeconfig's response."""
+    action, path = "DescribeClusterUserKubeconfig", f"/k8s/{cluster_id}/user_config"
+    return _call(config(url, credentials, host), action, "2015-12-15", query, path)
+
+
+def clusters(
+    url: str,
+    credentials: Credentials,
+    query: dict[str, str] | None = None,
+    host: str = f"cs.{REGION}.aliyuncs.com",
+) -> Any:
+    """The body of DescribeClustersV1's response."""
+    action, path = "DescribeClustersV1", "/api/v1/clusters"
+    return _call(config(url, credentials, host), action, "2015-12-15", query, path)
+
+
+def personal_token(
+    url: str, credentials: Credentials, host: str = f"cr.{REGION}.aliyuncs.com"
+) -> Any:
+    """The body of the response of Personal Edition's GetAuthorizationToken."""
+    action, path = "GetAuthorizationToken", "/tokens"
+    return _call(config(url, credentials, host), action, "2016-06-07", path=path)
+
+
+def secret_value(
+    url: str,
+    credentials: Credentials,
+    query: dict[str, str],
+    host: str = f"kms.{REGION}.aliyuncs.com",
+) -> Any:
+    """The body of GetSecretValue's response."""
+    return _call(config(url, credentials, host), "GetSecretValue", "2016-01-20", query)
+
+
+def _call(
+    configuration: Any,
+    action: str,
+    version: str,
+    query: dict[str, str] | None = None,
+    path: str | None = None,
+) -> Any:
+    """The body of a response of an API that is called without an SDK of its own.
+
+    It is called in RPC style, or with GET in ROA style if there is a path.
+    """
     params = Params(
-        action="DescribeClusterUserKubeconfig",
-        version="2015-12-15",
+        action=action,
+        version=version,
         protocol="HTTPS",
-        pathname=f"/k8s/{cluster_id}/user_config",
-        method="GET",
+        pathname=path or "/",
+        method="GET" if path else "POST",
         auth_type="AK",
-        style="ROA",
-        req_body_type="json",
+        style="ROA" if path else "RPC",
+        req_body_type="json" if path else "formData",
         body_type="json",
     )
-    client = OpenApiClient(config(url, credentials, host))
-    return client.call_api(params, OpenApiRequest(query=query or {}), RuntimeOptions())["body"]
+    request = OpenApiRequest(query=query or {})
+    return OpenApiClient(configuration).call_api(params, request, RuntimeOptions())["body"]

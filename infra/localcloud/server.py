@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from localcloud.gateway import respond
 from localcloud.replies import Reply
 
 _BACKLOG = 1024
+_MAX_REQUEST_LINE = 65536  # bytes; an OpenID Connect token may stand in the query
 _SHUTDOWN_SECONDS = 0.1  # whoever is still being stalled by then is cut off
 
 
@@ -41,10 +43,14 @@ async def _serve(cloud: Cloud, listener: socket.socket, stopping: Future[None]) 
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.host == own_host:
-            return _answer_token_request(cloud, request)
-        return await _answer_api_call(cloud, request)
+            response: web.StreamResponse = _answer_token_request(cloud, request)
+        else:
+            response = await _answer_api_call(cloud, request)
+        response.headers["Date"] = format_datetime(cloud.clock(), usegmt=True)
+        return response
 
-    server = web.Server(handle, access_log=None)  # query strings and headers carry secrets
+    # No access log: query strings and headers carry secrets.
+    server = web.Server(handle, access_log=None, max_line_size=_MAX_REQUEST_LINE)
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     await web.SockSite(runner, listener, backlog=_BACKLOG).start()

@@ -3,10 +3,13 @@
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from localcloud import ram
 from localcloud.errors import AccessDenial
 from localcloud.world import Role
+
+Origin = Literal["service", "role", "oidc"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,8 @@ class Session:
     """A role session. Its secret parts do not show in its repr.
 
     Attributes:
-        assumed: Whether AssumeRole opened it, rather than a service on the role's behalf.
+        origin: What it stems from: a service on the role's behalf, a session of another role, or
+            an OpenID Connect token, by way of however many roles.
     """
 
     role: Role
@@ -24,7 +28,7 @@ class Session:
     access_key_secret: str = field(repr=False)
     security_token: str = field(repr=False)
     policy: ram.Document | None = None
-    assumed: bool = True
+    origin: Origin = "role"
 
     @property
     def arn(self) -> str:
@@ -46,7 +50,7 @@ def open_session(
     lifetime: timedelta,
     *,
     policy: ram.Document | None = None,
-    assumed: bool = True,
+    origin: Origin = "role",
 ) -> Session:
     """Fresh credentials for the role; they end on a whole second, as the APIs write it."""
     return Session(
@@ -57,5 +61,5 @@ def open_session(
         access_key_secret=secrets.token_urlsafe(32),
         security_token=secrets.token_urlsafe(300),
         policy=policy,
-        assumed=assumed,
+        origin=origin,
     )

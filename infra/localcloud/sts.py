@@ -3,12 +3,12 @@
 import re
 from datetime import timedelta
 
-from localcloud import ram
+from localcloud import oidc, ram
 from localcloud.api import ApiRequest, Json, Operation, Product
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError, no_permission
 from localcloud.sessions import Session, open_session
-from localcloud.world import Role
+from localcloud.world import OidcProvider, Role
 
 _ACTION = "sts:AssumeRole"
 _MIN_DURATION = timedelta(seconds=900)
@@ -24,9 +24,38 @@ def assume_role(cloud: Cloud, request: ApiRequest) -> Json:
     session_name = _session_name(request)
     policy = _session_policy(request)
     role = _trusting_role(cloud, request, role_arn)
-    session = open_session(role, session_name, request.now, _duration(request, role), policy=policy)
+    session = open_session(
+        role,
+        session_name,
+        request.now,
+        _duration(request, role),
+        policy=policy,
+        origin="oidc" if request.caller.origin == "oidc" else "role",
+    )
     cloud.sessions[session.access_key_id] = session
     return _assumed(session)
+
+
+def assume_role_with_oidc(cloud: Cloud, request: ApiRequest) -> Json:
+    """AssumeRoleWithOIDC: the token is proof enough, so the request is not signed."""
+    role_arn = _role_arn(request)
+    session_name = _session_name(request)
+    policy = _session_policy(request)
+    provider = _oidc_provider(cloud, request)
+    identity = oidc.verify(request.parameters.get("OIDCToken", ""), provider, request.now)
+    role = _existing_role(cloud, role_arn)
+    principal = ram.federated_principal(provider.arn)
+    if ram.find_trust_denial(role.trust_policy, principal, identity.context):
+        raise CloudError(401, "AuthenticationFail.NoPermission", "There is no permission")
+    duration = _duration(request, role)
+    session = open_session(role, session_name, request.now, duration, policy=policy, origin="oidc")
+    cloud.sessions[session.access_key_id] = session
+    token_info = {
+        "Issuer": identity.issuer,
+        "Subject": identity.subject,
+        "ClientIds": identity.audience,
+    }
+    return {**_assumed(session), "OIDCTokenInfo": token_info}
 
 
 def _assumed(session: Session) -> Json:
@@ -76,13 +105,26 @@ def _trusting_role(cloud: Cloud, request: ApiRequest, role_arn: str) -> Role:
     caller = request.caller
     if denial := caller.find_access_denial(_ACTION, role_arn):
         raise no_permission(denial)
-    role = cloud.world.find_role(role_arn)
-    if role is None:
-        raise CloudError(404, "EntityNotExist.Role", f"The role does not exist: {role_arn}.")
+    role = _existing_role(cloud, role_arn)
     principal = ram.role_principal(caller.role.arn)
     if distrust := ram.find_trust_denial(role.trust_policy, principal, _context(request)):
         raise no_permission(caller.access_denial(_ACTION, distrust))
     return role
+
+
+def _existing_role(cloud: Cloud, role_arn: str) -> Role:
+    role = cloud.world.find_role(role_arn)
+    if role is None:
+        raise CloudError(404, "EntityNotExist.Role", f"The role not exists: {role_arn}.")
+    return role
+
+
+def _oidc_provider(cloud: Cloud, request: ApiRequest) -> OidcProvider:
+    provider = cloud.world.find_oidc_provider(request.required("OIDCProviderArn"))
+    if provider is None:
+        message = "No such OIDC Provider registered."
+        raise CloudError(401, "AuthenticationFail.NoPermission", message)
+    return provider
 
 
 def _context(request: ApiRequest) -> ram.Context:
@@ -112,5 +154,8 @@ PRODUCT = Product(
     hosts=re.compile(r"sts\.aliyuncs\.com|sts(-vpc)?\.(?P<region>[a-z0-9-]+)\.aliyuncs\.com"),
     version="2015-04-01",
     style="RPC",
-    operations=(Operation("AssumeRole", assume_role),),
+    operations=(
+        Operation("AssumeRole", assume_role),
+        Operation("AssumeRoleWithOIDC", assume_role_with_oidc, anonymous=True),
+    ),
 )

@@ -12,8 +12,10 @@ from localcloud.sessions import Session
 from localcloud.world import AckCluster
 
 
-def issue_kubeconfig(role_arn: str, validity: timedelta) -> tuple[str, datetime]:
-    return f"# of {role_arn} for {validity}", datetime.now(timezone.utc) + validity
+def issue_kubeconfig(role_arn: str, validity: timedelta, *, private: bool) -> tuple[str, datetime]:
+    address = "private" if private else "public"
+    text = f"# {address}, of {role_arn} for {validity}"
+    return text, datetime.now(timezone.utc) + validity
 
 
 @pytest.fixture

@@ -101,6 +101,22 @@ def test_endpoints(url: str, puller: Any) -> None:
     assert body.endpoints[1].linked_vpcs[0].vpc_id.startswith("vpc-")
 
 
+def test_endpoints_that_are_off_or_let_in_some_only_are_told_too() -> None:
+    internet, vpc = REGISTRY.endpoints
+    endpoints = (replace(internet, enabled=False), replace(vpc, acl=("10.0.0.0/8", "127.0.0.1")))
+    world = replace(demo_world(), registries=(replace(REGISTRY, endpoints=endpoints),))
+    cloud = Cloud(world)
+    with serving(cloud) as url:
+        puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
+        request = ListInstanceEndpointRequest(instance_id=REGISTRY.id, module_name="Registry")
+        told = cr_client(url, puller).list_instance_endpoint(request).body.endpoints
+    assert [(e.enable, e.acl_enable, [a.entry for a in e.acl_entries]) for e in told] == [
+        (False, False, []),
+        (True, True, ["10.0.0.0/8", "127.0.0.1"]),
+    ]
+    assert told[0].domains[0].domain == "acme-registry.cn-hangzhou.cr.aliyuncs.com"
+
+
 def test_an_instance_that_does_not_exist_is_an_unsuccessful_success() -> None:
     """Permission to a missing instance: HTTP 200, IsSuccess false."""
     world = replace(demo_world(), registries=())
@@ -158,6 +174,16 @@ def test_a_session_policy_narrows_the_role(url: str, function: Session) -> None:
     request = ListInstanceEndpointRequest(instance_id=REGISTRY.id)
     assert cr_client(url, narrowed).list_instance_endpoint(request).body.is_success
     assert denial(url, narrowed).access_denied_detail["PolicyType"] == "SessionPolicy"
+
+
+def test_a_session_policy_does_not_widen_the_role(url: str, function: Session) -> None:
+    wide = assume_role(url, function, REGISTRY_ROLE_ARN, policy=session_policy("*"))
+    assert cr_client(url, wide).get_authorization_token(TOKEN_REQUEST).body.is_success
+    with pytest.raises(ClientException) as caught:
+        cr_client(url, wide).get_authorization_token(
+            GetAuthorizationTokenRequest(instance_id="cri-another")
+        )
+    assert caught.value.access_denied_detail["PolicyType"] == "AccountLevelIdentityBasedPolicy"
 
 
 def test_an_instance_id_is_mandatory(url: str, puller: Any) -> None:

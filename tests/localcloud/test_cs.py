@@ -33,11 +33,45 @@ def test_a_temporary_kubeconfig_is_issued_for_the_role(
 ) -> None:
     query = {"PrivateIpAddress": "false", "TemporaryDurationMinutes": "60"}
     body = user_kubeconfig(url, operator, CLUSTER_ID, query)
-    assert body["config"] == f"# of {CLUSTER_ROLE_ARN} for 1:00:00"
+    assert body["config"] == f"# public, of {CLUSTER_ROLE_ARN} for 1:00:00"
     expiration = datetime.strptime(body["expiration"], "%Y-%m-%dT%H:%M:%S%z")
     assert expiration <= cloud.clock() + timedelta(hours=1)
     [call] = cloud.calls("DescribeClusterUserKubeconfig")
     assert call.parameters == {"ClusterId": CLUSTER_ID, **query}
+
+
+def test_a_private_kubeconfig_names_the_address_in_the_vpc(url: str, operator: Any) -> None:
+    body = user_kubeconfig(url, operator, CLUSTER_ID, {"PrivateIpAddress": "true"})
+    assert body["config"].startswith("# private, ")
+
+
+STATES = [
+    ("initial", False),
+    ("waiting", False),
+    ("failed", False),
+    ("deleting", False),
+    ("deleted", False),
+    ("updating", True),
+    ("upgrading", True),
+    ("removing", True),
+    ("unavailable", True),
+    ("disconnected", True),
+]
+
+
+@pytest.mark.parametrize(("state", "issued"), STATES)
+def test_a_cluster_without_an_api_server_has_no_kubeconfig(
+    cloud: Cloud, state: str, issued: bool
+) -> None:
+    [cluster] = cloud.world.clusters
+    world = replace(cloud.world, clusters=(replace(cluster, state=state),))
+    with serving(replace(cloud, world=world)) as url:
+        operator = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), CLUSTER_ROLE_ARN)
+        if issued:
+            assert user_kubeconfig(url, operator, CLUSTER_ID)["config"]
+        else:
+            error = refusal(url, operator, CLUSTER_ID)
+            assert (error.status_code, error.code) == (400, "ErrorClusterState")
 
 
 def test_a_kubeconfig_lives_for_years_unless_told(url: str, operator: Any) -> None:

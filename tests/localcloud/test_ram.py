@@ -98,6 +98,8 @@ def test_a_session_may_only_what_both_role_and_session_policy_allow() -> None:
 FUNCTION = "acs:ram::1:role/function"
 ROLE = ram.role_principal(FUNCTION)
 SERVICE = ram.service_principal("fc.aliyuncs.com")
+IDP = "acs:ram::1:oidc-provider/ack-rrsa-c1"
+PROVIDER = ram.federated_principal(IDP)
 
 
 def trust(principal: Any, effect: str = "Allow", **more: Any) -> dict[str, Any]:
@@ -113,6 +115,9 @@ TRUST = [
     ("the service", SERVICE, [trust({"Service": ["fc.aliyuncs.com"]})], {}, True),
     ("another service", SERVICE, [trust({"Service": ["eci.aliyuncs.com"]})], {}, False),
     ("a service is no role", ROLE, [trust({"Service": ["fc.aliyuncs.com"]})], {}, False),
+    ("the provider", PROVIDER, [trust({"Federated": [IDP]})], {}, True),
+    ("another provider", PROVIDER, [trust({"Federated": [f"{IDP}-2"]})], {}, False),
+    ("a provider is no role", PROVIDER, [trust({"RAM": [IDP]})], {}, False),
     (
         "external ID given",
         ROLE,

@@ -12,9 +12,18 @@ from typing import Any
 import pytest
 import time_machine
 from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
+from alibabacloud_tea_openapi.exceptions import ClientException
 
 from localcloud.cloud import Cloud, Login
-from localcloud.demo import FUNCTION_ROLE_ARN, REGISTRY, REGISTRY_ROLE_ARN, demo_world
+from localcloud.demo import (
+    FUNCTION_ROLE_ARN,
+    REGISTRY,
+    REGISTRY_ROLE_ARN,
+    demo_world,
+    function_role,
+    registry_role,
+)
+from localcloud.ram_files import load_policy
 from localcloud.registry import Registry, running_registry
 from localcloud.sdk import assume_role, cr_client
 from localcloud.server import serving
@@ -103,6 +112,46 @@ def test_without_the_pull_permission_a_token_is_issued_but_does_not_pull(
     assert "denied" in refusal(pull, login)
 
 
+def test_a_session_policy_does_not_let_a_token_pull_what_the_role_may_not(
+    cloud: Cloud, pull: Callable[[Login], list[str]]
+) -> None:
+    """The role may pull one repository, the session policy says all of them."""
+    [first, repositories] = registry_role().policies[0]["Statement"]
+    everything = {
+        "Version": "1",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    for name, allowed in (("shop/web", True), ("billing/web", False)):
+        narrow = {**repositories, "Resource": REGISTRY.repository_arn(name)}
+        policy = {"Version": "1", "Statement": [first, narrow]}
+        roles = (function_role(), replace(registry_role(), policies=(policy,)))
+        # The tokens are this cloud's, so that its registry knows them.
+        narrowed = replace(cloud, world=replace(cloud.world, roles=roles))
+        with serving(narrowed) as url:
+            login = mint(narrowed, url, policy=json.dumps(everything))
+        if allowed:
+            assert pull(login)
+        else:
+            assert "denied" in refusal(pull, login)
+
+
+def test_a_role_that_insists_on_an_external_id_gives_a_token_that_pulls(
+    cloud: Cloud, pull: Callable[[Login], list[str]]
+) -> None:
+    trust = load_policy(
+        "registry-account-role.trust-external-id",
+        function_role_arn=FUNCTION_ROLE_ARN,
+        external_id="tenant-7",
+    )
+    roles = (function_role(), replace(registry_role(), trust_policy=trust))
+    insisting = replace(cloud, world=replace(cloud.world, roles=roles))
+    with serving(insisting) as url:
+        assert pull(mint(insisting, url, external_id="tenant-7"))
+        with pytest.raises(ClientException, match="not authorized") as caught:
+            mint(insisting, url)
+    assert caught.value.code == "NoPermission"
+
+
 @pytest.mark.parametrize(
     ("resource", "allowed"), [("shop/*", True), ("shop/web", True), ("billing/*", False)]
 )
@@ -145,7 +194,7 @@ def test_a_token_is_for_its_own_instance(
     login = mint(cloud, url)
     token = cloud.registry_tokens[login.password]
     cloud.registry_tokens[login.password] = replace(
-        token, instance=replace(token.instance, id="cri-another")
+        token, registry=replace(REGISTRY, id="cri-another")
     )
     assert BAD_LOGIN in refusal(pull, login)
 

@@ -136,7 +136,9 @@ def test_a_role_may_insist_on_an_external_id(fields: dict[str, str], allowed: bo
         if allowed:
             assert assume_role(url, function, REGISTRY_ROLE_ARN, **fields)
         else:
-            assert refusal(url, function, REGISTRY_ROLE_ARN, **fields).code == "NoPermission"
+            error = refusal(url, function, REGISTRY_ROLE_ARN, **fields)
+            assert (error.status_code, error.code) == (403, "NoPermission")
+            assert error.access_denied_detail["PolicyType"] == "AssumeRolePolicy"
 
 
 def test_function_compute_gets_credentials_only_for_roles_that_trust_it(cloud: Cloud) -> None:
