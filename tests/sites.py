@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import time_machine
 import yaml
 
 from demo.stage import Stage, stage
@@ -114,6 +116,11 @@ def _ensure_account(
     if cluster.request("POST", path, body).status == 409:
         merge = "application/merge-patch+json"
         cluster.expect("PATCH", f"{path}/{name}", body, content_type=merge)
+
+
+def later(minutes: int) -> time_machine.travel:
+    """The same world when so many minutes have gone by."""
+    return time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=minutes), tick=True)
 
 
 def results(report: Mapping[str, Any]) -> dict[str, str]:

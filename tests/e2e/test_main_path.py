@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-import time_machine
 
-from sites import MAIN_HOSTS, PARTNER_HOSTS, SECRET, Site, only, passwords, references, results
+from sites import (
+    MAIN_HOSTS,
+    PARTNER_HOSTS,
+    SECRET,
+    Site,
+    later,
+    only,
+    passwords,
+    references,
+    results,
+)
 
 Log = Callable[[], list[dict[str, Any]]]
 
@@ -292,11 +300,6 @@ def test_namespaces_by_label(site: Site) -> None:
     selector = {"matchExpressions": [{"key": "team", "operator": "In", "values": [site.prefix]}]}
     with site.function(watchNamespace="all", namespaceSelector=selector) as function:
         assert results(function.timer()) == {chosen: "created"}
-
-
-def later(minutes: int) -> time_machine.travel:
-    """The same world when so many minutes have gone by."""
-    return time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=minutes), tick=True)
 
 
 def rewrite_references(site: Site, namespace: str, *names: str) -> None:

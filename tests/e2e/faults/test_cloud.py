@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from demo.stage import Stage
 from localcloud import faults
@@ -19,6 +18,7 @@ from sites import (
     REGISTRIES,
     BrokenSite,
     config_of,
+    later,
     only,
     passwords,
     references,
@@ -37,7 +37,7 @@ def due(site: BrokenSite, **defaults: Any) -> Iterator[tuple[Stage, str, dict[st
     with site.function(**defaults) as function:
         function.timer()
         before = passwords(site.hangzhou, shop)
-        with time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=50), tick=True):
+        with later(50):
             yield function, shop, before
 
 
@@ -93,7 +93,7 @@ def test_the_other_registry_is_renewed_and_this_ones_valid_token_stays(
     with broken.function(text) as function:
         function.timer()
         before = passwords(broken.hangzhou, shop)
-        with time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=50), tick=True):
+        with later(50):
             inject(function, action, fault)
             outcome = only(function.invoke(), shop)
             after = passwords(broken.hangzhou, shop)
@@ -114,7 +114,7 @@ def test_an_expired_token_that_cannot_be_renewed_is_dropped_and_the_rest_renewed
     with broken.function() as function:
         function.timer()
         function.cloud.faults.inject("GetAuthorizationToken", DENIED, times=None, host="cn-beijing")
-        with time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=90), tick=True):
+        with later(90):
             outcome = only(function.invoke(), shop)
     assert outcome["result"] == "degraded"
     assert sorted(passwords(broken.hangzhou, shop)) == MAIN_HOSTS

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 import yaml
 
 from demo.stage import Stage
@@ -23,6 +22,7 @@ from sites import (
     BrokenSite,
     Site,
     config_of,
+    later,
     only,
     passwords,
     references,
@@ -37,7 +37,7 @@ def due(site: Site, **defaults: Any) -> Iterator[tuple[Stage, str, str]]:
     shop, web = site.namespace("shop"), site.namespace("web", site.beijing)
     with site.function(**defaults) as function:
         function.timer()
-        with time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=50), tick=True):
+        with later(50):
             yield function, shop, web
 
 
