@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := function:infra
 
-.PHONY: demo test check lock schema clean
+.PHONY: demo test check package lock schema clean
 
 demo: $(VENV)/installed  ## the main job, on this machine: two minutes of a platform team's day
 	@$(BIN)/python -m demo
@@ -20,12 +20,14 @@ check: $(VENV)/installed  ## ruff, mypy strict, the import contracts, the lock f
 	$(BIN)/lint-imports
 	infra/lock --check
 
+package: $(VENV)/installed  ## the dependencies for the function's runtime, into function/python
+	infra/package
+
 lock: $(VENV)/installed  ## bring the lock files up to requirements*.in
 	infra/lock
 
 schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
-	$(BIN)/python -c 'import json; from acr_refresher.config.document import json_schema; \
-	  print(json.dumps(json_schema(), indent=2, ensure_ascii=False))' >function/config.schema.json
+	bin/acr-refresher schema >function/config.schema.json
 
 $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }

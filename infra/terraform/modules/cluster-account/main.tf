@@ -1,0 +1,50 @@
+# The role in an account that owns ACK clusters: it fetches their kubeconfigs.
+# In each cluster its identity needs infra/rbac besides.
+
+locals {
+  ram = "${path.module}/../../../ram"
+
+  trust = var.external_id == null ? templatefile("${local.ram}/cluster-account-role.trust.json", {
+    function_role_arn = var.function_role_arn
+    }) : templatefile("${local.ram}/cluster-account-role.trust-external-id.json", {
+    function_role_arn = var.function_role_arn
+    external_id       = var.external_id
+  })
+
+  policies = merge(
+    { clusters = templatefile("${local.ram}/cluster-account-role.policy.json", {}) },
+    { for name in var.discovery ? ["discovery"] : [] : name =>
+      templatefile("${local.ram}/cluster-discovery.policy.json", {})
+    },
+    { for name, kept in var.kubeconfig_secrets : "kubeconfig-${name}" =>
+      templatefile("${local.ram}/kubeconfig-secret.policy.json", {
+        region  = kept.region
+        account = var.account
+        secret  = kept.secret
+        key     = kept.key
+      })
+    },
+  )
+}
+
+resource "alicloud_ram_role" "cluster" {
+  role_name                   = "${var.name_prefix}cluster"
+  description                 = "Lets the function acr-refresher fetch kubeconfigs"
+  assume_role_policy_document = local.trust
+  max_session_duration        = var.max_session_hours * 3600
+}
+
+resource "alicloud_ram_policy" "cluster" {
+  for_each = local.policies
+
+  policy_name     = "${var.name_prefix}cluster-${each.key}"
+  policy_document = each.value
+}
+
+resource "alicloud_ram_role_policy_attachment" "cluster" {
+  for_each = alicloud_ram_policy.cluster
+
+  role_name   = alicloud_ram_role.cluster.role_name
+  policy_name = each.value.policy_name
+  policy_type = "Custom"
+}

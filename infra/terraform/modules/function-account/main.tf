@@ -1,0 +1,65 @@
+# The function's role, and the queue for invocations that failed.
+
+locals {
+  ram = "${path.module}/../../../ram"
+
+  # What the function's code needs, from infra/ram, and what the platform does in its role.
+  policies = merge(
+    {
+      assume-roles = templatefile("${local.ram}/function-role.policy.json", {
+        name_prefix = var.name_prefix
+      })
+      outcomes = templatefile("${local.ram}/outcomes-log.policy.json", {
+        region   = var.region
+        account  = var.account
+        project  = var.log_project
+        logstore = "outcomes"
+      })
+      platform = templatefile("${path.module}/platform.policy.json", {
+        region      = var.region
+        account     = var.account
+        log_project = var.log_project
+        queue       = alicloud_message_service_queue.failed.queue_name
+      })
+    },
+    { for name, registry in var.registries : "registry-${name}" =>
+      templatefile("${local.ram}/registry-account-role.policy.json", {
+        region   = registry.region
+        account  = var.account
+        instance = registry.instance
+      })
+    },
+    { for name in var.serves_own_clusters ? ["clusters"] : [] : name =>
+      templatefile("${local.ram}/cluster-account-role.policy.json", {})
+    },
+    { for name in var.discovers_own_clusters ? ["discovery"] : [] : name =>
+      templatefile("${local.ram}/cluster-discovery.policy.json", {})
+    },
+  )
+}
+
+resource "alicloud_ram_role" "function" {
+  role_name                   = "${var.name_prefix}function"
+  description                 = "The role of the function acr-refresher"
+  assume_role_policy_document = templatefile("${local.ram}/function-role.trust.json", {})
+}
+
+resource "alicloud_ram_policy" "function" {
+  for_each = local.policies
+
+  policy_name     = "${var.name_prefix}function-${each.key}"
+  policy_document = each.value
+}
+
+resource "alicloud_ram_role_policy_attachment" "function" {
+  for_each = alicloud_ram_policy.function
+
+  role_name   = alicloud_ram_role.function.role_name
+  policy_name = each.value.policy_name
+  policy_type = "Custom"
+}
+
+resource "alicloud_message_service_queue" "failed" {
+  queue_name               = "${var.name_prefix}failed"
+  message_retention_period = 604800 # seconds, the most there is
+}

@@ -1,0 +1,9 @@
+output "role_arn" {
+  description = "`role` in s.yaml, and whom the other accounts trust."
+  value       = alicloud_ram_role.function.arn
+}
+
+output "failure_destination" {
+  description = "`onFailure` in s.yaml."
+  value       = "acs:mns:${var.region}:${var.account}:/queues/${alicloud_message_service_queue.failed.queue_name}/messages"
+}

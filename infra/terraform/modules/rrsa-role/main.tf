@@ -1,0 +1,29 @@
+# The role in a cluster's account that a service account of the cluster assumes with its own token (RRSA).
+
+locals {
+  ram = "${path.module}/../../../ram"
+}
+
+resource "alicloud_ram_role" "rrsa" {
+  role_name   = var.name
+  description = "Lets a service account reach a registry's account"
+  assume_role_policy_document = templatefile("${local.ram}/rrsa-role.trust.json", {
+    oidc_provider_arn = var.oidc_provider_arn
+    oidc_issuer       = var.oidc_issuer
+    namespace         = var.namespace
+    service_account   = var.service_account
+  })
+}
+
+resource "alicloud_ram_policy" "rrsa" {
+  policy_name = var.name
+  policy_document = templatefile("${local.ram}/rrsa-role.policy.json", {
+    registry_role_arn = var.registry_role_arn
+  })
+}
+
+resource "alicloud_ram_role_policy_attachment" "rrsa" {
+  role_name   = alicloud_ram_role.rrsa.role_name
+  policy_name = alicloud_ram_policy.rrsa.policy_name
+  policy_type = "Custom"
+}

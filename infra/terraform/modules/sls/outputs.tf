@@ -1,0 +1,14 @@
+output "project" {
+  description = "`logConfig.project` in s.yaml."
+  value       = alicloud_log_project.this.project_name
+}
+
+output "function_logstore" {
+  description = "`logConfig.logstore` in s.yaml."
+  value       = alicloud_log_store.this["function"].logstore_name
+}
+
+output "outcomes_logstore" {
+  description = "Where the function reports outcomes."
+  value       = alicloud_log_store.this["outcomes"].logstore_name
+}

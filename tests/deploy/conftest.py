@@ -1,0 +1,92 @@
+"""The deployment tool, what it deploys, and the packaged code for each runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from deploy import provider
+from deploy.packaged import NoInterpreter, Package, build_dependencies, copy_code, interpreter
+from deploy.serverless_devs import (
+    REPOSITORY,
+    Deployment,
+    ServerlessDevs,
+    installed,
+    with_standin,
+)
+from deploy.terraform import Terraform, copy_infra
+
+NOT_RUN = "NOT RUN"
+
+
+@pytest.fixture(scope="session")
+def serverless_devs() -> Iterator[ServerlessDevs]:
+    with TemporaryDirectory(prefix="acr-refresher-") as home:
+        yield ServerlessDevs(installed(), Path(home))
+
+
+@pytest.fixture(scope="session")
+def deployment(serverless_devs: ServerlessDevs) -> Iterator[Deployment]:
+    """`s deploy` of a copy of what s.yaml needs, up to the component."""
+    with TemporaryDirectory(prefix="acr-refresher-") as temporary:
+        folder = Path(temporary)
+        copy_code(folder / "function")
+        (folder / "infra").mkdir()
+        for file in ("infra/package", "infra/package.build.txt", "requirements.txt"):
+            shutil.copy(REPOSITORY / file, folder / file)
+        (folder / "s.yaml").write_text(with_standin(REPOSITORY / "s.yaml"), encoding="utf-8")
+        inputs = folder / "inputs.json"
+        answer = serverless_devs.run(folder, "deploy", "-y", STANDIN_INPUTS=str(inputs))
+        assert answer.ok, answer.output
+        yield Deployment(folder, json.loads(inputs.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="session")
+def package_312() -> Iterator[Path]:
+    """The code root for python3.12, whose compiled dependencies are others."""
+    with TemporaryDirectory(prefix="acr-refresher-") as temporary:
+        root = Path(temporary) / "code"
+        copy_code(root)
+        build_dependencies(root / "python", "3.12")
+        yield root
+
+
+@pytest.fixture(params=["3.10", "3.12"])
+def package(request: pytest.FixtureRequest) -> Package:
+    """The packaged code with each runtime's Python; where that is missing, CI fails."""
+    version: str = request.param
+    try:
+        found = interpreter(version)
+    except NoInterpreter as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{NOT_RUN}: {missing}")
+    if version == "3.12":
+        return Package(request.getfixturevalue("package_312"), found, "312")
+    return Package(request.getfixturevalue("deployment").code, found, "310")
+
+
+@pytest.fixture
+def terraform(tmp_path: Path) -> Iterator[Terraform]:
+    """Terraform in a copy of infra/; where it is missing, CI fails."""
+    if shutil.which("terraform") is None:
+        if os.environ.get("CI"):
+            raise FileNotFoundError("terraform")
+        pytest.skip(f"{NOT_RUN}: no terraform here")
+    with provider.serving() as environment:
+        yield Terraform(copy_infra(tmp_path / "infra"), environment)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what about the deployment stands unproved, where something does."""
+    skipped = {str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])}
+    if lacking := sorted({reason.split(NOT_RUN)[-1] for reason in skipped if "deploy" in reason}):
+        terminalreporter.section("the deployment is not proved", red=True, bold=True)
+        for reason in lacking:
+            terminalreporter.line(reason.strip(": )'"))

@@ -1,0 +1,82 @@
+"""Terraform's own word on infra/terraform, with the stand-in for the provider."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.serverless_devs import REPOSITORY
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """The command, in a copy of infra/, with the stand-in's address in its environment."""
+
+    infra: Path
+    environment: Mapping[str, str]
+
+    @property
+    def root(self) -> Path:
+        return self.infra / "terraform"
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - the tool under test
+            ["terraform", *arguments],  # noqa: S607 - it is where PATH says
+            cwd=self.root,
+            env={**_environment(), **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def output(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def plan(self, **variables: str) -> Plan:
+        """What it would make of the example's variables, some of them others."""
+        self.output("init", "-backend=false")
+        given = [f"-var={name}={value}" for name, value in variables.items()]
+        self.output("plan", "-out=plan", "-var-file=terraform.tfvars.example", *given)
+        return Plan(json.loads(self.output("show", "-json", "plan")))
+
+
+@dataclass(frozen=True)
+class Plan:
+    document: Mapping[str, Any]
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Address, such as `module.sls.alicloud_log_project.this`, to arguments."""
+        modules = self.document["planned_values"]["root_module"]["child_modules"]
+        return {
+            resource["address"]: resource["values"]
+            for module in modules
+            for resource in module["resources"]
+            if resource["type"] == kind
+        }
+
+    def outputs(self) -> dict[str, Any]:
+        values = self.document["planned_values"]["outputs"]
+        return {name: output["value"] for name, output in values.items()}
+
+
+def copy_infra(to: Path) -> Path:
+    """What the modules are and read, without what Terraform left in a working folder."""
+    for part in ("terraform", "ram", "sls"):
+        if (REPOSITORY / "infra" / part).exists():
+            ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars")
+            shutil.copytree(REPOSITORY / "infra" / part, to / part, ignore=ignored)
+    return to
+
+
+def _environment() -> dict[str, str]:
+    """No settings of the user's own, no questions, no look for updates."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return {**kept, "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}

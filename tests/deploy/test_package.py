@@ -1,0 +1,111 @@
+"""The packaged code, with nothing else installed, works on the Python of each runtime."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.company import FUNCTION_ROLE, company
+from deploy.packaged import Package, build_dependencies, megabytes
+from deploy.serverless_devs import REPOSITORY, Deployment
+from localcloud.cloud import Cloud
+from localcloud.server import serving
+from localcloud.sessions import Session
+from localkube.double import DoubleCluster
+from sites import SECRET, Site, clear_secrets, config_of, references, results
+
+LIMIT = 100  # MB; the platform's is 500, but every cold start fetches the code
+NO_ROLE: dict[str, Any] = {
+    "request_id": "1-2-3",
+    "function": {"timeout": 600},
+    "region": "cn-hangzhou",
+}
+
+
+def test_it_starts_and_says_what_is_wrong_with_an_event(package: Package) -> None:
+    started, refused = package.invoke(NO_ROLE, '{"action": "refersh"}')
+    assert started is None
+    assert refused["error"].startswith("InvalidEvent: ")
+    assert "use 'refresh'" in refused["error"]
+
+
+def test_it_says_that_it_needs_a_role(package: Package) -> None:
+    _, refused = package.invoke(NO_ROLE, '{"action": "refresh"}')
+    assert "RAM role (`role` in s.yaml)" in refused["error"]
+
+
+def test_it_does_the_whole_job(
+    package: Package, double_clusters: list[DoubleCluster], tmp_path: Path
+) -> None:
+    """What was pruned is not needed: clouds, clusters, TLS and all."""
+    site = Site(double_clusters[0], double_clusters[1], f"pkg{package.tag}")
+    for cluster in double_clusters:
+        cluster.apply_rbac()
+    shop, web = site.namespace("shop"), site.namespace("web", site.beijing)
+    config = tmp_path / "config.yaml"
+    config.write_text(config_of({"watchNamespace": f"{site.prefix}-*"}), encoding="utf-8")
+    cloud = Cloud(company({"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}))
+    with serving(cloud) as proxy:
+        context, variables = handed_over(cloud.function_credentials(FUNCTION_ROLE), package.tag)
+        variables |= {
+            "ACR_REFRESHER_CONFIG": str(config),
+            "ACR_REFRESHER_LOCAL_CLOUD": proxy,
+        }
+        _, report = package.invoke(context, '{"action": "refresh"}', **variables)
+    assert results(report) == {shop: "created", web: "created"}
+    assert references(site.hangzhou, shop) == [SECRET]
+    for cluster in double_clusters:
+        clear_secrets(cluster)
+
+
+def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The context and the environment in which a runtime has its role's credentials."""
+    credentials = {
+        "access_key_id": session.access_key_id,
+        "access_key_secret": session.access_key_secret,
+        "security_token": session.security_token,
+    }
+    if tag == "310":
+        return {**NO_ROLE, "credentials": credentials}, {}
+    return NO_ROLE, {f"ALIBABA_CLOUD_{name.upper()}": value for name, value in credentials.items()}
+
+
+def test_it_is_small(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    size = megabytes(deployment.code)
+    with capsys.disabled():
+        print(f"\nthe code is {size:.0f} MB unpacked")  # noqa: T201 - of interest in CI
+    assert size < LIMIT
+
+
+def test_dependencies_are_compiled_ahead_and_licences_kept(package: Package) -> None:
+    built = package.root / "python"
+    sources = list(built.glob("kubernetes/aio/client/*.py"))
+    compiled = {path.name for path in built.glob("kubernetes/aio/client/__pycache__/*.pyc")}
+    assert compiled == {f"{path.stem}.cpython-{package.tag}.pyc" for path in sources}
+    assert list(built.glob("kubernetes-*.dist-info/**/LICENSE*"))
+
+
+def test_every_locked_package_for_the_runtime_is_in_it(deployment: Deployment) -> None:
+    """Under the same version; the lock also has what only other Pythons and systems need."""
+    lock = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9-]+==\S+)", lock, flags=re.MULTILINE))
+    built = {
+        "{}=={}".format(*path.name.removesuffix(".dist-info").replace("_", "-").rsplit("-", 1))
+        for path in (deployment.code / "python").glob("*.dist-info")
+    }
+    assert built <= locked
+    assert {name.partition("==")[0] for name in built} >= {"kubernetes", "pydantic", "structlog"}
+
+
+def test_a_failed_build_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    built = tmp_path / "python"
+    built.mkdir()
+    (built / "kept").touch()
+    without_network = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
+    with pytest.raises(AssertionError, match="network was disabled"):
+        build_dependencies(built, "3.10", **without_network)
+    assert {path.name for path in tmp_path.iterdir()} <= {"python", "cache"}
+    assert (built / "kept").exists()

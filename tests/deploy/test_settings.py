@@ -1,0 +1,147 @@
+"""s.yaml and infra/s.fc2.yaml say what Function Compute accepts and what the function has."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from acr_refresher.config import load_config
+from acr_refresher.events import parse_event
+from deploy.serverless_devs import ACCOUNT, REPOSITORY, ServerlessDevs, props_of
+from deploy.strict import Function2, Function3, functions_of, interval
+
+HANDLER = REPOSITORY / "function" / "handler.py"
+
+Props = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def props(serverless_devs: ServerlessDevs) -> Props:
+    return props_of(serverless_devs.read(REPOSITORY / "s.yaml"))
+
+
+@pytest.fixture(scope="session")
+def props_2(serverless_devs: ServerlessDevs) -> Props:
+    return props_of(serverless_devs.read(REPOSITORY / "infra" / "s.fc2.yaml"))
+
+
+def test_handlers_are_functions_of_handler_py(props: Props) -> None:
+    assert Function3.model_validate(props).entry_points <= functions_of(HANDLER)
+
+
+def test_the_code_root_holds_the_handler(props: Props) -> None:
+    assert (REPOSITORY / props["code"]).resolve() == HANDLER.parent
+
+
+def test_the_timer_is_faster_than_secrets_expire(props: Props) -> None:
+    (trigger,) = Function3.model_validate(props).triggers
+    config = load_config(HANDLER.with_name("config.yaml"))
+    shortest = min(
+        secret.expiring_threshold for cluster in config.clusters for secret in cluster.pull_secrets
+    )
+    assert interval(trigger.trigger_config.cron_expression) < shortest
+
+
+def test_the_timers_payload_is_an_event_the_function_understands(props: Props) -> None:
+    (trigger,) = Function3.model_validate(props).triggers
+    payload = trigger.trigger_config.payload
+    timer = {"triggerTime": "2026-01-01T00:00:00Z", "triggerName": "timer", "payload": payload}
+    request = parse_event(json.dumps(timer))
+    assert request.by_timer
+    assert not request.dry_run
+
+
+def test_account_and_region_stand_in_one_place(serverless_devs: ServerlessDevs) -> None:
+    file, account = REPOSITORY / "s.yaml", "2000000000000002"
+    document = serverless_devs.read(file, account, ACR_REFRESHER_REGION="eu-central-1")
+    props = props_of(document)
+    assert props["region"] == "eu-central-1"
+    assert ACCOUNT not in str(props)
+    assert "cn-hangzhou" not in str(props)
+
+
+def test_both_files_deploy_the_same_function(props: Props, props_2: Props) -> None:
+    three, two = Function3.model_validate(props), Function2.model_validate(props_2)
+    function, service = two.function, two.service
+    assert {
+        function.handler, function.initializer, function.instance_lifecycle_config.pre_stop.handler
+    } == three.entry_points  # fmt: skip
+    for name in ("runtime", "cpu", "memory_size", "disk_size", "timeout", "environment_variables"):
+        assert getattr(function, name) == getattr(three, name), name
+    for name in ("role", "log_config", "internet_access"):
+        assert getattr(service, name) == getattr(three, name), name
+    assert two.triggers[0].config == three.triggers[0].trigger_config
+    on_failure = three.async_invoke_config.destination_config.on_failure
+    assert function.async_configuration.destination.on_failure == on_failure.destination
+
+
+FAULTS: Mapping[str, tuple[tuple[str | int, ...], Any, str]] = {
+    "an unknown key": (("memroySize",), 512, "Extra inputs are not permitted"),
+    "an unknown key of a trigger": (("triggers", 0, "config"), {}, "Extra inputs"),
+    "memory that is no multiple of 64": (("memorySize",), 500, "multiple of 64"),
+    "memory as text": (("memorySize",), "512", "valid integer"),
+    "more CPU than memory allows": (("cpu",), 0.55, "between 1:1 and 1:4"),
+    "less CPU than memory needs": (("memorySize",), 2048, "between 1:1 and 1:4"),
+    "CPU in odd steps": (("cpu",), 0.33, "multiple of 0.05"),
+    "a timeout above a day": (("timeout",), 86401, "less than or equal to 86400"),
+    "a slow initializer": (
+        ("instanceLifecycleConfig", "initializer", "timeout"), 301, "less than or equal to 300",
+    ),
+    "a nested handler": (("handler",), "acr_refresher/handler.handle", "match pattern"),
+    "a runtime that is too old": (("runtime",), "python3.9", "python3.10"),
+    "no account in the role": (("role",), "acs:ram:::role/acr-refresher-function", "match pattern"),
+    "capitals in the role": (("role",), f"acs:ram::{ACCOUNT}:role/Refresher", "match pattern"),
+    "5 KB of variables": (("environmentVariables", "BIG"), "x" * 5120, "4 KB in all"),
+    "a reserved variable": (("environmentVariables", "FC_REGION"), "x", "reserved"),
+    "a wrong timer config": (("triggers", 0, "triggerConfig"), {"cron": "0"}, "cronExpression"),
+    "a cron of five fields": (
+        ("triggers", 0, "triggerConfig", "cronExpression"), "*/10 * * * *", "6 cron fields",
+    ),
+    "an interval without unit": (
+        ("triggers", 0, "triggerConfig", "cronExpression"), "@every 10", "6 cron fields",
+    ),
+    "a timer that is off": (("triggers", 0, "triggerConfig", "enable"), False, "Input should be"),
+    "a payload that is no text": (
+        ("triggers", 0, "triggerConfig", "payload"), {"action": "refresh"}, "valid string",
+    ),
+    "no task ids": (("asyncInvokeConfig", "asyncTask"), False, "Input should be True"),
+    "nine retries": (("asyncInvokeConfig", "maxAsyncRetryAttempts"), 9, "less than or equal to 8"),
+    "a destination elsewhere": (
+        ("asyncInvokeConfig", "destinationConfig", "onFailure", "destination"),
+        "https://example.com",
+        "match pattern",
+    ),
+    "no way out": (("internetAccess",), False, "nothing can be reached"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "words"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found(
+    props: Props, path: tuple[str | int, ...], value: object, words: str
+) -> None:
+    faulty = copy.deepcopy(props)
+    *parents, key = path
+    reduce(lambda part, name: part[name], parents, faulty)[key] = value  # type: ignore[index]  # a path of keys and indices
+    with pytest.raises(ValidationError, match=words):
+        Function3.model_validate(faulty)
+
+
+SCHEDULES = ["@every 10m", "0 */10 * * * *", "CRON_TZ=Asia/Shanghai 0 0 4 * * MON-FRI"]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_are_intervals_or_cron(props: Props, schedule: str) -> None:
+    changed = copy.deepcopy(props)
+    changed["triggers"][0]["triggerConfig"]["cronExpression"] = schedule
+    Function3.model_validate(changed)
+
+
+def test_a_function_in_a_vpc_needs_no_internet(props: Props) -> None:
+    vpc = {"vpcId": "vpc-bp1x", "vSwitchIds": ["vsw-bp1x"], "securityGroupId": "sg-bp1x"}
+    Function3.model_validate({**props, "internetAccess": False, "vpcConfig": vpc})
