@@ -11,7 +11,7 @@ from localcloud.errors import CloudError
 from localcloud.sessions import Session
 
 Json = dict[str, Any]
-Style = Literal["RPC", "ROA"]
+Style = Literal["RPC", "ROA", "LOG"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class HttpRequest:
 
     @property
     def version(self) -> str:
-        return self.headers.get("x-acs-version", "")
+        return self.headers.get("x-acs-version") or self.headers.get("x-log-apiversion", "")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Operation:
             thread, beside others.
         path: Its `{Name}` segments become parameters.
         anonymous: Whether requests come unsigned: something else in them proves who calls.
+        named: Whether requests say the action; else method and path say it all.
     """
 
     action: str
@@ -91,12 +92,14 @@ class Operation:
     method: str = "POST"
     path: str = "/"
     anonymous: bool = False
+    named: bool = True
 
     def match(self, http: HttpRequest) -> dict[str, str] | None:
         """The parameters in the request's path, or None if the request is not for this API."""
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
         match = re.fullmatch(pattern, http.path)
-        if match is None or (http.method, http.action) != (self.method, self.action):
+        action = self.action if self.named else ""
+        if match is None or (http.method, http.action) != (self.method, action):
             return None
         return match.groupdict()
 
@@ -106,8 +109,10 @@ class Product:
     """A version of a product's API.
 
     Attributes:
-        hosts: Pattern of its host names; the group `region` is the region's ID.
-        style: RPC answers carry their RequestId; ROA errors write their fields in camelCase.
+        hosts: Pattern of its host names; the group `region` is the region's ID, and others become
+            parameters.
+        style: RPC answers carry their RequestId; ROA errors write their fields in camelCase; LOG is
+            the way of SLS, signatures included.
     """
 
     hosts: re.Pattern[str]

@@ -10,6 +10,7 @@ from localcloud import ram
 from localcloud.certificates import KeyPair, self_signed
 from localcloud.faults import Faults
 from localcloud.journal import Call, Journal
+from localcloud.logs import Logs
 from localcloud.sessions import Session, open_session
 from localcloud.world import PersonalRegistry, RegistryInstance, World
 
@@ -48,6 +49,7 @@ class Cloud:
         sessions: By access key ID.
         registry_tokens: By the token itself.
         used_nonces: Nonces of authenticated requests.
+        logs: What has been written to logstores.
         registry_admin: The login that may push; it stands for whoever builds the images.
     """
 
@@ -56,6 +58,7 @@ class Cloud:
     token_lifetime: timedelta | None = None
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
+    logs: Logs = field(default_factory=Logs, repr=False)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     registry_tokens: dict[str, RegistryToken] = field(default_factory=dict, repr=False)
     used_nonces: set[str] = field(default_factory=set, repr=False)

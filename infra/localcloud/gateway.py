@@ -4,11 +4,11 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
-from localcloud import cr, cr_personal, cs, kms, sts
+from localcloud import cr, cr_personal, cs, kms, log_signature, sls, sts
 from localcloud.api import ApiRequest, HttpRequest, Operation, Style
 from localcloud.authentication import authenticate
 from localcloud.cloud import Cloud
@@ -26,7 +26,14 @@ from localcloud.journal import Call
 from localcloud.replies import Reply, bad_gateway, refusal, success
 from localcloud.sessions import Session
 
-PRODUCTS = (sts.PRODUCT, cr.PRODUCT, cr_personal.PRODUCT, cs.PRODUCT, kms.PRODUCT)
+PRODUCTS = (
+    sts.PRODUCT,
+    cr.PRODUCT,
+    cr_personal.PRODUCT,
+    cs.PRODUCT,
+    kms.PRODUCT,
+    sls.PRODUCT,
+)
 
 _SECRET_PARAMETERS = {"OIDCToken", "SecurityToken"}
 _COMMON_PARAMETERS = {"Action", "Format", "SignatureNonce", "Timestamp", "Version"}
@@ -54,8 +61,8 @@ async def respond(cloud: Cloud, http: HttpRequest) -> Outcome:
     try:
         route = find_route(http)
         now = cloud.clock()
-        caller = None if route.operation.anonymous else authenticate(cloud, http, now)
-        fault = cloud.faults.take(http.action, http.host, caller.arn if caller else "")
+        caller = _caller(cloud, route, http, now)
+        fault = cloud.faults.take(route.operation.action, http.host, caller.arn if caller else "")
         request = ApiRequest(http, request_id, caller, route.region, route.parameters, now)
         outcome = await _answer(cloud, route, request, fault)
     except CloudError as error:
@@ -75,9 +82,18 @@ def find_route(http: HttpRequest) -> Route:
         for operation in product.operations:
             in_path = operation.match(http)
             if in_path is not None:
-                parameters = {**dict(http.query), **_form(http), **in_path}
-                return Route(operation, product.style, match["region"] or "", parameters)
+                in_host = match.groupdict()
+                region = in_host.pop("region") or ""
+                parameters = {**dict(http.query), **_form(http), **in_host, **in_path}
+                return Route(operation, product.style, region, parameters)
     raise CloudError(404, "InvalidAction.NotFound", message)
+
+
+def _caller(cloud: Cloud, route: Route, http: HttpRequest, now: datetime) -> Session | None:
+    if route.operation.anonymous:
+        return None
+    verify = log_signature.authenticate if route.style == "LOG" else authenticate
+    return verify(cloud, http, now)
 
 
 async def _answer(cloud: Cloud, route: Route, request: ApiRequest, fault: Fault | None) -> Outcome:
@@ -119,7 +135,7 @@ def _entry(
     parameters = route.parameters.items() if route else ()
     return Call(
         host=http.host,
-        action=http.action,
+        action=route.operation.action if route else http.action,
         version=http.version,
         caller_arn=caller.arn if caller else "",
         parameters={name: value for name, value in parameters if name not in _NOT_JOURNALED},

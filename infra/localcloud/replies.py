@@ -22,11 +22,17 @@ class Reply:
 def success(body: Json, style: Style, request_id: str) -> Reply:
     """HTTP 200, which a product may still use to say that it did not succeed."""
     code = body.get("Code", "") if body.get("IsSuccess") is False else ""
+    if style == "LOG":
+        return Reply(200, b"", headers={"x-log-requestid": request_id})
     named = {"RequestId": request_id, **body} if style == "RPC" else body
     return Reply(200, _encode(named), headers={"x-acs-request-id": request_id}, code=code)
 
 
 def refusal(error: CloudError, style: Style, request_id: str, host: str) -> Reply:
+    if style == "LOG":
+        log_body = {"errorCode": error.code, "errorMessage": error.message}
+        headers = {"x-log-requestid": request_id}
+        return Reply(error.status, _encode(log_body), headers=headers, code=error.code)
     body: Json = {
         "RequestId": request_id,
         "HostId": host,

@@ -3,9 +3,18 @@
 Importing the SDKs attaches noisy handlers to their loggers, so nothing else here imports this.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from alibabacloud_cr20181201.client import Client as CrClient
+from alibabacloud_sls20201230.client import Client as SlsClient
+from alibabacloud_sls20201230.models import (
+    LogContent,
+    LogGroup,
+    LogItem,
+    PutLogsHeaders,
+    PutLogsRequest,
+)
 from alibabacloud_sts20150401.client import Client as StsClient
 from alibabacloud_sts20150401.models import AssumeRoleRequest, AssumeRoleWithOIDCRequest
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
@@ -113,6 +122,28 @@ def secret_value(
 ) -> Any:
     """The body of GetSecretValue's response."""
     return _call(config(url, credentials, host), "GetSecretValue", "2016-01-20", query)
+
+
+def put_logs(  # noqa: PLR0913 - as much as there is to vary
+    url: str,
+    credentials: Credentials,
+    project: str,
+    logstore: str,
+    logs: Iterable[tuple[int, Mapping[str, str]]],
+    *,
+    compression: str | None = None,
+    host: str = f"{REGION}.log.aliyuncs.com",
+) -> Any:
+    """The response of PutLogs; logs are (time, contents)."""
+    items = [
+        LogItem(time=time, contents=[LogContent(key=k, value=v) for k, v in contents.items()])
+        for time, contents in logs
+    ]
+    group = LogGroup(topic="demo", source="", log_tags=[], log_items=items)
+    client = SlsClient(config(url, credentials, host))
+    headers = PutLogsHeaders(x_log_compresstype=compression)
+    request = PutLogsRequest(body=group)
+    return client.put_logs_with_options(project, logstore, request, headers, RuntimeOptions())
 
 
 def _call(

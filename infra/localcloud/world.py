@@ -175,6 +175,20 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class LogProject:
+    """A project of Simple Log Service, with its logstores by name."""
+
+    account: str
+    region: str
+    name: str
+    logstores: tuple[str, ...] = ()
+
+    @property
+    def arn(self) -> str:
+        return f"acs:log:{self.region}:{self.account}:project/{self.name}"
+
+
+@dataclass(frozen=True)
 class World:
     """Everything there is. The find methods give None for what is not there.
 
@@ -188,6 +202,7 @@ class World:
     oidc_providers: tuple[OidcProvider, ...] = ()
     personal_registries: tuple[PersonalRegistry, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    log_projects: tuple[LogProject, ...] = ()
 
     def find_role(self, arn: str) -> Role | None:
         return next((role for role in self.roles if role.arn == arn), None)
@@ -212,6 +227,10 @@ class World:
         wanted = (name, account, region)
         versions = [s for s in self.secrets if (s.name, s.account, s.region) == wanted]
         return next((s for s in versions if version_id in (None, s.version_id)), None)
+
+    def find_log_project(self, name: str, *, region: str) -> LogProject | None:
+        wanted = (name, region)
+        return next((p for p in self.log_projects if (p.name, p.region) == wanted), None)
 
     def clusters_of(self, account: str, region: str) -> list[AckCluster]:
         return [c for c in self.clusters if (c.account, c.region) == (account, region)]

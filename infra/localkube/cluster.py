@@ -10,7 +10,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -19,11 +19,12 @@ import urllib3
 import yaml
 
 from localkube.pki import YEAR, Authority
-from localkube.rbac import SECRET_NAMES, USER, manifests
+from localkube.rbac import SECRET_NAMES, USER, manifests, rrsa_manifests
 from localkube.wire import APPLY_PATCH, JSON, Json
 
 REQUEST_TIMEOUT_SECONDS = 30
 RIGHTS_TIMEOUT_SECONDS = 10
+FORBIDDEN = 403
 NOBODY = ""  # a user without any credentials
 
 
@@ -216,18 +217,42 @@ class KubeCluster:
         Raises:
             UnexpectedAnswerError: the user may not list namespaces or service accounts even then.
         """
+        self._apply_and_wait(subject, roles_and_bindings, self._has_any_right)
+
+    def grant_rrsa(
+        self,
+        subject: str = USER,
+        account: str = "aliyun-acr-credential-helper",
+        namespace: str = "kube-system",
+    ) -> None:
+        """Give a user the right of infra/rbac that RRSA needs, on this service account.
+
+        Raises:
+            UnexpectedAnswerError: the user may not ask for its tokens even then.
+        """
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+
+        def allowed(user: str) -> bool:
+            return self.request("POST", path, {"spec": {}}, as_user=user).status != FORBIDDEN
+
+        self._apply_and_wait(subject, rrsa_manifests(subject, account, namespace), allowed)
+
+    def _apply_and_wait(
+        self, subject: str, roles_and_bindings: Sequence[Json], effective: Callable[[str], bool]
+    ) -> None:
         for manifest in roles_and_bindings:
+            metadata = manifest["metadata"]
+            scope = f"namespaces/{metadata['namespace']}/" if "namespace" in metadata else ""
             plural = f"{manifest['kind'].lower()}s"
-            name = manifest["metadata"]["name"]
             self.expect(
                 "PATCH",
-                f"/apis/rbac.authorization.k8s.io/v1/{plural}/{name}",
+                f"/apis/rbac.authorization.k8s.io/v1/{scope}{plural}/{metadata['name']}",
                 manifest,
                 query={"fieldManager": "localkube", "force": "true"},
                 content_type=APPLY_PATCH,
             )
         deadline = time.monotonic() + RIGHTS_TIMEOUT_SECONDS
-        while not self._has_any_right(subject):
+        while not effective(subject):
             if time.monotonic() > deadline:
                 raise UnexpectedAnswerError(f"the rights of {subject} have no effect")
             time.sleep(0.02)

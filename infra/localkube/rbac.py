@@ -11,6 +11,22 @@ USER = "acr-refresher"
 SECRET_NAMES = ("acr-pull",)
 
 
+def rrsa_manifests(
+    subject: str = USER,
+    account: str = "aliyun-acr-credential-helper",
+    namespace: str = "kube-system",
+) -> list[dict[str, Any]]:
+    """The Role and its binding that RRSA needs besides, named after the subject too."""
+    text = (FOLDER / "rrsa-role.yaml").read_text(encoding="utf-8")
+    role, binding = yaml.safe_load_all(text)
+    role["rules"][0]["resourceNames"] = [account]
+    binding["subjects"][0]["name"] = subject
+    name = f"{subject}-rrsa"
+    role["metadata"] = binding["metadata"] = {"name": name, "namespace": namespace}
+    binding["roleRef"]["name"] = name
+    return [role, binding]
+
+
 def manifests(
     subject: str = USER, secret_names: Sequence[str] = SECRET_NAMES
 ) -> list[dict[str, Any]]:

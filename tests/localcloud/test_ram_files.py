@@ -10,12 +10,16 @@ EXAMPLES = {
     "external_id": "tenant-7",
     "function_role_arn": "acs:ram::1230047551289034:role/acr-refresher-function",
     "instance": "cri-7k2mzq4v0x9hd1ep",
+    "key": "key-default",
+    "logstore": "outcomes",
     "name_prefix": "acr-refresher-",
     "namespace": "kube-system",
     "oidc_issuer": "https://oidc-ack-cn-hangzhou.oss-cn-hangzhou.aliyuncs.com/c8f1d3b5",
     "oidc_provider_arn": "acs:ram::1461190376602381:oidc-provider/ack-rrsa-c8f1d3b5",
+    "project": "acr-refresher-1230047551289034",
     "region": "cn-hangzhou",
     "registry_role_arn": "acs:ram::1879224016553720:role/acr-refresher-registry",
+    "secret": "kubeconfig/idc",
     "service_account": "acr-refresher",
 }
 NAMES = sorted(path.stem for path in POLICY_DIRECTORY.glob("*.json"))

@@ -21,10 +21,12 @@ from localkube.double.status import (
     unauthorized,
 )
 from localkube.double.store import Store
+from localkube.double.tokens import KEYS_PATH, KEYS_TYPE, TokenIssuer
 from localkube.wire import APPLY_PATCH, JSON, MERGE_PATCH, Json
 
 GROUPS = {resource.group for resource in RESOURCES.values()}
 INITIAL_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+METHOD_NOT_ALLOWED = "the server does not allow this method on the requested resource"
 ADMIN = User("admin", frozenset({SUPERUSERS}))
 
 # What anybody may read, and what is there to be read.
@@ -68,6 +70,7 @@ class Api:
 
     def __init__(self, *, controllers: bool = False) -> None:
         self.store = Store()
+        self._tokens = TokenIssuer()
         self._controllers = controllers
         self.load(*({"kind": "Namespace", "metadata": {"name": n}} for n in INITIAL_NAMESPACES))
 
@@ -100,8 +103,10 @@ class Api:
             raise unauthorized()
         target = target_of(request.method, request.path, request.query)
         if target is None:
-            return _beside_resources(request.method, request.path, request.user)
+            return self._beside_resources(request.method, request.path, request.user)
         self._authorize(request.user, target)
+        if (target.plural, target.subresource) == (SERVICE_ACCOUNTS.plural, "token"):
+            return self._token(target, request)
         if target.resource is not None:
             return self._serve(target.resource, target, request, request.user)
         if target.group in GROUPS:
@@ -123,6 +128,11 @@ class Api:
                 return Reply(200, self._delete(resource, target, request))
         message = f"the double does not {target.verb} {target.plural}"
         raise RefusalError(405, "MethodNotAllowed", message)
+
+    def _token(self, target: Target, request: Request) -> Reply:
+        if target.verb != "create":
+            raise RefusalError(405, "MethodNotAllowed", METHOD_NOT_ALLOWED)
+        return Reply(201, _encode(self._tokens.create(self.store, target, request.body)))
 
     def _authorize(self, user: User, target: Target) -> None:
         if not rbac.is_allowed(self.store, user, target):
@@ -164,16 +174,17 @@ class Api:
             finishes_namespaces=self._controllers,
         )
 
-
-def _beside_resources(method: str, path: str, user: User) -> Reply:
-    """Paths that are no resource's."""
-    if path in _OPEN_PATHS:
-        content_type, body = _OPEN_PATHS[path]
-        return Reply(200, body, content_type)
-    if SUPERUSERS in user.groups:
+    def _beside_resources(self, method: str, path: str, user: User) -> Reply:
+        """Paths that are no resource's."""
+        if path in _OPEN_PATHS:
+            content_type, body = _OPEN_PATHS[path]
+            return Reply(200, body, content_type)
+        if SUPERUSERS not in user.groups:
+            message = f'forbidden: User "{user.name}" cannot {method.lower()} path "{path}"'
+            raise RefusalError(403, "Forbidden", message)
+        if path == KEYS_PATH:
+            return Reply(200, _encode(self._tokens.keys()), KEYS_TYPE)
         return Reply(404, b'{"paths":[]}')
-    message = f'forbidden: User "{user.name}" cannot {method.lower()} path "{path}"'
-    raise RefusalError(403, "Forbidden", message)
 
 
 def _encode(content: Json) -> bytes:

@@ -1,9 +1,15 @@
-"""Role-based access control, evaluated from the ClusterRoles and bindings in the store."""
+"""Role-based access control, evaluated from the roles and bindings in the store."""
 
 from dataclasses import dataclass
 
-from localkube.double.routing import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, Target
-from localkube.double.store import Store
+from localkube.double.routing import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    Target,
+)
+from localkube.double.store import Store, Stored
 from localkube.wire import Json
 
 SUPERUSERS = "system:masters"
@@ -19,7 +25,9 @@ class User:
 
 def is_allowed(store: Store, user: User, target: Target) -> bool:
     """Whether any rule of any role bound to the user allows this."""
-    return SUPERUSERS in user.groups or any(_matches(r, target) for r in _rules(store, user))
+    return SUPERUSERS in user.groups or any(
+        _matches(rule, target) for rule in _rules(store, user, target.namespace)
+    )
 
 
 def denial(user: User, target: Target) -> str:
@@ -32,13 +40,21 @@ def denial(user: User, target: Target) -> str:
     )
 
 
-def _rules(store: Store, user: User) -> list[Json]:
+def _rules(store: Store, user: User, namespace: str) -> list[Json]:
+    """Those of the cluster's bindings, and of the namespace's."""
     rules: list[Json] = []
-    for binding in store.latest(CLUSTER_ROLE_BINDINGS.plural).objects:
+    local = store.latest(ROLE_BINDINGS.plural).after("", f"{namespace}/").objects
+    for binding in (*store.latest(CLUSTER_ROLE_BINDINGS.plural).objects, *local):
         if any(_is_subject(subject, user) for subject in binding.content.get("subjects") or ()):
-            role = store.get(CLUSTER_ROLES.plural, "", binding.content["roleRef"]["name"])
+            role = _role(store, binding.content["roleRef"], namespace)
             rules += (role.content.get("rules") or ()) if role else ()
     return rules
+
+
+def _role(store: Store, reference: Json, namespace: str) -> Stored | None:
+    if reference["kind"] == "Role":
+        return store.get(ROLES.plural, namespace, reference["name"])
+    return store.get(CLUSTER_ROLES.plural, "", reference["name"])
 
 
 def _is_subject(subject: Json, user: User) -> bool:

@@ -55,6 +55,10 @@ CLUSTER_ROLE_BINDINGS = Resource(
     namespaced=False,
     fields=frozenset({"subjects", "roleRef"}),
 )
+ROLES = Resource("roles", "Role", RBAC, fields=frozenset({"rules"}))
+ROLE_BINDINGS = Resource(
+    "rolebindings", "RoleBinding", RBAC, fields=frozenset({"subjects", "roleRef"})
+)
 RESOURCES = {
     (resource.group, resource.plural): resource
     for resource in (
@@ -63,6 +67,8 @@ RESOURCES = {
         SERVICE_ACCOUNTS,
         CLUSTER_ROLES,
         CLUSTER_ROLE_BINDINGS,
+        ROLES,
+        ROLE_BINDINGS,
     )
 }
 
