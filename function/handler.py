@@ -20,15 +20,21 @@ from acr_refresher.adapters.cloud import CloudSdk, transport_from_environment
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.fc import Invocation, read_invocation
-from acr_refresher.adapters.files import KubeconfigFolder
+from acr_refresher.adapters.files import LocalKubeconfigs, Pod
+from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.adapters.kube import KubernetesConnector
+from acr_refresher.adapters.registry import REGISTRY_CA_VARIABLE, RegistryClient
+from acr_refresher.adapters.sls import SlsLog
 from acr_refresher.adapters.sts import StsClient
 from acr_refresher.config import Config, load_config
+from acr_refresher.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.events import InvalidEvent, parse_event, unknown_names
 from acr_refresher.run import Context, Outside, run
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
+SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its own service account."""
 USUAL_TIMEOUT = timedelta(minutes=10)
 TO_REPORT = timedelta(seconds=5)
 """Kept back from the function's timeout to report what was not finished."""
@@ -66,8 +72,9 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
         request=request,
         now=datetime.now(timezone.utc),
         budget=(invocation.timeout or USUAL_TIMEOUT) - TO_REPORT,
+        account=invocation.account_id,
     )
-    report = asyncio.run(run(asked, config, _outside(invocation)))
+    report = asyncio.run(run(asked, config, _outside(config, invocation)))
     if request.by_timer and not report.ok:
         raise RunFailed(_verdict(report))
     return to_json(report)
@@ -78,6 +85,8 @@ def pre_stop(context: object) -> None:
     del context
     _sdk().close()
     _sdk.cache_clear()
+    _kubeconfig_cache.cache_clear()
+    _registry_hosts.cache_clear()
 
 
 @functools.cache
@@ -90,20 +99,44 @@ def _sdk() -> CloudSdk:
     return CloudSdk(transport_from_environment(os.environ))
 
 
+@functools.cache
+def _kubeconfig_cache() -> KubeconfigCache:
+    return KubeconfigCache()
+
+
+@functools.cache
+def _registry_hosts() -> RegistryClient:
+    ca_file = os.environ.get(REGISTRY_CA_VARIABLE) or None
+    return RegistryClient(transport_from_environment(os.environ), ca_file)
+
+
 def _config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE) or Path(__file__).with_name("config.yaml"))
 
 
-def _outside(invocation: Invocation) -> Outside:
+def _outside(config: Config, invocation: Invocation) -> Outside:
     sdk = _sdk()
     return Outside(
         function=invocation.credentials,
         sts=StsClient(sdk, invocation.region_id),
         registry_api=CrClient(sdk),
-        cluster_api=CsClient(sdk),
-        files=KubeconfigFolder(_config_path().parent),
+        registry_hosts=_registry_hosts(),
+        clock_skew=sdk.take_clock_skew,
+        kubeconfigs=Kubeconfigs(
+            ack=CsClient(sdk),
+            kms=KmsClient(sdk),
+            files=LocalKubeconfigs(_config_path().parent, Pod(SERVICE_ACCOUNT_FOLDER, os.environ)),
+            cache=_kubeconfig_cache(),
+        ),
         connector=KubernetesConnector(__version__),
+        outcome_log=_outcome_log(config, invocation),
     )
+
+
+def _outcome_log(config: Config, invocation: Invocation) -> SlsLog | None:
+    if config.logstore is None:
+        return None
+    return SlsLog(_sdk(), invocation.credentials, config.logstore, invocation.region_id)
 
 
 def _verdict(report: Report) -> str:

@@ -5,7 +5,9 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+import hypothesis
 import pytest
+import structlog
 
 from localkube import KubeCluster, control_plane
 from localkube.assets import AssetsError
@@ -14,6 +16,17 @@ from localkube.double import DoubleCluster, api_doubles
 NOT_RUN = "NOT RUN against a real kube-apiserver"
 
 _numbers = itertools.count(1)
+
+# How long an example takes says how busy the machine is, and nothing else.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def logging_begins_anew() -> Iterator[None]:
+    """Whoever configured logging wrote to a stream that pytest takes away with its test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

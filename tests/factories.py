@@ -16,6 +16,7 @@ from acr_refresher.core.model import (
     PullSecret,
     Registry,
     Request,
+    Role,
     SecretState,
     ServiceAccountState,
 )
@@ -26,7 +27,9 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 MAIN = Registry("main", "cri-main", "cn-hangzhou")
-PARTNER = Registry("partner", "cri-partner", "cn-beijing", role_chain=("acs:ram::2:role/pull",))
+PARTNER = Registry(
+    "partner", "cri-partner", "cn-beijing", role_chain=(Role("acs:ram::2:role/pull"),)
+)
 
 
 def credential(
@@ -47,6 +50,7 @@ def credential(
 def secret(
     *credentials: Credential,
     namespace: str = "default",
+    name: str = "acr-pull",
     managed: bool = True,
     immutable: bool = False,
     type_: str = record.SECRET_TYPE,
@@ -57,6 +61,7 @@ def secret(
     written = record.write(credentials or (credential(),), NOW, "run-0")
     return SecretState(
         namespace=namespace,
+        name=name,
         uid=f"uid-{namespace}",
         type=type_,
         managed=managed,
@@ -81,8 +86,10 @@ def state(
     return ClusterState(tuple(listed), secrets, tuple(accounts))
 
 
-def namespace(name: str, *, terminating: bool = False, **labels: str) -> NamespaceState:
-    return NamespaceState(name, labels, terminating)
+def namespace(
+    name: str, *requested: str, terminating: bool = False, names_roles: bool = False, **labels: str
+) -> NamespaceState:
+    return NamespaceState(name, labels, terminating, requested, names_roles)
 
 
 def wanted(
@@ -90,13 +97,16 @@ def wanted(
     namespaces: tuple[str, ...] = ("default",),
     excluded: tuple[str, ...] = (),
     service_accounts: tuple[str, ...] = ("default",),
+    name: str = "acr-pull",
+    on_request: tuple[Registry, ...] = (),
 ) -> PullSecret:
     return PullSecret(
-        name="acr-pull",
+        name=name,
         registries=registries or (MAIN,),
         namespaces=NamespaceSelection(namespaces, excluded),
         service_accounts=ServiceAccountSelection(service_accounts),
         expiring_threshold=15 * MINUTE,
+        on_request=on_request,
     )
 
 

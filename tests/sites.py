@@ -143,9 +143,9 @@ def only(report: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     return dict(found)
 
 
-def passwords(cluster: KubeCluster, namespace: str) -> dict[str, str]:
+def passwords(cluster: KubeCluster, namespace: str, name: str = SECRET) -> dict[str, str]:
     """Registry host to token, as a puller reads the namespace's secret; empty without one."""
-    secret = cluster.get_secret(namespace, SECRET)
+    secret = cluster.get_secret(namespace, name)
     if secret is None:
         return {}
     document = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))

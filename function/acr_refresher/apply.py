@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from acr_refresher.core import compose
 from acr_refresher.core.action import Action, ApplySecret, ClearNamespace, ServeNamespace
+from acr_refresher.core.claims import settled
 from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
 from acr_refresher.core.outcome import Failure, SecretOutcome
 from acr_refresher.core.service_accounts import bound, unbound
@@ -28,13 +29,17 @@ Change = Callable[[ServiceAccountState, str], ServiceAccountState]
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """Applies actions to one cluster in one run."""
+    """Applies actions to one cluster in one run.
+
+    It remembers service accounts as it left them: a namespace's next pull secret is bound to the
+    account that the one before has changed, with no conflict and no reading anew.
+    """
 
     kube: KubeApi
-    secret: str
     minter: Minter
     now: datetime
     run: str
+    _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
 
     async def apply(self, action: Action) -> SecretOutcome:
         """Carry out one namespace's action."""
@@ -46,56 +51,60 @@ class Applier:
 
     async def _serve(self, action: ServeNamespace) -> SecretOutcome:
         if action.apply is None:
-            changed, unchanged = await self._change_all(action.bind, bound)
+            changed, unchanged = await self._change_all(action.bind, action.secret, bound)
             return compose.served(action, bound=changed, unwritten=unchanged)
-        minted, unminted = await self._mint(action.apply.mint)
+        minted, unminted = await self._mint(action.apply)
         content = compose.content(action.apply, minted, self.now, self.run)
         try:
             if content:
-                await self._write(action.namespace, action.apply, content)
+                await self._write(action, action.apply, content)
         except PortError as error:
             return compose.refused(action, error.failure(), unminted)
         if content is None and action.apply.uid is None:
             return compose.served(action, unminted=unminted)  # there is no secret to refer to
-        changed, unchanged = await self._change_all(action.bind, bound)
-        return compose.served(action, content, changed, unminted, unchanged)
+        changed, unchanged = await self._change_all(action.bind, action.secret, bound)
+        warnings = tuple(warning for one in minted.values() for warning in one.warnings)
+        return compose.served(action, content, changed, unminted, unchanged, warnings)
 
-    async def _mint(
-        self, registries: Iterable[Registry]
-    ) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
+    async def _mint(self, apply: ApplySecret) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
         minted: dict[str, Credential] = {}
         failures: list[Failure] = []
 
         async def attempt(registry: Registry) -> None:
             try:
-                minted[registry.name] = await self.minter.credential(registry)
+                minted[registry.name] = await self.minter.credential(registry, self.kube)
             except PortError as error:
                 failures.append(error.failure(subject=f"registry {registry.name}"))
 
-        await asyncio.gather(*(attempt(registry) for registry in registries))
-        return minted, tuple(failures)
+        await asyncio.gather(*(attempt(registry) for registry in apply.mint))
+        held = (*apply.kept, *(one for one in apply.fallback if one.entry.registry not in minted))
+        in_order = (minted[each.name] for each in apply.mint if each.name in minted)
+        free, claimed = settled(held, in_order)
+        return free, (*failures, *claimed)
 
-    async def _write(self, namespace: str, apply: ApplySecret, content: SecretContent) -> None:
-        uid = apply.uid
+    async def _write(
+        self, action: ServeNamespace, apply: ApplySecret, content: SecretContent
+    ) -> None:
+        namespace, name, uid = action.namespace, action.secret, apply.uid
         if uid and apply.replace:
-            await retrying(partial(self.kube.delete_secret, namespace, self.secret, uid))
+            await retrying(partial(self.kube.delete_secret, namespace, name, uid))
             uid = None
-        await retrying(partial(self.kube.apply_secret, namespace, self.secret, content, uid))
+        await retrying(partial(self.kube.apply_secret, namespace, name, content, uid))
 
     async def _clear(self, action: ClearNamespace) -> SecretOutcome:
-        _, failures = await self._change_all(action.unbind, unbound)
+        _, failures = await self._change_all(action.unbind, action.secret, unbound)
         if failures:
             return compose.cleared(action, failures)  # still referred to: it stays
         try:
             await retrying(
-                partial(self.kube.delete_secret, action.namespace, self.secret, action.uid)
+                partial(self.kube.delete_secret, action.namespace, action.secret, action.uid)
             )
         except PortError as error:
             return compose.cleared(action, (error.failure(),))
         return compose.cleared(action)
 
     async def _change_all(
-        self, accounts: Iterable[ServiceAccountState], change: Change
+        self, accounts: Iterable[ServiceAccountState], secret: str, change: Change
     ) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
         """The names of those changed, and a failure for each that could not be."""
         changed: list[str] = []
@@ -103,7 +112,7 @@ class Applier:
 
         async def attempt(account: ServiceAccountState) -> None:
             try:
-                await self._change(account, change)
+                await self._change(account, secret, change)
             except Gone:
                 return  # deleted since it was listed: there is nothing to bind or unbind
             except PortError as error:
@@ -114,18 +123,19 @@ class Applier:
         await asyncio.gather(*(attempt(account) for account in accounts))
         return tuple(sorted(changed)), tuple(failures)
 
-    async def _change(self, account: ServiceAccountState, change: Change) -> None:
+    async def _change(self, account: ServiceAccountState, secret: str, change: Change) -> None:
         """Write the list back as it was read but for ours; read anew where someone was faster."""
+        key = (account.namespace, account.name)
+        account = self._left.get(key, account)
         for _ in range(BINDING_ATTEMPTS):
-            wanted = change(account, self.secret)
+            wanted = change(account, secret)
             if wanted == account:
                 return  # an overlapping run did it
             try:
-                await retrying(partial(self.kube.patch_service_account, wanted))
+                self._left[key] = await retrying(partial(self.kube.patch_service_account, wanted))
             except Conflict as conflict:
                 last = conflict
             else:
                 return
-            read = partial(self.kube.read_service_account, account.namespace, account.name)
-            account = await retrying(read)
+            account = await retrying(partial(self.kube.read_service_account, *key))
         raise last

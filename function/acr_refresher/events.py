@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from acr_refresher.config import Config
 from acr_refresher.core.model import Request
 from acr_refresher.core.selection import matches_any
-from acr_refresher.inputs.forms import NameGlob
+from acr_refresher.inputs.forms import ClusterGlob, NameGlob
 from acr_refresher.inputs.problems import (
     InvalidInput,
     Location,
@@ -33,6 +33,7 @@ _ROOT = "event"
 _EXAMPLE = 'send a JSON object such as {"action": "refresh"}'
 
 _Globs = Annotated[list[NameGlob], Field(min_length=1)]
+_ClusterGlobs = Annotated[list[ClusterGlob], Field(min_length=1)]
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -42,7 +43,7 @@ class InvalidEvent(InvalidInput):
 
 class _TimerPayload(StrictModel):
     action: Literal["refresh"] = "refresh"
-    clusters: _Globs | None = None
+    clusters: _ClusterGlobs | None = None
     namespaces: _Globs | None = None
     registries: _Globs | None = None
     force: bool = False
@@ -73,13 +74,21 @@ def parse_event(event: bytes | str) -> Request:
 
 
 def unknown_names(request: Request, config: Config) -> tuple[Problem, ...]:
-    """A problem for each pattern that matches no registered cluster or registry."""
+    """A problem for each pattern that matches no registered cluster or registry.
+
+    Where clusters are discovered, none is unknown before that was done: see `unknown_clusters`.
+    """
     clusters = [cluster.name for cluster in config.clusters]
     registries = [registry.name for registry in config.registries]
     return (
-        *_unmatched("clusters", request.clusters, clusters),
+        *(() if config.discoveries else unknown_clusters(request, clusters)),
         *_unmatched("registries", request.registries, registries),
     )
+
+
+def unknown_clusters(request: Request, names: list[str]) -> tuple[Problem, ...]:
+    """A problem for each pattern that matches none of the clusters of these names."""
+    return tuple(_unmatched("clusters", request.clusters, names))
 
 
 def _unmatched(key: str, patterns: Iterable[str], names: list[str]) -> Iterator[Problem]:

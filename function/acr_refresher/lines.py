@@ -6,27 +6,25 @@ of them as `run`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import ClusterOutcome, Failure, Result, SecretOutcome
-from acr_refresher.core.report import (
-    FAILING,
-    REMEDIES,
-    Report,
-    counts,
-    earliest_expiry,
-    succeeded,
-)
+from acr_refresher.core.records import Record, counted, failed, milliseconds
+from acr_refresher.core.report import FAILING, REMEDIES, Report, earliest_expiry, succeeded
 from acr_refresher.logs import get_logger
 
 QUIET = frozenset({Result.UNCHANGED, Result.WAITING, Result.SKIPPED, Result.PLANNED})
 """Results that are counted in the cluster's line and have none of their own."""
 
+NAMED_AT_ONCE = 500
+"""Records in a line: some 50 kB."""
+
 log = get_logger()
 
 
-def secret_line(cluster: str, secret: str, outcome: SecretOutcome) -> None:
+def secret_line(cluster: str, outcome: SecretOutcome) -> None:
     """`secret.created`, `.renewed`, `.bound`, `.removed`, `.degraded`, `.conflict`, `.failed`."""
     if outcome.result in QUIET:
         return
@@ -35,47 +33,71 @@ def secret_line(cluster: str, secret: str, outcome: SecretOutcome) -> None:
         f"secret.{outcome.result.value}",
         cluster=cluster,
         namespace=outcome.namespace,
-        secret=secret,
+        secret=outcome.secret,
         reason=outcome.reason.value,
         remedy=REMEDIES.get(outcome.reason),
         registry_hosts=outcome.hosts,
         bound=outcome.bound,
         waiting_for=outcome.waiting_for,
         expires_at=outcome.expires_at,
-        **_flat(outcome.failures),
+        warnings=outcome.warnings,
+        **failed(outcome.failures),
     )
 
 
 def cluster_line(outcome: ClusterOutcome) -> None:
-    """`cluster.served`, or `cluster.failed` where it could not be served at all."""
+    """`cluster.served`; `cluster.skipped`, not running; `cluster.failed`, not served at all."""
     write = log.info if succeeded(outcome) else log.warning
+    served = "cluster.skipped" if outcome.skipped else "cluster.served"
     write(
-        "cluster.failed" if outcome.failure else "cluster.served",
+        "cluster.failed" if outcome.failure else served,
         cluster=outcome.cluster,
-        secret=outcome.secret,
+        skipped=outcome.skipped,
         ok=succeeded(outcome),
+        warnings=outcome.warnings,
+        secrets_with_warnings=sum(bool(secret.warnings) for secret in outcome.secrets),
         earliest_expiry=earliest_expiry(outcome.secrets),
         requests=outcome.requests,
-        duration_ms=_milliseconds(outcome.duration),
-        **_counted(outcome.secrets),
-        **_flat((outcome.failure,) if outcome.failure else ()),
+        duration_ms=milliseconds(outcome.duration),
+        **counted(outcome.secrets),
+        **failed((outcome.failure,) if outcome.failure else ()),
     )
 
 
 def run_line(report: Report, duration: timedelta) -> None:
     """`run.finished`."""
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
-    write = log.info if report.ok else log.warning
+    skewed = report.clock_skew_seconds is not None
+    write = log.warning if skewed or not report.ok else log.info
     write(
         "run.finished",
         **_asked(report.request),
         ok=report.ok,
+        clock_skew_seconds=report.clock_skew_seconds,
         clusters=len(report.clusters),
         clusters_failing=len(report.failing),
         earliest_expiry=earliest_expiry(everything),
-        duration_ms=_milliseconds(duration),
-        **_counted(everything),
+        duration_ms=milliseconds(duration),
+        **counted(everything),
     )
+
+
+def unsent_lines(records: Sequence[Record], failure: Failure) -> None:
+    """`outcomes.unsent`: in few words each, the records that did not get into their log."""
+    for start in range(0, len(records), NAMED_AT_ONCE):
+        part = records[start : start + NAMED_AT_ONCE]
+        named = [_in_few_words(record) for record in part]
+        log.warning("outcomes.unsent", count=len(part), records=named, **failed((failure,)))
+
+
+def _in_few_words(record: Record) -> str:
+    """`prod/shop/acr-pull created secret-missing 2026-01-31T13:00:00Z`."""
+    subject = "/".join(_texts(record, ("cluster", "namespace", "secret"))) or "run"
+    return " ".join((subject, *_texts(record, ("result", "reason", "expires_at"))))
+
+
+def _texts(record: Record, names: Iterable[str]) -> list[str]:
+    return [str(record[name]) for name in names if name in record]
 
 
 def _asked(request: Request) -> dict[str, object]:
@@ -85,27 +107,3 @@ def _asked(request: Request) -> dict[str, object]:
         "force": request.force,
         "dry_run": request.dry_run,
     }
-
-
-def _counted(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
-    found = counts(secrets)
-    return {f"secrets_{result.value}": found.get(result.value, 0) for result in Result}
-
-
-def _flat(failures: tuple[Failure, ...]) -> dict[str, str]:
-    """The first failure in flat keys; of more, their messages too."""
-    if not failures:
-        return {}
-    first = failures[0]
-    return {
-        "error": first.meaning,
-        "error_code": first.code,
-        "error_service": first.service,
-        "error_subject": first.subject,
-        "request_id": first.request_id,
-        "message": "; ".join(failure.message for failure in failures),
-    }
-
-
-def _milliseconds(duration: timedelta) -> int:
-    return round(duration / timedelta(milliseconds=1))

@@ -1,102 +1,111 @@
-"""Registry tokens and role sessions: each made once in a run and shared by all clusters."""
+"""Registry tokens: each made once in a run, tried at its registry, and shared by all clusters."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from acr_refresher.core import record
-from acr_refresher.core.model import Credential, Entry, Registry
+from acr_refresher.core.model import Credential, Entry, Registry, Role
+from acr_refresher.core.session_policy import session_policy
+from acr_refresher.flights import Flights
 from acr_refresher.logs import get_logger
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
     Invalid,
     PortError,
+    RegistryHosts,
     RegistryToken,
     Sts,
+    TokenSource,
 )
 from acr_refresher.retry import retrying
+from acr_refresher.sessions import FUNCTION, SESSION_DURATION, Origin, Sessions
+from acr_refresher.verify import verified
 
-SESSION_DURATION = timedelta(hours=1)
-"""Of sessions that lead on to another role or fetch a kubeconfig: every role allows an hour."""
+DURATION_REFUSED = "InvalidParameter.DurationSeconds"
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Minter:
-    """Mints for one run, by single flight: who asks second awaits what the first began.
-
-    A failure is shared in the same way, so that a broken role is tried once, not once a namespace.
-    """
+    """Mints for one run, by single flight."""
 
     sts: Sts
     registry_api: ContainerRegistry
+    registry_hosts: RegistryHosts
     function: CloudCredentials
     session_name: str
     now: datetime
-    _flights: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
+    _flights: Flights = field(default_factory=Flights)
 
-    async def credential(self, registry: Registry) -> Credential:
-        """A new token for a registry with the hosts it is for. Raises PortError."""
-        credential: Credential = await self._once(registry, lambda: self._mint(registry))
+    async def credential(self, registry: Registry, cluster: TokenSource | None) -> Credential:
+        """A new token for a registry with the hosts it is for. Raises PortError.
+
+        With RRSA it is for this cluster alone, whose identity it is fetched with.
+        """
+        origin = Origin(registry.rrsa, cluster) if registry.rrsa else FUNCTION
+        key = ("credential", registry, origin)
+        credential: Credential = await self._flights.once(key, lambda: self._mint(*key[1:]))
         return credential
 
-    async def session(self, role_chain: tuple[str, ...], duration: timedelta) -> CloudCredentials:
-        """Credentials at the end of a chain of roles, each assumed by the one before.
-
-        An empty chain is the function's own identity. Raises PortError.
-        """
-        if not role_chain:
-            return self.function
-        key = (role_chain, duration)
-        session: CloudCredentials = await self._once(key, lambda: self._assume(*key))
-        return session
+    async def session(self, role_chain: tuple[Role, ...], duration: timedelta) -> CloudCredentials:
+        """Credentials at the end of a chain of roles that the function begins."""
+        return await self._sessions().session(role_chain, duration)
 
     async def aclose(self) -> None:
         """Leave no call behind that nobody awaits any more."""
-        for flight in self._flights.values():
-            flight.cancel()
-        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await self._flights.aclose()
 
-    async def _once(self, key: Hashable, call: Callable[[], Awaitable[Any]]) -> Any:
-        if key not in self._flights:
-            self._flights[key] = asyncio.ensure_future(call())
-        # Shielded: a cluster that runs out of time does not take the others' token with it.
-        return await asyncio.shield(self._flights[key])
-
-    async def _assume(self, role_chain: tuple[str, ...], duration: timedelta) -> CloudCredentials:
-        caller = await self.session(role_chain[:-1], SESSION_DURATION)
-        role_arn = role_chain[-1]
-        return await retrying(
-            lambda: self.sts.assume_role(caller, role_arn, self.session_name, duration)
-        )
-
-    async def _mint(self, registry: Registry) -> Credential:
+    async def _mint(self, registry: Registry, origin: Origin) -> Credential:
         try:
-            credential, request_id = await self._token_and_hosts(registry)
+            credential, request_id = await self._verified_token(registry, origin)
         except PortError as error:
             log.warning("token.failed", registry=registry.name, **_flat(error))
             raise
-        expires_at = credential.entry.expires_at
         log.info(
-            "token.minted", registry=registry.name, expires_at=expires_at, request_id=request_id
+            "token.minted",
+            registry=registry.name,
+            expires_at=credential.entry.expires_at,
+            request_id=request_id,
+            warnings=credential.warnings,
         )
         return credential
 
-    async def _token_and_hosts(self, registry: Registry) -> tuple[Credential, str]:
-        caller = await self.session(registry.role_chain, registry.session_duration)
+    async def _verified_token(self, registry: Registry, origin: Origin) -> tuple[Credential, str]:
+        caller, shortened = await self._caller(registry, origin)
         hosts = registry.domains or await retrying(
             lambda: self.registry_api.hosts(caller, registry)
         )
         token = await retrying(lambda: self.registry_api.token(caller, registry))
         self._refuse_expired(token)
+        untried = await verified(self.registry_hosts, registry, hosts, token)
         entry = Entry(registry.name, hosts, token.expires_at, record.inputs(registry))
-        return Credential(entry, token.username, token.password), token.request_id
+        credential = Credential(entry, token.username, token.password, shortened + untried)
+        return credential, token.request_id
+
+    async def _caller(
+        self, registry: Registry, origin: Origin
+    ) -> tuple[CloudCredentials, tuple[str, ...]]:
+        """Who asks for the token, and a warning where its role allows no session as long as set."""
+        policy = _policy(registry)
+        open_session, chain = self._sessions().session, registry.role_chain
+        try:
+            return await open_session(chain, registry.session_duration, origin, policy), ()
+        except Invalid as error:
+            if error.code != DURATION_REFUSED or registry.session_duration <= SESSION_DURATION:
+                raise
+        warning = (
+            f"registry {registry.name}: the last role allows no session of"
+            f" {registry.session_duration.total_seconds():.0f} s, so its token lives 3600 s: raise"
+            " the role's MaxSessionDuration or lower expireDuration"
+        )
+        return await open_session(chain, SESSION_DURATION, origin, policy), (warning,)
+
+    def _sessions(self) -> Sessions:
+        return Sessions(self.sts, self.function, self.session_name, self._flights)
 
     def _refuse_expired(self, token: RegistryToken) -> None:
         if token.expires_at <= self.now:
@@ -108,6 +117,13 @@ class Minter:
                 code="ExpiredToken",
                 request_id=token.request_id,
             )
+
+
+def _policy(registry: Registry) -> str:
+    try:
+        return session_policy(registry)
+    except ValueError as error:
+        raise Invalid(f"registry {registry.name}: {error}", service="sts") from error
 
 
 def _flat(error: PortError) -> dict[str, str]:

@@ -7,22 +7,29 @@ and is never rendered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from pydantic import SecretStr
 
+from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import (
     AckAccess,
+    InClusterAccess,
+    KmsAccess,
     KubeconfigAccess,
     NamespaceState,
     Registry,
+    Role,
+    Rrsa,
     SecretContent,
     SecretState,
     ServiceAccountState,
 )
 from acr_refresher.core.outcome import Failure
+from acr_refresher.core.records import Record
 
 # ---- errors, by meaning -------------------------------------------------------------------------
 
@@ -118,6 +125,12 @@ class Gone(PortError):
     meaning = "gone"
 
 
+class NotRunning(PortError):
+    """The cluster is there, but not up: still being created, stopped, or being deleted."""
+
+    meaning = "not-running"
+
+
 # ---- the cloud ----------------------------------------------------------------------------------
 
 
@@ -148,13 +161,30 @@ class Kubeconfig:
     expires_at: datetime | None = None
 
 
+OIDC_AUDIENCE = "sts.aliyuncs.com"
+"""Whom a service account's token must be for, so that STS takes it."""
+
+
 class Sts(Protocol):
     """Security Token Service 2015-04-01."""
 
     async def assume_role(
-        self, caller: CloudCredentials, role_arn: str, session_name: str, duration: timedelta
+        self,
+        caller: CloudCredentials,
+        role: Role,
+        session_name: str,
+        duration: timedelta,
+        policy: str = "",
     ) -> CloudCredentials:
-        """AssumeRole. Raises Denied (trust or permission), Invalid, Throttled, Unreachable."""
+        """AssumeRole, narrowed to `policy` where one is given.
+
+        Raises Denied (trust or permission), Invalid, Throttled, Unreachable.
+        """
+
+    async def assume_role_with_oidc(
+        self, rrsa: Rrsa, token: SecretStr, session_name: str, duration: timedelta, policy: str = ""
+    ) -> CloudCredentials:
+        """AssumeRoleWithOIDC, which nobody signs: the token says who asks. Raises as above."""
 
 
 class ContainerRegistry(Protocol):
@@ -167,26 +197,69 @@ class ContainerRegistry(Protocol):
         """ListInstanceEndpoint: the domains of all enabled endpoints. Raises as `token` does."""
 
 
+class RegistryHosts(Protocol):
+    """The registries themselves, as a container runtime meets them: the Distribution API."""
+
+    async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
+        """Log in to a host with a token, and look into a repository where one is given.
+
+        Raises Denied where the token is refused, Unreachable where that cannot be found out.
+        """
+
+
 class ContainerService(Protocol):
     """Container Service for Kubernetes 2015-12-15."""
 
-    async def kubeconfig(
-        self, caller: CloudCredentials, access: AckAccess, validity: timedelta
-    ) -> Kubeconfig:
-        """DescribeClusterUserKubeconfig. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
+    async def kubeconfig(self, caller: CloudCredentials, access: AckAccess) -> Kubeconfig:
+        """DescribeClusterUserKubeconfig.
+
+        Raises NotRunning, Denied, Invalid, Gone, Throttled, Unreachable.
+        """
+
+    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
+        """DescribeClustersV1: all of the caller's account there, in whatever state.
+
+        Raises Denied, Invalid, Throttled, Unreachable.
+        """
+
+
+class KeyManagement(Protocol):
+    """Key Management Service 2016-01-20."""
+
+    async def kubeconfig(self, caller: CloudCredentials, access: KmsAccess) -> Kubeconfig:
+        """GetSecretValue. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
 
 
 class KubeconfigFiles(Protocol):
-    """Kubeconfigs kept as files."""
+    """Kubeconfigs from files of this machine."""
 
-    async def kubeconfig(self, access: KubeconfigAccess) -> Kubeconfig:
-        """Raises Gone where there is no such file, Denied where it cannot be read."""
+    async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
+        """Raises Gone where there is no such file, Denied where it cannot be read, Invalid."""
+
+
+class OutcomeLog(Protocol):
+    """Where outcomes are kept, to be queried by field."""
+
+    async def write(self, records: Sequence[Record], at: datetime) -> None:
+        """Add one batch of records, as of that time; it may arrive twice.
+
+        Raises Denied, Invalid, Gone, Throttled, Unreachable.
+        """
 
 
 # ---- a cluster ----------------------------------------------------------------------------------
 
 
-class KubeApi(Protocol):
+class TokenSource(Protocol):
+    """What issues tokens for a cluster's service accounts."""
+
+    async def service_account_token(
+        self, namespace: str, name: str, audience: str, duration: timedelta
+    ) -> SecretStr:
+        """TokenRequest of one service account. May raise any PortError."""
+
+
+class KubeApi(TokenSource, Protocol):
     """One cluster's API server. Every method may raise any PortError."""
 
     requests: int
@@ -216,8 +289,11 @@ class KubeApi(Protocol):
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """Raises Gone where there is none."""
 
-    async def patch_service_account(self, account: ServiceAccountState) -> None:
-        """Merge patch of imagePullSecrets at that resourceVersion; raises Conflict if it moved."""
+    async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
+        """Merge patch of imagePullSecrets at that resourceVersion; raises Conflict if it moved.
+
+        Returns the account as it now is.
+        """
 
     async def close(self) -> None:
         """End all connections."""
@@ -226,5 +302,14 @@ class KubeApi(Protocol):
 class KubeConnector(Protocol):
     """Opens API servers from kubeconfigs, which are data and never code."""
 
-    def connect(self, kubeconfig: Kubeconfig, now: datetime) -> KubeApi:
-        """Raises Invalid for a kubeconfig that is broken, has lapsed or would run anything."""
+    def connect(
+        self,
+        kubeconfig: Kubeconfig,
+        now: datetime,
+        proxy_url: SecretStr | None = None,
+        ca_pem: str = "",
+    ) -> KubeApi:
+        """Raises Invalid for a kubeconfig that is broken, has lapsed or would run anything.
+
+        `proxy_url` and `ca_pem`, where given, go before the kubeconfig's own.
+        """

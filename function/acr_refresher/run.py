@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
-from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
+from itertools import chain
 from typing import TypeVar
 
 from structlog.contextvars import bound_contextvars
 
 from acr_refresher.apply import Applier
+from acr_refresher.bugs import bug
 from acr_refresher.config import Config
+from acr_refresher.connect import Connecting, Kubeconfigs
 from acr_refresher.core import compose
 from acr_refresher.core.action import Action
-from acr_refresher.core.model import AckAccess, Cluster, Request
+from acr_refresher.core.model import Cluster, Request
 from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
-from acr_refresher.core.plan import plan, registries_in_scope
+from acr_refresher.core.plan import plan, secrets_in_scope
+from acr_refresher.core.records import Finished
 from acr_refresher.core.report import Report
 from acr_refresher.core.selection import matches_any
+from acr_refresher.discover import Discoverer
 from acr_refresher.lines import cluster_line, run_line, secret_line
-from acr_refresher.mint import SESSION_DURATION, Minter
+from acr_refresher.mint import Minter
 from acr_refresher.observe import observe
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
-    ContainerService,
     KubeApi,
-    KubeconfigFiles,
     KubeConnector,
+    NotRunning,
+    OutcomeLog,
     PortError,
+    RegistryHosts,
     Sts,
 )
-from acr_refresher.retry import retrying
+from acr_refresher.publish import publish
 
 NAMESPACES_AT_ONCE = 16
 """In one cluster: what an API server of modest size takes without queueing."""
@@ -50,57 +54,89 @@ class Outside:
     function: CloudCredentials
     sts: Sts
     registry_api: ContainerRegistry
-    cluster_api: ContainerService
-    files: KubeconfigFiles
+    registry_hosts: RegistryHosts
+    kubeconfigs: Kubeconfigs
     connector: KubeConnector
+    clock_skew: Callable[[], timedelta | None]
+    """How far the clock here is ahead of the cloud's, as far as this run's calls told."""
+    outcome_log: OutcomeLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What holds for the whole run. `budget` is the time it may take in all."""
+    """What holds for the whole run.
+
+    `budget` is the time it may take in all, `account` the number of the function's own.
+    """
 
     run: str
     request: Request
     now: datetime
     budget: timedelta
+    account: str = ""
 
 
 async def run(context: Context, config: Config, outside: Outside) -> Report:
-    """Serve every cluster the request is about. One broken cluster never stops another."""
+    """Serve every cluster the request is about. One broken cluster never stops another.
+
+    Raises InvalidEvent, with nothing done, where the request is about clusters that do not exist.
+    """
     with bound_contextvars(run=context.run):
         return await _run(context, config, outside)
 
 
 async def _run(context: Context, config: Config, outside: Outside) -> Report:
     session = f"acr-refresher-{context.run}"
-    minter = Minter(outside.sts, outside.registry_api, outside.function, session, context.now)
-    serving = _Serving(context, outside, minter, time.monotonic())
+    minter = Minter(
+        outside.sts,
+        outside.registry_api,
+        outside.registry_hosts,
+        outside.function,
+        session,
+        context.now,
+    )
+    connecting = Connecting(outside.kubeconfigs, outside.connector, minter, context.now)
+    serving = _Serving(context, connecting, minter, time.monotonic())
+    discoverer = Discoverer(outside.kubeconfigs.ack, minter, context.budget / 4)
     try:
-        clusters = await _at_once(
+        registered = await discoverer.register(config.clusters, config.discoveries, context.request)
+        served = await _at_once(
             config.concurrency,
-            (serving.serve(cluster) for cluster in targets(config, context.request)),
+            (serving.serve(one) for one in targets(registered.clusters, context.request)),
         )
     finally:
         await minter.aclose()
-    report = Report(context.run, context.request, context.now, clusters)
-    run_line(report, timedelta(seconds=time.monotonic() - serving.started))
-    return report
+    outcomes = served + registered.outcomes
+    skew = outside.clock_skew()
+    report = Report(context.run, context.request, context.now, outcomes, skew)
+    took = timedelta(seconds=time.monotonic() - serving.started)
+    run_line(report, took)
+    finished = Finished(report, context.now + took, registered.clusters, context.account)
+    return await _published(finished, outside.outcome_log, context.budget - took)
 
 
-def targets(config: Config, request: Request) -> tuple[Cluster, ...]:
+async def _published(finished: Finished, outcome_log: OutcomeLog | None, left: timedelta) -> Report:
+    """The report, with what did not get into the log of outcomes. A dry run has no outcomes."""
+    report = finished.report
+    if outcome_log is None or report.request.dry_run:
+        return report
+    return replace(report, outcomes_unsent=await publish(finished, outcome_log, left))
+
+
+def targets(clusters: Iterable[Cluster], request: Request) -> tuple[Cluster, ...]:
     """The clusters asked for, without those that have none of the registries asked for."""
     return tuple(
         cluster
-        for cluster in config.clusters
+        for cluster in clusters
         if (not request.clusters or matches_any(cluster.name, request.clusters))
-        and registries_in_scope(cluster.pull_secret, request)
+        and secrets_in_scope(cluster, request)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Serving:
     context: Context
-    outside: Outside
+    connecting: Connecting
     minter: Minter
     started: float
 
@@ -109,20 +145,22 @@ class _Serving:
         began = time.monotonic()
         left = self.context.budget.total_seconds() - (began - self.started)
         secrets: tuple[SecretOutcome, ...] = ()
-        requests, failure = 0, None
+        requests, failure, skipped = 0, None, ""
         try:
             requests, secrets = await asyncio.wait_for(self._visit(cluster), max(left, 0))
+        except NotRunning as error:
+            skipped = str(error)
         except PortError as error:
             failure = error.failure()
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "not finished within the run's time", code="Deadline")
         except Exception as error:  # noqa: BLE001 - a bug met in one cluster must not stop others
-            failure = _bug(error)
+            failure = bug(error)
         outcome = ClusterOutcome(
             cluster=cluster.name,
-            secret=cluster.pull_secret.name,
             secrets=secrets,
             failure=failure,
+            skipped=skipped,
             requests=requests,
             duration=timedelta(seconds=time.monotonic() - began),
         )
@@ -130,49 +168,38 @@ class _Serving:
         return outcome
 
     async def _visit(self, cluster: Cluster) -> tuple[int, tuple[SecretOutcome, ...]]:
-        kube = await self._connect(cluster)
-        try:
+        async def refresh(kube: KubeApi) -> tuple[int, tuple[SecretOutcome, ...]]:
             secrets = await self._refresh(cluster, kube)
-        finally:
-            await kube.close()
-        return kube.requests, secrets
+            return kube.requests, secrets
 
-    async def _connect(self, cluster: Cluster) -> KubeApi:
-        access = cluster.access
-        if isinstance(access, AckAccess):
-            caller = await self.minter.session(access.role_chain, SESSION_DURATION)
-            kubeconfig = await retrying(
-                lambda: self.outside.cluster_api.kubeconfig(caller, access, SESSION_DURATION)
-            )
-        else:
-            kubeconfig = await self.outside.files.kubeconfig(access)
-        return self.outside.connector.connect(kubeconfig, self.context.now)
+        return await self.connecting.visit(cluster, refresh)
 
     async def _refresh(self, cluster: Cluster, kube: KubeApi) -> tuple[SecretOutcome, ...]:
-        context, wanted = self.context, cluster.pull_secret
-        state = await observe(kube, wanted.name)
-        actions = plan(wanted, state, context.request, context.now)
+        context = self.context
+        state = await observe(kube, secrets_in_scope(cluster, context.request))
+        planned = plan(cluster.pull_secrets, state, context.request, context.now)
         if context.request.dry_run:
-            return tuple(compose.previewed(action) for action in actions)
-        applier = Applier(kube, wanted.name, self.minter, context.now, context.run)
-        return await _at_once(
-            NAMESPACES_AT_ONCE, (self._apply(applier, cluster.name, action) for action in actions)
+            return tuple(compose.previewed(action) for actions in planned for action in actions)
+        applier = Applier(kube, self.minter, context.now, context.run)
+        outcomes = await _at_once(
+            NAMESPACES_AT_ONCE,
+            (self._apply_all(applier, cluster.name, actions) for actions in planned),
         )
+        return tuple(chain.from_iterable(outcomes))
+
+    async def _apply_all(
+        self, applier: Applier, cluster: str, actions: Iterable[Action]
+    ) -> list[SecretOutcome]:
+        """One namespace's actions, one after another: they may change the same service account."""
+        return [await self._apply(applier, cluster, action) for action in actions]
 
     async def _apply(self, applier: Applier, cluster: str, action: Action) -> SecretOutcome:
         try:
             outcome = await applier.apply(action)
         except Exception as error:  # noqa: BLE001 - a bug met in one namespace must not stop others
-            outcome = compose.broken(action, _bug(error))
-        secret_line(cluster, applier.secret, outcome)
+            outcome = compose.broken(action, bug(error))
+        secret_line(cluster, outcome)
         return outcome
-
-
-def _bug(error: Exception) -> Failure:
-    """An exception nobody foresaw: its type and place, not its text, which may hold anything."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return Failure("bug", f"unexpected {type(error).__name__} at {place}; please report it")
 
 
 async def _at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:

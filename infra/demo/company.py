@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from localcloud.ram_files import load_policy
-from localcloud.world import AckCluster, Domain, Endpoint, RegistryInstance, Role, World
+from localcloud.world import AckCluster, Domain, Endpoint, LogProject, RegistryInstance, Role, World
 from localkube.cluster import KubeCluster
 
 HOME, PARTNER, BEIJING = "1000000000000001", "2000000000000002", "3000000000000003"
@@ -33,6 +33,8 @@ PARTNER_REGISTRY = RegistryInstance(
     (Endpoint("internet", (Domain("partner-registry.cn-beijing.cr.aliyuncs.com"),)),),
 )
 
+LOG_PROJECT = LogProject(HOME, REGION, f"{PREFIX}{HOME}", ("function", "outcomes"))
+
 ACK_CLUSTERS = {
     "prod-hangzhou": ("c1d00000000000000000000000000001", REGION, HOME),
     "prod-beijing": ("c1d00000000000000000000000000002", "cn-beijing", BEIJING),
@@ -51,6 +53,7 @@ def company(clusters: Mapping[str, KubeCluster]) -> World:
         clusters=tuple(
             _ack_cluster(name, clusters[name]) for name in ACK_CLUSTERS if name in clusters
         ),
+        log_projects=(LOG_PROJECT,),
     )
 
 
@@ -59,7 +62,11 @@ def _function_role(registry: RegistryInstance) -> Role:
         HOME,
         f"{PREFIX}function",
         load_policy("function-role.trust"),
-        (load_policy("function-role.policy", name_prefix=PREFIX), _pull_policy(registry)),
+        (
+            load_policy("function-role.policy", name_prefix=PREFIX),
+            _pull_policy(registry),
+            _log_policy(LOG_PROJECT),
+        ),
     )
 
 
@@ -79,6 +86,16 @@ def _pull_policy(registry: RegistryInstance) -> dict[str, object]:
         region=registry.region,
         account=registry.account,
         instance=registry.id,
+    )
+
+
+def _log_policy(project: LogProject) -> dict[str, object]:
+    return load_policy(
+        "outcomes-log.policy",
+        region=project.region,
+        account=project.account,
+        project=project.name,
+        logstore="outcomes",
     )
 
 

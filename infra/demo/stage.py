@@ -64,11 +64,16 @@ def stage(clusters: Mapping[str, KubeCluster], config: str | None = None) -> Ite
 
 @contextmanager
 def deployed(
-    cloud: Cloud, proxy: str, clusters: Mapping[str, KubeCluster], config: str | None = None
+    cloud: Cloud,
+    proxy: str,
+    clusters: Mapping[str, KubeCluster],
+    config: str | None = None,
+    registry_ca: Path | None = None,
 ) -> Iterator[Stage]:
     """The function, deployed to a cloud that is being served; all gone on exit.
 
-    Each cluster's kubeconfig stands beside the configuration as `kubeconfigs/NAME.yaml`.
+    Each cluster's kubeconfig stands beside the configuration as `kubeconfigs/NAME.yaml`. Registries
+    on this machine are reached with `registry_ca`.
     """
     with ExitStack() as scene:
         folder = Path(scene.enter_context(tempfile.TemporaryDirectory(prefix="acr-refresher-")))
@@ -76,6 +81,7 @@ def deployed(
         variables = {
             "ACR_REFRESHER_CONFIG": str(folder / "config.yaml"),
             "ACR_REFRESHER_LOCAL_CLOUD": proxy,
+            "ACR_REFRESHER_REGISTRY_CA": str(registry_ca or ""),
         }
         scene.enter_context(_environment(variables))
         handler = load_function()

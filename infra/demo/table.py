@@ -29,7 +29,7 @@ def table(report: dict[str, Any]) -> Table:
             drawn.add_row(
                 "" if place else cluster["cluster"],
                 secret["namespace"],
-                cluster["secret"],
+                secret["secret"],
                 _accounts(secret),
                 _hosts(secret["registryHosts"]),
                 _outcome(secret),

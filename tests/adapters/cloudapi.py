@@ -11,8 +11,9 @@ from typing import Any
 from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.cs import CsClient
+from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.adapters.sts import StsClient
-from acr_refresher.core.model import AckAccess, Registry
+from acr_refresher.core.model import AckAccess, KmsAccess, Registry, Role
 from acr_refresher.ports import (
     CloudCredentials,
     PortError,
@@ -26,23 +27,28 @@ from localcloud.demo import (
 HOUR = timedelta(hours=1)
 THE_REGISTRY = Registry("main", REGISTRY.id, REGION)
 THE_CLUSTER = AckAccess("c8f1d3b5a79e24680bdf13579ace02468", REGION)
+THE_SECRET = KmsAccess("kubeconfig/idc", REGION)
 
 
 def assume(
     sdk: CloudSdk, caller: CloudCredentials, role_arn: str, duration: timedelta = HOUR
 ) -> CloudCredentials:
-    return asyncio.run(StsClient(sdk, REGION).assume_role(caller, role_arn, "run-1", duration))
+    return asyncio.run(
+        StsClient(sdk, REGION).assume_role(caller, Role(role_arn), "run-1", duration)
+    )
 
 
 ASK: Mapping[str, Callable[[CloudSdk, CloudCredentials], Coroutine[Any, Any, object]]] = {
     "AssumeRole": lambda sdk, caller: StsClient(sdk, REGION).assume_role(
-        caller, REGISTRY_ROLE_ARN, "run-1", HOUR
+        caller, Role(REGISTRY_ROLE_ARN), "run-1", HOUR
     ),
     "GetAuthorizationToken": lambda sdk, caller: CrClient(sdk).token(caller, THE_REGISTRY),
     "ListInstanceEndpoint": lambda sdk, caller: CrClient(sdk).hosts(caller, THE_REGISTRY),
     "DescribeClusterUserKubeconfig": lambda sdk, caller: CsClient(sdk).kubeconfig(
-        caller, THE_CLUSTER, HOUR
+        caller, THE_CLUSTER
     ),
+    "DescribeClustersV1": lambda sdk, caller: CsClient(sdk).clusters(caller, REGION),
+    "GetSecretValue": lambda sdk, caller: KmsClient(sdk).kubeconfig(caller, THE_SECRET),
 }
 
 

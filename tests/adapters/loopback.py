@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -108,9 +108,12 @@ class ConnectProxy:
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
-    while True:
-        for readable in select.select([one, other], [], [], 10)[0]:
-            data = readable.recv(65536)
-            if not data:
-                return
-            (other if readable is one else one).sendall(data)
+    with selectors.DefaultSelector() as selector:  # select() takes no high file descriptors
+        selector.register(one, selectors.EVENT_READ, other)
+        selector.register(other, selectors.EVENT_READ, one)
+        while True:
+            for ready, _ in selector.select(10):
+                data = ready.fileobj.recv(65536)  # type: ignore[union-attr]  # they are sockets
+                if not data:
+                    return
+                ready.data.sendall(data)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta, timezone
-
-import pytest
+from datetime import timedelta, timezone
 
 from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cr import CrClient
-from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.sts import StsClient
+from acr_refresher.core.model import Role
 from acr_refresher.ports import (
     CloudCredentials,
 )
-from adapters.cloudapi import HOUR, THE_CLUSTER, THE_REGISTRY, assume
+from adapters.cloudapi import HOUR, THE_REGISTRY, assume
 from localcloud.cloud import Cloud
 from localcloud.demo import (
-    CLUSTER_ROLE_ARN,
     REGION,
     REGISTRY_ROLE_ARN,
 )
@@ -65,28 +62,13 @@ def test_a_registrys_hosts_are_the_domains_of_all_enabled_endpoints(
     )
 
 
-@pytest.mark.parametrize("private", [False, True])
-def test_a_cluster_role_gets_a_temporary_kubeconfig(
-    sdk: CloudSdk, cloud: Cloud, function: CloudCredentials, private: bool
-) -> None:
-    session = assume(sdk, function, CLUSTER_ROLE_ARN)
-    before = datetime.now(timezone.utc).replace(microsecond=0)
-
-    client = CsClient(sdk, private=private)
-    kubeconfig = asyncio.run(client.kubeconfig(session, THE_CLUSTER, HOUR))
-
-    assert kubeconfig.document.get_secret_value() == f"# of {CLUSTER_ROLE_ARN} for 1:00:00"
-    assert kubeconfig.expires_at is not None
-    assert before + HOUR <= kubeconfig.expires_at <= datetime.now(timezone.utc) + HOUR
-    [call] = cloud.calls("DescribeClusterUserKubeconfig")
-    assert call.parameters["PrivateIpAddress"] == str(private).lower()
-
-
 def test_calls_run_beside_each_other(sdk: CloudSdk, function: CloudCredentials) -> None:
     sts = StsClient(sdk, REGION)
 
     async def both() -> list[CloudCredentials]:
-        calls = [sts.assume_role(function, REGISTRY_ROLE_ARN, f"run-{n}", HOUR) for n in range(8)]
+        calls = [
+            sts.assume_role(function, Role(REGISTRY_ROLE_ARN), f"run-{n}", HOUR) for n in range(8)
+        ]
         return await asyncio.gather(*calls)
 
     sessions = asyncio.run(both())

@@ -26,7 +26,7 @@ from acr_refresher.ports import (
     Throttled,
     Unreachable,
 )
-from adapters.cloudapi import ASK, HOUR, THE_CLUSTER, THE_REGISTRY, assert_no_secret, assume
+from adapters.cloudapi import ASK, THE_CLUSTER, THE_REGISTRY, assert_no_secret, assume
 from adapters.loopback import ConnectProxy, answering, free_port, http, over_tls, tcp_server
 from localcloud.cloud import Cloud
 from localcloud.demo import (
@@ -163,6 +163,8 @@ def test_unknown_access_keys_are_denied(sdk: CloudSdk) -> None:
             "DescribeClusterUserKubeconfig",
             "allow cs:DescribeClusterUserKubeconfig and cs:GetUserConfig on it",
         ),
+        ("DescribeClustersV1", "allow cs:DescribeClustersV1 and cs:ListClusters on *"),
+        ("GetSecretValue", "allow kms:GetSecretValue on it, and kms:Decrypt on the key"),
     ],
 )
 def test_a_missing_permission_is_named_with_its_place(
@@ -192,7 +194,7 @@ def test_a_cluster_that_does_not_exist_is_gone(sdk: CloudSdk, function: CloudCre
     session = assume(sdk, function, CLUSTER_ROLE_ARN)
 
     with pytest.raises(Gone, match="cluster c-none in cn-hangzhou is not there"):
-        asyncio.run(CsClient(sdk).kubeconfig(session, AckAccess("c-none", REGION), HOUR))
+        asyncio.run(CsClient(sdk).kubeconfig(session, AckAccess("c-none", REGION)))
 
 
 # ---- answers that the local cloud never gives ----------------------------------------------------
@@ -228,7 +230,7 @@ def test_an_answer_without_what_it_should_hold_is_invalid(
 def test_a_kubeconfig_need_not_say_when_it_expires(caller: CloudCredentials) -> None:
     with tcp_server(answering(answered({"config": "apiVersion: v1"}))) as port:
         sdk = CloudSdk(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
-        kubeconfig = asyncio.run(CsClient(sdk).kubeconfig(caller, THE_CLUSTER, HOUR))
+        kubeconfig = asyncio.run(CsClient(sdk).kubeconfig(caller, THE_CLUSTER))
         sdk.close()
     assert kubeconfig.expires_at is None
 

@@ -169,9 +169,29 @@ def test_a_service_account_may_have_no_references() -> None:
     assert account.image_pull_secrets == ()
 
 
+def test_a_namespace_asks_for_registries_by_its_annotations() -> None:
+    asked = {
+        "k8s.aliyun.com/acr-instance-ids": "cri-a, cn-beijing:cri-b",
+        "k8s.aliyun.com/acr-user-arns": "acs:ram::1:role/admin",
+    }
+    body = json.dumps(
+        {
+            "items": [
+                {"metadata": {"name": "shop", "annotations": asked}},
+                {"metadata": {"name": "web"}},
+            ]
+        }
+    )
+    with tls_server(answering(http("200 OK", body.encode()))) as server:
+        shop, web = namespaces(server.kubeconfig())
+
+    assert (shop.requested, shop.names_roles) == (("cri-a", "cn-beijing:cri-b"), True)
+    assert (web.requested, web.names_roles) == ((), False)
+
+
 @pytest.mark.parametrize("data", [None, {}, {".dockerconfigjson": "abcde"}])
 def test_a_secret_without_a_readable_document_has_an_empty_one(data: object) -> None:
-    secret = {"metadata": {"namespace": "shop", "uid": "1"}, "data": data}
+    secret = {"metadata": {"namespace": "shop", "name": "acr-pull", "uid": "1"}, "data": data}
     body = json.dumps({"items": [secret]}).encode()
     with tls_server(answering(http("200 OK", body))) as server:
         [found] = ask(server.kubeconfig(), lambda api: api.list_secrets("acr-pull"))

@@ -12,7 +12,7 @@ import yaml
 
 from acr_refresher.config import Config, load_config
 from acr_refresher.config.document import json_schema
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Registry
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Logstore, Registry, Role
 from acr_refresher.core.selection import LabelRequirement, NamespaceSelection, Operator
 
 FUNCTION = Path(__file__).parents[2] / "function"
@@ -39,7 +39,7 @@ def test_a_cluster_with_nothing_said_gets_every_registry_and_the_helpers_default
     tmp_path: Path,
 ) -> None:
     cluster = cluster_of(tmp_path, {})
-    secret = cluster.pull_secret
+    secret = cluster.pull_secrets[0]
     assert [registry.name for registry in secret.registries] == ["main", "partner"]
     assert secret.name == "acr-pull"
     assert secret.namespaces == NamespaceSelection(("default",))
@@ -57,21 +57,36 @@ def test_registries_keep_what_is_said_and_have_defaults_for_the_rest(tmp_path: P
     }
     clusters = [{"name": "idc", "kubeconfig": "idc.yaml"}]
     assert loaded(tmp_path, registries=[MAIN, far], clusters=clusters).registries == (
-        Registry("main", "cri-main", "cn-hangzhou", (), (), timedelta(hours=1)),
+        Registry("main", "cri-main", "cn-hangzhou"),
         Registry(
             "partner",
             "cri-partner",
             "cn-beijing",
-            ("a.example.com", "b:5000"),
-            (ROLE,),
-            timedelta(hours=12),
+            domains=("a.example.com", "b:5000"),
+            role_chain=(Role(ROLE),),
+            session_duration=timedelta(hours=12),
         ),
+    )
+
+
+def test_outcomes_go_nowhere_or_to_a_logstore(tmp_path: Path) -> None:
+    clusters = [{"name": "idc", "kubeconfig": "idc.yaml"}]
+    assert loaded(tmp_path, clusters=clusters).logstore is None
+    sls: dict[str, object] = {"project": "logs"}
+    assert loaded(tmp_path, clusters=clusters, sls=sls).logstore == Logstore("logs", "outcomes")
+    sls |= {
+        "logstore": "pulls",
+        "regionId": "cn-beijing",
+        "endpoint": "cn-beijing-intranet.log.aliyuncs.com",
+    }
+    assert loaded(tmp_path, clusters=clusters, sls=sls).logstore == Logstore(
+        "logs", "pulls", "cn-beijing", "cn-beijing-intranet.log.aliyuncs.com"
     )
 
 
 def test_an_ack_cluster_is_reached_through_its_role(tmp_path: Path) -> None:
     cluster = cluster_of(tmp_path, {"assumeRoleARN": ROLE})
-    assert cluster.access == AckAccess("c1", "cn-hangzhou", (ROLE,))
+    assert cluster.access == AckAccess("c1", "cn-hangzhou", (Role(ROLE),))
 
 
 def test_a_kubeconfigs_path_stays_relative_to_the_configuration(tmp_path: Path) -> None:
@@ -81,7 +96,7 @@ def test_a_kubeconfigs_path_stays_relative_to_the_configuration(tmp_path: Path) 
 
 def test_a_clusters_settings_go_before_the_shared_ones_key_by_key(tmp_path: Path) -> None:
     shared: dict[str, object] = {"secretName": "shared", "serviceAccount": "builder"}
-    secret = cluster_of(tmp_path, {"secretName": "own"}, shared).pull_secret
+    secret = cluster_of(tmp_path, {"secretName": "own"}, shared).pull_secrets[0]
     assert (secret.name, secret.service_accounts.names) == ("own", ("builder",))
 
 
@@ -116,7 +131,7 @@ def test_a_clusters_settings_go_before_the_shared_ones_key_by_key(tmp_path: Path
 def test_namespaces(
     tmp_path: Path, settings: dict[str, object], expected: NamespaceSelection
 ) -> None:
-    assert cluster_of(tmp_path, settings).pull_secret.namespaces == expected
+    assert cluster_of(tmp_path, settings).pull_secrets[0].namespaces == expected
 
 
 @pytest.mark.parametrize(
@@ -124,7 +139,7 @@ def test_namespaces(
     [("*", ()), (["*"], ()), ("default,builder", ("default", "builder")), (["a.b"], ("a.b",))],
 )
 def test_service_accounts(tmp_path: Path, said: object, names: tuple[str, ...]) -> None:
-    secret = cluster_of(tmp_path, {"serviceAccount": said}).pull_secret
+    secret = cluster_of(tmp_path, {"serviceAccount": said}).pull_secrets[0]
     assert secret.service_accounts.names == names
 
 
@@ -139,7 +154,7 @@ def test_service_accounts(tmp_path: Path, said: object, names: tuple[str, ...]) 
     ],
 )
 def test_thresholds(tmp_path: Path, said: str, expected: timedelta) -> None:
-    secret = cluster_of(tmp_path, {"expiringThreshold": said}).pull_secret
+    secret = cluster_of(tmp_path, {"expiringThreshold": said}).pull_secrets[0]
     assert secret.expiring_threshold == expected
 
 
@@ -152,7 +167,7 @@ def test_concurrency(tmp_path: Path) -> None:
 def test_the_example_is_valid() -> None:
     config = load_config(FUNCTION / "config.yaml")
     served = {
-        each.name: [one.name for one in each.pull_secret.registries] for each in config.clusters
+        each.name: [one.name for one in each.pull_secrets[0].registries] for each in config.clusters
     }
     assert served == {
         "prod-hangzhou": ["main", "partner"],

@@ -40,6 +40,10 @@ def with_cluster(**changes: object) -> dict[str, object]:
     return {"registries": [REGISTRY], "clusters": [{**CLUSTER, **changes}]}
 
 
+def with_sls(**section: object) -> dict[str, object]:
+    return {"registries": [REGISTRY], "clusters": [CLUSTER], "sls": section}
+
+
 def with_selector(selector: object) -> dict[str, object]:
     return with_cluster(namespaceSelector=selector)
 
@@ -50,12 +54,35 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
 @pytest.mark.parametrize(
     ("document", "place", "problem", "remedy"),
     [
+        # ---- the logstore
+        (with_sls(logstore="outcomes"), "sls.project", "is missing", "add it"),
+        (
+            with_sls(project="Logs"),
+            "sls.project",
+            '"Logs" is not the name of a log project',
+            "use 3 to 63 lower-case letters, digits and '-'",
+        ),
+        (
+            with_sls(project="logs", logstore="a b"),
+            "sls.logstore",
+            '"a b" is not the name of a logstore',
+            "use 2 to 63 lower-case letters, digits, '-' and '_'",
+        ),
+        (
+            with_sls(project="logs", endpoint="https://log.example.com"),
+            "sls.endpoint",
+            '"https://log.example.com" is not an endpoint of SLS',
+            "use one such as cn-hangzhou-intranet.log.aliyuncs.com, without scheme and project",
+        ),
         # ---- a registry
         (
             with_registry(instanceId="crI-x"),
             "registries[0].instanceId",
             '"crI-x" is not the ID of an Enterprise Edition instance',
-            "use the one that the Container Registry console shows, cri-…",
+            (
+                "use the one that the Container Registry console shows, cri-… or <region>:cri-…;"
+                " leave the key out for Personal Edition"
+            ),
         ),
         (
             with_registry(regionId="hangzhou"),
@@ -106,8 +133,8 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "give it a value or leave the key out",
         ),
         (
-            {"registries": [{"name": "main", "regionId": "cn-beijing"}], "clusters": [CLUSTER]},
-            "registries[0].instanceId",
+            {"registries": [{"name": "main", "instanceId": "cri-main"}], "clusters": [CLUSTER]},
+            "registries[0].regionId",
             "is missing",
             "add it",
         ),
@@ -122,7 +149,10 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             {"registries": [REGISTRY], "clusters": [{"name": "prod"}]},
             "clusters[0]",
             "does not say how to reach the cluster",
-            "add clusterId and regionId of an ACK cluster, or the path of a kubeconfig",
+            (
+                "add clusterId and regionId of an ACK cluster, the path of a kubeconfig, a"
+                " kubeconfigSecret, or inCluster: true"
+            ),
         ),
         (
             {"registries": [REGISTRY], "clusters": [{"name": "prod", "clusterId": "c1"}]},
@@ -297,7 +327,7 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             {**SOUND, "an odd key": 1},
             '"an odd key"',
             "is not a known key",
-            "use one of: registries, defaults, clusters, concurrency",
+            "use one of: registries, defaults, clusters, discover, concurrency, sls",
         ),
         (
             SOUND | {7: "x"},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from acr_refresher.config import load_config
 from acr_refresher.core.model import Request
-from acr_refresher.events import InvalidEvent, parse_event, unknown_names
+from acr_refresher.events import InvalidEvent, parse_event, unknown_clusters, unknown_names
 
 EXAMPLE = Path(__file__).parents[2] / "function" / "config.yaml"
 KEYS = "action, clusters, namespaces, registries, force, dryRun, reason"
@@ -149,6 +149,19 @@ def test_names_that_match_nothing_registered_are_told_from_those_that_do() -> No
         'clusters[1]: "prod-hangzou" matches none; did you mean prod-hangzhou?',
         'registries[0]: "old" matches none; use one of: main, partner',
     ]
+
+
+def test_where_clusters_are_discovered_none_is_unknown_before(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "registries: [{name: main, instanceId: cri-main, regionId: cn-hangzhou}]\n"
+        "discover: [{regions: [cn-hangzhou]}]\n"
+    )
+    request = Request("manual", clusters=("Prod_A@c1",), registries=("old",))
+    assert [problem.path for problem in unknown_names(request, load_config(file))] == [
+        "registries[0]"
+    ]
+    assert [problem.path for problem in unknown_clusters(request, ["prod-b"])] == ["clusters[0]"]
 
 
 JSON = st.recursive(

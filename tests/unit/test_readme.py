@@ -14,6 +14,7 @@ from acr_refresher.events import parse_event
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+MIGRATING = (ROOT / "docs" / "migrating.md").read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -25,13 +26,14 @@ def test_the_least_configuration_loads(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(text)
     (cluster,) = load_config(file).clusters
-    assert cluster.pull_secret.service_accounts.everyone
+    assert cluster.pull_secrets[0].service_accounts.everyone
 
 
 @pytest.mark.parametrize(
     "event",
     [
         *blocks(README, "json"),
+        *blocks(MIGRATING, "json"),
         *(line for block in blocks(OPERATIONS, "json") for line in block.splitlines()),
     ],
 )

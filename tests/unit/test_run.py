@@ -9,10 +9,13 @@ from typing import cast
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from acr_refresher.config import Config
+from acr_refresher.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.core.model import (
     Cluster,
+    InClusterAccess,
     KubeconfigAccess,
     NamespaceState,
     Registry,
@@ -25,10 +28,12 @@ from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
     ContainerService,
+    KeyManagement,
     KubeApi,
     Kubeconfig,
     KubeconfigFiles,
     KubeConnector,
+    RegistryHosts,
     RegistryToken,
     Sts,
 )
@@ -68,7 +73,12 @@ class Kube(KubeApi):
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         raise NotImplementedError
 
-    async def patch_service_account(self, account: ServiceAccountState) -> None:
+    async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
+        raise NotImplementedError
+
+    async def service_account_token(
+        self, namespace: str, name: str, audience: str, duration: timedelta
+    ) -> SecretStr:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -81,17 +91,24 @@ class Connector(KubeConnector):
 
     kubes: dict[str, Kube]
 
-    def connect(self, kubeconfig: Kubeconfig, now: datetime) -> KubeApi:
-        del now
+    def connect(
+        self,
+        kubeconfig: Kubeconfig,
+        now: datetime,
+        proxy_url: SecretStr | None = None,
+        ca_pem: str = "",
+    ) -> KubeApi:
+        del now, proxy_url, ca_pem
         return self.kubes[kubeconfig.document.get_secret_value()]
 
 
 class Files(KubeconfigFiles):
-    async def kubeconfig(self, access: KubeconfigAccess) -> Kubeconfig:
+    async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
+        assert isinstance(access, KubeconfigAccess)
         return Kubeconfig(SecretStr(access.path))
 
 
-class Registries(ContainerRegistry):
+class Registries(ContainerRegistry, RegistryHosts):
     async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
         del caller, registry
         return RegistryToken("user", SecretStr("token"), NOW + timedelta(hours=1), "REQ")
@@ -100,17 +117,26 @@ class Registries(ContainerRegistry):
         del caller, registry
         return ("registry.example.com",)
 
+    async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
+        pass
 
-def served(kubes: dict[str, Kube], *names: str) -> Report:
-    pull_secret = wanted(namespaces=("all",))
-    clusters = tuple(Cluster(name, KubeconfigAccess(name), pull_secret) for name in names)
+
+def served(kubes: dict[str, Kube], *names: str, clock_skew: timedelta | None = None) -> Report:
+    pull_secrets = (wanted(namespaces=("all",)),)
+    clusters = tuple(Cluster(name, KubeconfigAccess(name), pull_secrets) for name in names)
     outside = Outside(
         function=CloudCredentials("ak", SecretStr("secret")),
         sts=cast("Sts", None),  # no role is configured
         registry_api=Registries(),
-        cluster_api=cast("ContainerService", None),  # no ACK cluster is configured
-        files=Files(),
+        registry_hosts=Registries(),
+        kubeconfigs=Kubeconfigs(
+            ack=cast("ContainerService", None),  # no ACK cluster is configured
+            kms=cast("KeyManagement", None),  # nor one whose kubeconfig is a secret
+            files=Files(),
+            cache=KubeconfigCache(),
+        ),
         connector=Connector(kubes),
+        clock_skew=lambda: clock_skew,
     )
     context = Context("run-7", request(), NOW, timedelta(minutes=1))
     return asyncio.run(run(context, Config(clusters, (), 8), outside))
@@ -137,3 +163,24 @@ def test_a_bug_in_one_namespace_is_told_and_the_others_are_served() -> None:
 def test_what_a_bug_says_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     report = served({"a": Kube(broken="one")}, "a")
     assert "hunter2" not in str(to_json(report)) + capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("skew", "told"),
+    [
+        (None, None),
+        (timedelta(seconds=60), None),
+        (timedelta(seconds=61), 61),
+        (timedelta(minutes=-3), -180),
+    ],
+)
+def test_a_clock_more_than_a_minute_off_is_a_warning_of_the_run(
+    skew: timedelta | None, told: int | None
+) -> None:
+    with capture_logs() as lines:
+        report = served({"a": Kube()}, "a", clock_skew=skew)
+    assert to_json(report)["clockSkewSeconds"] == told
+    (line,) = (line for line in lines if line["event"] == "run.finished")
+    assert (line["log_level"] == "warning") is (told is not None)
+    assert line["clock_skew_seconds"] == told
+    assert report.ok

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from acr_refresher.adapters.cloud_errors import CloudCall, port_error
+from acr_refresher.adapters.cloud_clock import CloudClock
+from acr_refresher.adapters.cloud_errors import WRONG_CLOCK, CloudCall, port_error
 from acr_refresher.ports import CloudCredentials
 
 LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
@@ -52,22 +54,21 @@ class CloudSdk:
 
     def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
         self._transport = transport
+        self._clock = CloudClock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
 
-    def config(self, caller: CloudCredentials, host: str | None, region_id: str) -> Any:
+    def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
         """The `Config` of a client. Without `retry_options` the SDK sends a request once.
 
         `host` None leaves the choice to the SDK, which knows the regions without one of their own.
+        `caller` None is for what nobody signs.
         """
         from alibabacloud_tea_openapi.utils_models import (  # noqa: PLC0415 - half a second of CPU
             Config,
         )
 
-        token = caller.security_token
         return Config(
-            access_key_id=caller.access_key_id,
-            access_key_secret=caller.access_key_secret.get_secret_value(),
-            security_token=token.get_secret_value() if token else None,
+            **(_keys(caller) if caller else {}),
             endpoint=host,
             region_id=region_id,
             protocol="http" if self._transport.local_cloud else "https",
@@ -85,21 +86,42 @@ class CloudSdk:
         """
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, _body, send, request)
+            return await loop.run_in_executor(self._threads, self._send, send, request)
         except Exception as error:
-            raise port_error(error, call) from error
+            raise port_error(error, call, self._clock.skew) from error
+
+    def take_clock_skew(self) -> timedelta | None:
+        """How far the clock here is ahead of the cloud's, as answers since the last time told."""
+        skew, self._clock.skew = self._clock.skew, None
+        return skew
 
     def close(self) -> None:
         """Give the threads back; calls under way end by their own time-outs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _send(self, send: Callable[[Any, Any], Any], request: Any) -> dict[str, Any]:
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - loaded with the client
 
-def _body(send: Callable[[Any, Any], Any], request: Any) -> dict[str, Any]:
-    from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - loaded with the client
+        try:
+            answered = send(request, RuntimeOptions())
+        except Exception as error:
+            refused_by_clock = re.fullmatch(WRONG_CLOCK, str(getattr(error, "code", "")))
+            if refused_by_clock and self._clock.skew is None:
+                self._clock.ask(self._transport.local_cloud)
+            raise
+        answer = answered if isinstance(answered, dict) else answered.to_map()
+        self._clock.read(answer.get("headers") or {})
+        body: dict[str, Any] = answer["body"]
+        return body
 
-    answer = send(request, RuntimeOptions())
-    body: dict[str, Any] = (answer if isinstance(answer, dict) else answer.to_map())["body"]
-    return body
+
+def _keys(caller: CloudCredentials) -> dict[str, str | None]:
+    token = caller.security_token
+    return {
+        "access_key_id": caller.access_key_id,
+        "access_key_secret": caller.access_key_secret.get_secret_value(),
+        "security_token": token.get_secret_value() if token else None,
+    }
 
 
 def _is_loopback_http(url: str) -> bool:

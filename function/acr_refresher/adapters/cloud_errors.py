@@ -14,11 +14,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from acr_refresher.adapters.cloud_clock import clock_words
 from acr_refresher.ports import (
     CloudCredentials,
     Denied,
     Gone,
     Invalid,
+    NotRunning,
     PortError,
     Throttled,
     Unreachable,
@@ -29,24 +31,29 @@ MESSAGE_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class CloudCall:
-    """What is called, on what, by whom; `grant` says where the right to it is given."""
+    """What is called, on what, by whom; `grant` says where the right to it is given.
+
+    `trust`, of a role to be assumed, goes before it where the role's trust policy is known to deny.
+    """
 
     service: str
     action: str
     target: str
     grant: str
     caller: CloudCredentials
+    trust: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An API error as answered; `principal` is whom it names as not allowed."""
+    """An API error as answered; `principal` is whom it names as not allowed, by what policy."""
 
     code: str
     status: int
     message: str = ""
     request_id: str = ""
     principal: str = ""
+    policy_type: str = ""
     retry_after: timedelta | None = None
 
 
@@ -66,12 +73,16 @@ class _Rule:
 _THROTTLING = _Rule(
     Throttled, r".*Throttling.*|ServiceUnavailable", "too many requests: {message}", {429}
 )
+TRUST_POLICY = "AssumeRolePolicy"
+WRONG_CLOCK = r"IllegalTimestamp|InvalidTimeStamp\..*|RequestTimeExpired"
+"""Codes of a request signed at a time that is not the cloud's."""
+
 _RULES = (  # the first that covers a refusal counts
     _THROTTLING,
     _Rule(
         Invalid,
-        r"IllegalTimestamp|InvalidTimeStamp\..*",
-        "the clock here differs from the cloud's: set it right",
+        WRONG_CLOCK,
+        "the clock here {clock}: set it right",
     ),
     _Rule(Unreachable, r"SignatureNonceUsed", "the same request arrived twice"),
     _Rule(
@@ -90,8 +101,24 @@ _RULES = (  # the first that covers a refusal counts
         r"SignatureDoesNotMatch|IncompleteSignature|InvalidSignature.*",
         "the signature does not match: the secret is not that of the caller's access key",
     ),
-    _Rule(Invalid, r"EntityNotExist\.Role", "{target} does not exist; check assumeRoleARN"),
-    _Rule(Denied, r"NoPermission|Forbidden.*|StatusForbidden", "denied{principal}: {grant}", {403}),
+    _Rule(NotRunning, r"(?i).*Cluster.*(State|Status|NotRunning).*", "not running: {message}"),
+    _Rule(Gone, r"Forbidden\.ResourceNotFound", "{target} is not there"),  # as KMS says it
+    _Rule(
+        Invalid,
+        r"EntityNotExist\.Role",
+        "{target} does not exist; check assumeRoleARN, or rrsaRoleARN",
+    ),
+    _Rule(
+        Denied,
+        r"(AuthenticationFail\.)?NoPermission|Forbidden.*|StatusForbidden",
+        "denied{principal}: {grant}",
+        {403},
+    ),
+    _Rule(
+        Denied,
+        r"AuthenticationFail\.OIDCToken\..*",
+        "the cluster's token was not accepted: {message}; check rrsaOIDCProviderRoleARN",
+    ),
     _Rule(Denied, r"Unauthorized", "the caller's identity was not accepted: {message}", {401}),
     _Rule(
         Unreachable,
@@ -105,25 +132,27 @@ _RULES = (  # the first that covers a refusal counts
 )
 
 
-def port_error(error: Exception, call: CloudCall) -> PortError:
-    """The meaning of whatever an SDK raised."""
+def port_error(error: Exception, call: CloudCall, skew: timedelta | None = None) -> PortError:
+    """The meaning of whatever an SDK raised. `skew`: how far our clock is ahead of the cloud's."""
     from alibabacloud_tea_openapi.exceptions import (  # noqa: PLC0415 - loaded by whoever called it
         AlibabaCloudException,
     )
 
     if isinstance(error, AlibabaCloudException):
-        return refused(_refusal(error), call)
+        return refused(_refusal(error), call, skew)
     return _unanswered(error, call)
 
 
-def refused(refusal: Refusal, call: CloudCall) -> PortError:
+def refused(refusal: Refusal, call: CloudCall, skew: timedelta | None = None) -> PortError:
     """The meaning of an API error."""
     # A pause asked for by header counts, whatever the code says.
     covering = (rule for rule in _RULES if rule.covers(refusal))
     rule = _THROTTLING if refusal.retry_after else next(covering)
+    distrusted = call.trust and refusal.policy_type == TRUST_POLICY
     words = rule.words.format(
         target=call.target,
-        grant=call.grant,
+        grant=call.trust if distrusted else call.grant,
+        clock=clock_words(skew),
         principal=f" to {refusal.principal}" if refusal.principal else "",
         message=scrub(refusal.message, call.caller) or "no message",
     )
@@ -172,12 +201,14 @@ def scrub(message: str, caller: CloudCredentials) -> str:
 
 def _refusal(error: Any) -> Refusal:
     answer = error.data if isinstance(error.data, Mapping) else {}
+    detail = answer.get("AccessDeniedDetail") or answer.get("accessDeniedDetail")
     return Refusal(
         code=_present(error.code),
         status=error.status_code or 0,
         message=str(answer.get("Message") or answer.get("message") or ""),
         request_id=_present(error.request_id),
-        principal=_principal(answer.get("AccessDeniedDetail") or answer.get("accessDeniedDetail")),
+        principal=_principal(detail),
+        policy_type=str(detail.get("PolicyType", "")) if isinstance(detail, Mapping) else "",
         retry_after=timedelta(milliseconds=error.retry_after) if error.retry_after else None,
     )
 

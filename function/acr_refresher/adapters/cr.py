@@ -1,19 +1,21 @@
-"""Container Registry Enterprise Edition 2018-12-01: tokens and domains of an instance."""
+"""Container Registry Enterprise Edition 2018-12-01: tokens and domains of an instance.
+
+A registry without an instance is of Personal Edition, which is another API.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Container, Mapping
+from datetime import timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
 from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cloud_errors import CloudCall, Refusal, reading_answer, refused
+from acr_refresher.adapters.cr_personal import EPOCH, personal_hosts, personal_token
 from acr_refresher.core.model import Registry
 from acr_refresher.ports import CloudCredentials, ContainerRegistry, Invalid, RegistryToken
-
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class CrClient(ContainerRegistry):
@@ -24,6 +26,8 @@ class CrClient(ContainerRegistry):
 
     async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
         """GetAuthorizationToken. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
+        if not registry.instance_id:
+            return await personal_token(self._sdk, caller, registry)
         from alibabacloud_cr20181201.models import (  # noqa: PLC0415 - not where no token is due
             GetAuthorizationTokenRequest,
         )
@@ -43,8 +47,10 @@ class CrClient(ContainerRegistry):
     async def hosts(self, caller: CloudCredentials, registry: Registry) -> tuple[str, ...]:
         """ListInstanceEndpoint: the domains, the system's and custom ones, in alphabetical order.
 
-        Raises Invalid also where no endpoint is enabled, and otherwise as `token` does.
+        Raises Invalid also where no such endpoint is enabled, and otherwise as `token` does.
         """
+        if not registry.instance_id:
+            return personal_hosts(registry.region_id)
         from alibabacloud_cr20181201.models import (  # noqa: PLC0415 - as above
             ListInstanceEndpointRequest,
         )
@@ -56,11 +62,12 @@ class CrClient(ContainerRegistry):
         client = self._client(caller, registry)
         answer = await self._ask(call, client.list_instance_endpoint_with_options, request)
         with reading_answer(call, answer["RequestId"]):
-            domains = _enabled_domains(answer)
+            domains = _enabled_domains(answer, registry.endpoints)
         if not domains:
+            asked_for = f" of type {' or '.join(registry.endpoints)}" if registry.endpoints else ""
             raise Invalid(
-                f"{call.target} has no enabled endpoint with a domain: enable its public or VPC "
-                "access, or set `domains`",
+                f"{call.target} has no enabled endpoint{asked_for} with a domain: enable its public"
+                " or VPC access, or set `domains`",
                 service="cr",
                 request_id=answer["RequestId"],
             )
@@ -84,8 +91,14 @@ class CrClient(ContainerRegistry):
         return answer
 
 
-def _enabled_domains(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    enabled = (endpoint for endpoint in answer["Endpoints"] if endpoint.get("Enable"))
+def _enabled_domains(answer: Mapping[str, Any], types: Container[str]) -> tuple[str, ...]:
+    """Of the endpoints of these types, in whatever case they are written; of all without any."""
+    enabled = (
+        endpoint
+        for endpoint in answer["Endpoints"]
+        if endpoint.get("Enable")
+        and (not types or str(endpoint.get("EndpointType", "")).lower() in types)
+    )
     return tuple(sorted({domain["Domain"] for each in enabled for domain in each["Domains"]}))
 
 

@@ -1,9 +1,10 @@
-"""Container Service for Kubernetes 2015-12-15: temporary kubeconfigs of ACK clusters."""
+"""Container Service for Kubernetes 2015-12-15: clusters and their temporary kubeconfigs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -11,60 +12,68 @@ from pydantic import SecretStr
 
 from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cloud_errors import CloudCall, reading_answer
+from acr_refresher.adapters.generic import Operation, ask
+from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess
 from acr_refresher.ports import CloudCredentials, ContainerService, Kubeconfig
 
-ACTION = "DescribeClusterUserKubeconfig"
+VERSION = "2015-12-15"
+PAGE_SIZE = 100
 
 
 class CsClient(ContainerService):
-    """CS at the endpoint of each cluster's own region, by the SDKs' generic call.
+    """CS at the endpoint of each cluster's own region."""
 
-    `private`: ask for the API server's address inside the VPC instead of its public one.
-    """
-
-    def __init__(self, sdk: CloudSdk, *, private: bool = False) -> None:
+    def __init__(self, sdk: CloudSdk) -> None:
         self._sdk = sdk
-        self._private = private
 
-    async def kubeconfig(
-        self, caller: CloudCredentials, access: AckAccess, validity: timedelta
-    ) -> Kubeconfig:
+    async def kubeconfig(self, caller: CloudCredentials, access: AckAccess) -> Kubeconfig:
         """DescribeClusterUserKubeconfig, valid for 15 to 4320 minutes.
 
-        Raises Denied, Invalid, Gone, Throttled, Unreachable.
+        Raises NotRunning, Denied, Invalid, Gone, Throttled, Unreachable.
         """
-        from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415 - see cloud.py
-        from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415
-
-        host = f"cs.{access.region_id}.aliyuncs.com"
-        client = Client(self._sdk.config(caller, host, access.region_id))
-        request = OpenApiRequest(
-            query={
-                "PrivateIpAddress": str(self._private).lower(),
-                "TemporaryDurationMinutes": str(validity // timedelta(minutes=1)),
-            }
+        operation = Operation(
+            "cs",
+            VERSION,
+            "DescribeClusterUserKubeconfig",
+            f"/k8s/{quote(access.cluster_id, safe='')}/user_config",
         )
-        call = _call(caller, access)
-        send = partial(client.call_api, _params(access.cluster_id))
-        answer = await self._sdk.ask(call, send, request)
+        query = {
+            "PrivateIpAddress": str(access.private).lower(),
+            "TemporaryDurationMinutes": str(access.validity // timedelta(minutes=1)),
+        }
+        call = _kubeconfig_call(caller, access)
+        answer = await ask(self._sdk, call, operation, access.region_id, query)
         with reading_answer(call):
             return Kubeconfig(SecretStr(answer["config"]), _time(answer.get("expiration")))
 
+    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
+        """DescribeClustersV1, page by page. Raises Denied, Invalid, Throttled, Unreachable."""
+        operation = Operation("cs", VERSION, "DescribeClustersV1", "/api/v1/clusters")
+        call = _clusters_call(caller, region_id)
+        found: list[FoundCluster] = []
+        for number in count(1):
+            query = {"page_number": str(number), "page_size": str(PAGE_SIZE)}
+            answer = await ask(self._sdk, call, operation, region_id, query)
+            with reading_answer(call):
+                page = [_found(cluster, region_id) for cluster in answer["clusters"] or ()]
+                total = int(answer["page_info"]["total_count"])
+            found += page
+            if not page or len(found) >= total:
+                break
+        return tuple(found)
 
-def _params(cluster_id: str) -> Any:
-    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415 - see cloud.py
 
-    return Params(
-        action=ACTION,
-        version="2015-12-15",
-        protocol="HTTPS",
-        pathname=f"/k8s/{quote(cluster_id, safe='')}/user_config",
-        method="GET",
-        auth_type="AK",
-        style="ROA",
-        req_body_type="json",
-        body_type="json",
+def _found(cluster: Mapping[str, Any], region_id: str) -> FoundCluster:
+    tags: Iterable[Mapping[str, str]] = cluster.get("tags") or ()
+    return FoundCluster(
+        cluster_id=cluster["cluster_id"],
+        name=cluster["name"],
+        region_id=cluster.get("region_id") or region_id,
+        type=cluster.get("cluster_type") or "",
+        profile=cluster.get("profile") or "",
+        state=cluster.get("state") or "",
+        tags={tag["key"]: tag.get("value", "") for tag in tags},
     )
 
 
@@ -73,12 +82,23 @@ def _time(expiration: str | None) -> datetime | None:
     return datetime.fromisoformat(expiration.replace("Z", "+00:00")) if expiration else None
 
 
-def _call(caller: CloudCredentials, access: AckAccess) -> CloudCall:
+def _kubeconfig_call(caller: CloudCredentials, access: AckAccess) -> CloudCall:
     return CloudCall(
         "cs",
-        f"cs:{ACTION}",
+        "cs:DescribeClusterUserKubeconfig",
         f"cluster {access.cluster_id} in {access.region_id}",
-        f"allow cs:{ACTION} and cs:GetUserConfig on it in the policy of the last role of the "
-        "cluster's chain, and grant that role a ClusterRole in the cluster",
+        "allow cs:DescribeClusterUserKubeconfig and cs:GetUserConfig on it in the policy of the "
+        "last role of the cluster's chain, and grant that role a ClusterRole in the cluster",
+        caller,
+    )
+
+
+def _clusters_call(caller: CloudCredentials, region_id: str) -> CloudCall:
+    return CloudCall(
+        "cs",
+        "cs:DescribeClustersV1",
+        f"the clusters in {region_id}",
+        "allow cs:DescribeClustersV1 and cs:ListClusters on * in the policy of the last role of "
+        "the discovery's chain",
         caller,
     )

@@ -12,7 +12,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -49,6 +49,7 @@ MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)  # seconds
 PAGE_SIZE = 500
 EXPIRED_PAGE = "410"
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 State = TypeVar("State")
 
@@ -59,9 +60,15 @@ class KubernetesConnector(KubeConnector):
     def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
 
-    def connect(self, kubeconfig: Kubeconfig, now: datetime | None = None) -> KubernetesApi:
+    def connect(
+        self,
+        kubeconfig: Kubeconfig,
+        now: datetime | None = None,
+        proxy_url: SecretStr | None = None,
+        ca_pem: str = "",
+    ) -> KubernetesApi:
         """Sends nothing yet. Raises Invalid; with `now`, also where the kubeconfig has lapsed."""
-        access = read_kubeconfig(kubeconfig, now)
+        access = read_kubeconfig(kubeconfig, now, proxy_url, ca_pem)
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
@@ -111,11 +118,25 @@ class KubernetesApi(KubeApi):
         account = await self._send("GET", path)
         return _converted(f"GET {path}", lambda: service_account_state(account))
 
-    async def patch_service_account(self, account: ServiceAccountState) -> None:
+    async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         """Merge patch with resourceVersion: 409 where it has moved on."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         query = {"fieldManager": MANAGER}
-        await self._send("PATCH", path, query, pull_secrets_patch(account), MERGE_PATCH)
+        patched = await self._send("PATCH", path, query, pull_secrets_patch(account), MERGE_PATCH)
+        return _converted(f"PATCH {path}", lambda: service_account_state(patched))
+
+    async def service_account_token(
+        self, namespace: str, name: str, audience: str, duration: timedelta
+    ) -> SecretStr:
+        """TokenRequest of authentication.k8s.io/v1."""
+        path = f"{_path(namespace, 'serviceaccounts', name)}/token"
+        spec = {"audiences": [audience], "expirationSeconds": int(duration.total_seconds())}
+        answer = await self._send("POST", path, body={"spec": spec})
+        return _converted(f"POST {path}", lambda: SecretStr(answer["status"]["token"]))
+
+    async def read_config_map(self, namespace: str, name: str) -> Json:
+        """For the operator's commands: the function itself has no right to it, and no need."""
+        return await self._send("GET", _path(namespace, "configmaps", name))
 
     async def close(self) -> None:
         """End all connections."""
@@ -182,8 +203,11 @@ def open_client(access: ServerAccess) -> ApiClient:
         tls_server_name=access.tls_server_name,
         proxy=_proxy(access),
         retries=None,
-        trace_configs=[_redirects_refused()],
-        client_session_kwargs={"trust_env": False, "cookie_jar": aiohttp.DummyCookieJar()},
+        client_session_kwargs={
+            "trust_env": False,
+            "cookie_jar": aiohttp.DummyCookieJar(),
+            "middlewares": (_refuse_redirects,),
+        },
     )
     try:
         if access.client_pem is None:
@@ -226,15 +250,15 @@ def _proxy(access: ServerAccess) -> str | None:
     return None if proxy_bypass(host) else getproxies().get("https")
 
 
-def _redirects_refused() -> aiohttp.TraceConfig:
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
     """An API server has no reason to send us elsewhere, with our credentials or without."""
-
-    async def refuse(*_: object) -> None:
+    response = await send(request)
+    if response.status in REDIRECTS:
+        response.close()
         raise RedirectedError
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(refuse)
-    return trace
+    return response
 
 
 def _page(answer: Json) -> tuple[list[Json], str]:

@@ -27,6 +27,8 @@ from acr_refresher.ports import (
 )
 
 LIST_LIMIT = 300
+NAMED = frozenset({"secrets", "serviceaccounts/token"})
+"""Resources on which the function gets rights by name alone."""
 SERVER_ERROR = 500
 
 
@@ -144,7 +146,7 @@ def _missing_permission(body: _Status) -> str:
 
 
 def _rule(group: str, resource: str, name: str, verb: str) -> str:
-    names = f'resourceNames: ["{name}"], ' if name and resource == "secrets" else ""
+    names = f'resourceNames: ["{name}"], ' if name and resource in NAMED else ""
     return f'{{apiGroups: ["{group}"], resources: ["{resource}"], {names}verbs: ["{verb}"]}}'
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from acr_refresher.core import on_request
 from acr_refresher.core.model import (
     NamespaceState,
     SecretContent,
@@ -25,8 +26,13 @@ DOCUMENT_KEY = ".dockerconfigjson"
 def namespace_state(namespace: Json) -> NamespaceState:
     """A Namespace. It is terminating from the moment its deletion was asked for."""
     metadata = namespace["metadata"]
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
     return NamespaceState(
-        metadata["name"], metadata.get("labels") or {}, "deletionTimestamp" in metadata
+        name=metadata["name"],
+        labels=metadata.get("labels") or {},
+        terminating="deletionTimestamp" in metadata,
+        requested=on_request.requested(annotations),
+        names_roles=on_request.names_roles(annotations),
     )
 
 
@@ -36,6 +42,7 @@ def secret_state(secret: Json) -> SecretState:
     labels: Mapping[str, str] = metadata.get("labels") or {}
     return SecretState(
         namespace=metadata["namespace"],
+        name=metadata["name"],
         uid=metadata["uid"],
         type=secret.get("type", ""),
         managed=labels.get(MANAGED_BY_LABEL) == MANAGER,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,17 +58,21 @@ class ServerAccess:
     """Client certificate and key in one PEM text."""
 
 
-def read_kubeconfig(kubeconfig: Kubeconfig, now: datetime | None = None) -> ServerAccess:
+def read_kubeconfig(
+    kubeconfig: Kubeconfig,
+    now: datetime | None = None,
+    proxy_url: SecretStr | None = None,
+    ca_pem: str = "",
+) -> ServerAccess:
     """What the current context says. With `now`, the kubeconfig must not have lapsed by then.
 
+    A proxy and a certificate authority that are given go before its own, which are not looked at.
     Raises Invalid that names every problem of the chosen cluster and user, and no value.
     """
     if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
         raise _invalid([f"it expired at {kubeconfig.expires_at:%Y-%m-%dT%H:%M:%SZ}; get a new one"])
-    document = _checked(_Document, _load(kubeconfig.document), "document")
-    context = _checked(_Context, document.named("context", document.current_context), "context")
-    cluster_fields = document.named("cluster", context.cluster)
-    user_fields = document.named("user", context.user)
+    cluster_fields, user_fields = current(kubeconfig.document)
+    cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
         *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
         *_refusals(user_fields, "user", REFUSED_IN_USER),
@@ -77,6 +82,42 @@ def read_kubeconfig(kubeconfig: Kubeconfig, now: datetime | None = None) -> Serv
     if problems:
         raise _invalid(problems)
     return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+
+
+def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:
+    """The fields of the current context's cluster and user. Raises Invalid: there are none."""
+    read = _checked(_Document, _load(document), "document")
+    context = _checked(_Context, read.named("context", read.current_context), "context")
+    return read.named("cluster", context.cluster), read.named("user", context.user)
+
+
+def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kubeconfig:
+    """A kubeconfig of one cluster and one user with these fields."""
+    name = "current"
+    document = {
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+    }
+    return Kubeconfig(SecretStr(json.dumps(document)))  # which is YAML, too
+
+
+def encoded(text: str) -> str:
+    """Text as the fields that end in -data hold it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def _overridden(
+    fields: dict[str, Yaml], proxy_url: SecretStr | None, ca_pem: str
+) -> dict[str, Yaml]:
+    """A cluster's fields, with what is configured in place of its own."""
+    if proxy_url:
+        fields = {**fields, "proxy-url": proxy_url.get_secret_value()}
+    if ca_pem:
+        fields = {**fields, "certificate-authority-data": encoded(ca_pem)}
+        fields.pop("certificate-authority", None)
+    return fields
 
 
 # ---- the parts that count ------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from pydantic import SecretStr
 
 from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cloud_errors import CloudCall, reading_answer
-from acr_refresher.ports import CloudCredentials, Sts
+from acr_refresher.core.model import Role, Rrsa
+from acr_refresher.ports import OIDC_AUDIENCE, CloudCredentials, Sts
 
 
 class StsClient(Sts):
@@ -19,7 +21,12 @@ class StsClient(Sts):
         self._region_id = region_id
 
     async def assume_role(
-        self, caller: CloudCredentials, role_arn: str, session_name: str, duration: timedelta
+        self,
+        caller: CloudCredentials,
+        role: Role,
+        session_name: str,
+        duration: timedelta,
+        policy: str = "",
     ) -> CloudCredentials:
         """AssumeRole. Raises Denied, Invalid (also: no such role), Throttled, Unreachable."""
         from alibabacloud_sts20150401.client import Client  # noqa: PLC0415 - see cloud.py
@@ -27,27 +34,72 @@ class StsClient(Sts):
 
         client = Client(self._sdk.config(caller, None, self._region_id))
         request = AssumeRoleRequest(
-            role_arn=role_arn,
+            role_arn=role.arn,
             role_session_name=session_name,
             duration_seconds=int(duration.total_seconds()),
+            external_id=role.external_id or None,
+            policy=policy or None,
         )
-        call = _call(caller, role_arn)
+        call = _call(caller, role)
         answer = await self._sdk.ask(call, client.assume_role_with_options, request)
-        with reading_answer(call, str(answer.get("RequestId", ""))):
-            credentials = answer["Credentials"]
-            return CloudCredentials(
-                credentials["AccessKeyId"],
-                SecretStr(credentials["AccessKeySecret"]),
-                SecretStr(credentials["SecurityToken"]),
-            )
+        return _session(answer, call)
+
+    async def assume_role_with_oidc(
+        self, rrsa: Rrsa, token: SecretStr, session_name: str, duration: timedelta, policy: str = ""
+    ) -> CloudCredentials:
+        """AssumeRoleWithOIDC: nobody signs it, for the token says who asks.
+
+        Raises Denied, Invalid (also: no such role), Throttled, Unreachable.
+        """
+        from alibabacloud_sts20150401.client import Client  # noqa: PLC0415 - see cloud.py
+        from alibabacloud_sts20150401.models import AssumeRoleWithOIDCRequest  # noqa: PLC0415
+
+        client = Client(self._sdk.config(None, None, self._region_id))
+        request = AssumeRoleWithOIDCRequest(
+            oidcprovider_arn=rrsa.oidc_provider_arn,
+            oidctoken=token.get_secret_value(),
+            role_arn=rrsa.role_arn,
+            role_session_name=session_name,
+            duration_seconds=int(duration.total_seconds()),
+            policy=policy or None,
+        )
+        call = _oidc_call(rrsa, token)
+        answer = await self._sdk.ask(call, client.assume_role_with_oidcwith_options, request)
+        return _session(answer, call)
 
 
-def _call(caller: CloudCredentials, role_arn: str) -> CloudCall:
+def _session(answer: dict[str, Any], call: CloudCall) -> CloudCredentials:
+    with reading_answer(call, str(answer.get("RequestId", ""))):
+        credentials = answer["Credentials"]
+        return CloudCredentials(
+            credentials["AccessKeyId"],
+            SecretStr(credentials["AccessKeySecret"]),
+            SecretStr(credentials["SecurityToken"]),
+        )
+
+
+def _oidc_call(rrsa: Rrsa, token: SecretStr) -> CloudCall:
+    account = f"system:serviceaccount:{rrsa.namespace}:{rrsa.service_account}"
+    return CloudCall(
+        "sts",
+        "sts:AssumeRoleWithOIDC",
+        f"role {rrsa.role_arn}",
+        f"its trust policy lacks {rrsa.oidc_provider_arn} with oidc:sub {account} and oidc:aud"
+        f" {OIDC_AUDIENCE}, or there is no such provider; add what is missing in that account",
+        CloudCredentials("", token),  # what must never be shown
+    )
+
+
+def _call(caller: CloudCredentials, role: Role) -> CloudCall:
+    external_id = (
+        "with the external ID that it asks for" if role.external_id else "or asks for an externalId"
+    )
     return CloudCall(
         "sts",
         "sts:AssumeRole",
-        f"role {role_arn}",
-        f"either a policy of the caller lacks sts:AssumeRole on {role_arn}, or the role's trust "
+        f"role {role.arn}",
+        f"either a policy of the caller lacks sts:AssumeRole on {role.arn}, or the role's trust "
         "policy lacks the caller; add what is missing in that account",
         caller,
+        trust=f"the trust policy of {role.arn} lacks this caller, {external_id}",
     )

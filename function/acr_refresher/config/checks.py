@@ -10,25 +10,57 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
+from acr_refresher.config.access_checks import access_contradictions, in_cluster_twice
+from acr_refresher.config.pull_secret_checks import (
+    pull_secret_contradictions,
+    pull_secret_layers,
+    pull_secrets_of,
+)
+from acr_refresher.config.registry_checks import (
+    external_id,
+    registry_contradictions,
+    shared_hosts,
+)
 from acr_refresher.inputs.forms import split_list
 from acr_refresher.inputs.problems import Location, Problem, path_of, shown, suggestion
 
 Section = tuple[Location, Mapping[object, object]]
-
-_ACK_KEYS = ("clusterId", "regionId", "assumeRoleARN")
 
 
 def contradictions(document: object) -> Iterator[Problem]:
     """Names given twice, references to nothing, and clusters with no one way to them."""
     registries = list(_sections(document, "registries"))
     clusters = list(_sections(document, "clusters"))
+    discovered = list(_sections(document, "discover"))
+    yield from _no_cluster(document)
     yield from _repeated(registries, "name")
     yield from _repeated(clusters, "name")
     yield from _repeated(clusters, "clusterId")
     yield from _repeated(clusters, "kubeconfig")
-    yield from _unknown_registries(registries, [*_defaults(document), *clusters])
+    shared = next(_defaults(document), None)
+    users = [*_defaults(document), *clusters, *discovered]
+    users += [secret for user in users for secret in pull_secrets_of(user)]
+    yield from _unknown_registries(registries, "registries", users)
+    yield from _unknown_registries(registries, "grantable", users)
+    for user in _defaults(document):
+        yield from pull_secret_contradictions(user)
+    for cluster in (*clusters, *discovered):
+        yield from pull_secret_contradictions(cluster, shared)
+    for registry in registries:
+        yield from registry_contradictions(registry)
+    yield from shared_hosts(
+        registries, _wanted_registries(document, registries, [*clusters, *discovered])
+    )
     for cluster in clusters:
-        yield from _unclear_access(cluster)
+        yield from access_contradictions(cluster)
+    yield from in_cluster_twice(clusters)
+    for section in discovered:
+        yield from external_id(section)
+
+
+def _no_cluster(document: object) -> Iterator[Problem]:
+    if isinstance(document, dict) and not {"clusters", "discover"} & document.keys():
+        yield Problem("clusters", "is missing", "add it, or discover")
 
 
 def _sections(document: object, key: str) -> Iterator[Section]:
@@ -59,30 +91,27 @@ def _repeated(sections: Iterable[Section], key: str) -> Iterator[Problem]:
 
 
 def _unknown_registries(
-    registries: Iterable[Section], users: Iterable[Section]
+    registries: Iterable[Section], key: str, users: Iterable[Section]
 ) -> Iterator[Problem]:
     known = [section["name"] for _, section in registries if isinstance(section.get("name"), str)]
     for location, section in users:
-        names = split_list(section.get("registries"))
+        names = split_list(section.get(key))
         for index, name in enumerate(names if isinstance(names, list) else ()):
             if known and isinstance(name, str) and name not in known:
-                path = path_of((*location, "registries", index), "")
+                path = path_of((*location, key, index), "")
                 problem = f"{shown(name)} is not the name of a registry"
                 yield Problem(path, problem, suggestion(name, map(str, known)))
 
 
-def _unclear_access(cluster: Section) -> Iterator[Problem]:
-    location, section = cluster
-    ack_keys = [key for key in _ACK_KEYS if key in section]
-    if "kubeconfig" in section:
-        if ack_keys:
-            problem = f"has kubeconfig and {', '.join(ack_keys)}"
-            yield Problem(path_of(location, ""), problem, "keep one way to the cluster")
-    elif not ack_keys:
-        problem = "does not say how to reach the cluster"
-        remedy = "add clusterId and regionId of an ACK cluster, or the path of a kubeconfig"
-        yield Problem(path_of(location, ""), problem, remedy)
-    else:
-        for key in ("clusterId", "regionId"):
-            if key not in section:
-                yield Problem(path_of((*location, key), ""), "is missing", "add it")
+def _wanted_registries(
+    document: object, registries: Iterable[Section], clusters: Iterable[Section]
+) -> Iterator[tuple[Location, list[str]]]:
+    """For each pull secret where it stands, and the names of its registries."""
+    every = [section.get("name") for _, section in registries]
+    shared = next(_defaults(document), None)
+    for cluster in clusters:
+        for place, layers in pull_secret_layers(cluster, shared):
+            said = (layer["registries"] for layer in layers if "registries" in layer)
+            names = split_list(next(said, every))
+            if isinstance(names, list):
+                yield place, [name for name in names if isinstance(name, str)]

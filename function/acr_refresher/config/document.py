@@ -11,18 +11,24 @@ from pydantic import Field, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from acr_refresher.config.access_document import ClusterAccessKeys, DiscoveryKeys
+from acr_refresher.config.logstore import LogstoreSection
 from acr_refresher.inputs.forms import (
-    ClusterId,
     Domains,
+    EndpointTypes,
+    ExternalId,
     InstanceId,
-    KubeconfigPath,
     LabelKey,
     LabelValue,
     Name,
     Names,
     NamespacePatterns,
+    OidcProviderArn,
+    QualifiedServiceAccount,
     RegionId,
+    Repository,
     RoleArn,
+    RoleChain,
     SecretName,
     ServiceAccountNames,
     Threshold,
@@ -31,27 +37,74 @@ from acr_refresher.inputs.strict_model import StrictModel, fault
 
 
 class RegistrySection(StrictModel):
-    """One Container Registry Enterprise Edition instance."""
+    """One Container Registry Enterprise Edition instance, or an account's Personal Edition."""
 
     name: Name = Field(description="Our own name for it, which `registries` refers to.")
-    instance_id: InstanceId = Field(description="ID of the instance, cri-….")
-    region_id: RegionId = Field(description="Region of the instance, such as cn-hangzhou.")
+    instance_id: InstanceId | None = Field(
+        None,
+        description="ID of the instance, cri-… or <region>:cri-…. Without it, the registry is the"
+        " Personal Edition of the account.",
+    )
+    region_id: RegionId | None = Field(
+        None,
+        description="Region of the registry, such as cn-hangzhou. Needed unless instanceId has it.",
+    )
     domains: Domains | None = Field(
         None,
         description="Host names that the pull secret is to serve: a list, or text with commas."
-        " Default: those of every enabled endpoint of the instance.",
+        " Default: those of every enabled endpoint of the instance; for Personal Edition the"
+        " region's shared ones, registry[-vpc|-internal].<region>.aliyuncs.com.",
     )
-    assume_role_arn: RoleArn | None = Field(
+    endpoints: EndpointTypes | None = Field(
+        None,
+        description="The endpoints whose domains the pull secret is to serve: internet, vpc."
+        " Default: every enabled one. Not together with domains.",
+    )
+    assume_role_arn: RoleChain | None = Field(
         None,
         alias="assumeRoleARN",
-        description="RAM role to assume for tokens, in the account that owns the instance."
-        " Default: the function's own role.",
+        description="RAM role to assume for tokens, in the account that owns the registry; or a"
+        " list of roles, each assumed by the one before. Default: the function's own role.",
+    )
+    external_id: ExternalId | None = Field(
+        None,
+        description="The external ID that the trust policy of the one role in assumeRoleARN asks"
+        " for. In a list of roles, give it with each.",
+    )
+    rrsa_role_arn: RoleArn | None = Field(
+        None,
+        alias="rrsaRoleARN",
+        description="RAM role in the cluster's account that the cluster's own OIDC provider may"
+        " assume (RRSA). It is what assumes assumeRoleARN then, in place of the function's role.",
+    )
+    rrsa_oidc_provider_role_arn: OidcProviderArn | None = Field(
+        None,
+        alias="rrsaOIDCProviderRoleARN",
+        description="ARN of the cluster's OIDC provider, for RRSA.",
+    )
+    rrsa_service_account: QualifiedServiceAccount | None = Field(
+        None,
+        description="The service account whose token RRSA begins with, as namespace/name. Default:"
+        " kube-system/aliyun-acr-credential-helper.",
     )
     expire_duration: int = Field(
         3600,
         ge=3600,
         le=43200,
         description="Seconds that the role session is asked to last. At most what the role allows.",
+    )
+    session_policy: bool = Field(
+        default=True,
+        description="Whether the last role's session may do no more than the token needs. Default:"
+        " true.",
+    )
+    verify: Literal["always", "reachable", "never"] = Field(
+        "reachable",
+        description="Whether a new token is tried at each registry host before it is written."
+        " Default: reachable, which lets a host pass that cannot be reached from here.",
+    )
+    verify_repository: Repository | None = Field(
+        None, description="A repository, as namespace/name, that a new token must be able to pull."
     )
 
 
@@ -86,11 +139,16 @@ class Selector(StrictModel):
         return self
 
 
-class Settings(StrictModel):
-    """What clusters may share: `defaults` has it, and each cluster overrides it key by key."""
+class PullSecretSettings(StrictModel):
+    """What a pull secret holds, where, and for whom."""
 
     registries: Names | None = Field(
         None, description="Names of the registries to serve. Default: every one."
+    )
+    grantable: Names | None = Field(
+        None,
+        description="Names of registries that a namespace may ask for, selected or not, with the"
+        " annotation k8s.aliyun.com/acr-instance-ids. Default: none.",
     )
     watch_namespace: NamespacePatterns | None = Field(
         None,
@@ -111,27 +169,34 @@ class Settings(StrictModel):
         description='How long before its expiry a secret is renewed, such as "15m" (the default)'
         ' or "1h30m". Less than 12h.',
     )
+
+
+class PullSecretSection(PullSecretSettings):
+    """One of several pull secrets. What it does not say itself is said beside the list."""
+
+    secret_name: SecretName = Field(description="Name of the pull secret.")
+
+
+class Settings(PullSecretSettings):
+    """What clusters may share: `defaults` has it, and each cluster overrides it key by key."""
+
     secret_name: SecretName | None = Field(
-        None, description='Name of the pull secret. Default: "acr-pull".'
+        None, description='Name of the pull secret. Default: "acr-pull". Not with pullSecrets.'
     )
-
-
-class ClusterSection(Settings):
-    """A cluster, reached either through ACK or with a kubeconfig."""
-
-    name: Name = Field(description="Our own name for it, which events and logs refer to.")
-    cluster_id: ClusterId | None = Field(None, description="ID of an ACK cluster, c….")
-    region_id: RegionId | None = Field(None, description="Region of the ACK cluster.")
-    assume_role_arn: RoleArn | None = Field(
+    pull_secrets: list[PullSecretSection] | None = Field(
         None,
-        alias="assumeRoleARN",
-        description="RAM role to assume for the ACK cluster's kubeconfig, in the account that owns"
-        " the cluster. Default: the function's own role.",
+        min_length=1,
+        description="Several pull secrets in place of one. The keys beside this list hold for each"
+        " that does not say otherwise.",
     )
-    kubeconfig: KubeconfigPath | None = Field(
-        None,
-        description="For a cluster outside ACK: path of a kubeconfig, relative to config.yaml.",
-    )
+
+
+class ClusterSection(Settings, ClusterAccessKeys):
+    """A cluster, reached in one of four ways: ACK, a kubeconfig, a KMS secret, or from within."""
+
+
+class DiscoverSection(Settings, DiscoveryKeys):
+    """ACK clusters of an account that are found by themselves, and all served alike."""
 
 
 class ConfigDocument(StrictModel):
@@ -139,9 +204,19 @@ class ConfigDocument(StrictModel):
 
     registries: list[RegistrySection] = Field(min_length=1, description="The registries.")
     defaults: Settings = Field(Settings(), description="Settings that all clusters share.")
-    clusters: list[ClusterSection] = Field(min_length=1, description="The clusters.")
+    clusters: list[ClusterSection] = Field(
+        [], min_length=1, description="The clusters. May be left out beside discover."
+    )
+    discover: list[DiscoverSection] = Field(
+        [], min_length=1, description="Where to look for further ACK clusters, in every run anew."
+    )
     concurrency: int = Field(
         64, ge=1, le=1000, description="How many clusters are served at the same time."
+    )
+    sls: LogstoreSection | None = Field(
+        None,
+        description="Simple Log Service: where outcomes are written, for the dashboard and the"
+        " alerts of infra/sls. Default: nowhere but on the function's stdout.",
     )
 
 

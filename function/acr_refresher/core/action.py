@@ -1,4 +1,7 @@
-"""What is to be done in a namespace, as data: decided by `plan`, carried out by `apply`."""
+"""What is to be done in a namespace, as data: decided by `plan`, carried out by `apply`.
+
+`secret` is the name of the pull secret that an action is about. `warnings` go into its outcome.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,13 @@ class ServeNamespace:
     """
 
     namespace: str
+    secret: str
     apply: ApplySecret | None
     bind: tuple[ServiceAccountState, ...]
     service_accounts: tuple[str, ...]
     waiting_for: tuple[str, ...]
     entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,10 @@ class ClearNamespace:
     """Unbind, then delete our secret from a namespace that is no longer selected."""
 
     namespace: str
+    secret: str
     unbind: tuple[ServiceAccountState, ...]
     uid: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,10 @@ class LeaveNamespace:
     """Touch nothing, and say why."""
 
     namespace: str
+    secret: str
     result: Result
     reason: Reason
+    warnings: tuple[str, ...] = ()
 
 
 Action = ServeNamespace | ClearNamespace | LeaveNamespace

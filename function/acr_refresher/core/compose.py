@@ -38,6 +38,7 @@ def served(
     bound: tuple[str, ...] = (),
     unminted: tuple[Failure, ...] = (),
     unwritten: tuple[Failure, ...] = (),
+    warnings: tuple[str, ...] = (),
 ) -> SecretOutcome:
     """The outcome of a namespace that was served, as far as the failures let it.
 
@@ -47,6 +48,7 @@ def served(
     unbound = {account.name for account in action.bind} - set(bound)
     return SecretOutcome(
         namespace=action.namespace,
+        secret=action.secret,
         result=_result(action, written, bound, unminted, unwritten),
         reason=action.apply.reason if action.apply else Reason.FRESH,
         service_accounts=tuple(name for name in action.service_accounts if name not in unbound),
@@ -55,6 +57,7 @@ def served(
         hosts=hosts(entries),
         expires_at=record.earliest(entries) if entries else None,
         failures=unminted + unwritten,
+        warnings=action.warnings + warnings,
     )
 
 
@@ -76,9 +79,11 @@ def cleared(action: ClearNamespace, failures: tuple[Failure, ...] = ()) -> Secre
     """The outcome of a namespace that was to lose its secret."""
     return SecretOutcome(
         namespace=action.namespace,
+        secret=action.secret,
         result=Result.FAILED if failures else Result.REMOVED,
         reason=Reason.NAMESPACE_DESELECTED,
         failures=failures,
+        warnings=action.warnings,
     )
 
 
@@ -103,7 +108,13 @@ def previewed(action: Action) -> SecretOutcome:
 
 def left(action: LeaveNamespace) -> SecretOutcome:
     """The outcome of a namespace in which nothing was touched."""
-    return SecretOutcome(namespace=action.namespace, result=action.result, reason=action.reason)
+    return SecretOutcome(
+        namespace=action.namespace,
+        secret=action.secret,
+        result=action.result,
+        reason=action.reason,
+        warnings=action.warnings,
+    )
 
 
 def hosts(entries: Iterable[Entry]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Reason(str, Enum):
     FRESH = "fresh"
     NAMESPACE_TERMINATING = "namespace-terminating"
     NAMESPACE_GONE = "namespace-gone"
+    NOT_GRANTABLE = "not-grantable"
     NAMESPACE_DESELECTED = "namespace-deselected"
     FOREIGN_SECRET = "foreign-secret"  # noqa: S105 - a reason, not a password
     REMOVAL_GUARD = "removal-guard"
@@ -62,12 +63,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretOutcome:
-    """What came of one namespace's secret.
+    """What came of one pull secret, `secret` by name, in one namespace.
 
     `service_accounts` refer to it now, `bound` began to in this run, `waiting_for` do not exist.
+    `warnings` tell what someone should look at though the secret is as it should be.
     """
 
     namespace: str
+    secret: str
     result: Result
     reason: Reason
     service_accounts: tuple[str, ...] = ()
@@ -76,15 +79,20 @@ class SecretOutcome:
     hosts: tuple[str, ...] = ()
     expires_at: datetime | None = None
     failures: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOutcome:
-    """What came of one cluster. `failure` is what kept it from being served at all."""
+    """What came of one cluster. `failure` is what kept it from being served at all.
+
+    `skipped` says why there was nothing to serve: it is not running.
+    """
 
     cluster: str
-    secret: str
     secrets: tuple[SecretOutcome, ...] = ()
     failure: Failure | None = None
+    skipped: str = ""
+    warnings: tuple[str, ...] = ()
     requests: int = 0
     duration: timedelta = timedelta()

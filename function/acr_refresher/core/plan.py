@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from acr_refresher.core import record, renewal, service_accounts
+from acr_refresher.core import on_request, record, renewal, second_writer, service_accounts
 from acr_refresher.core.action import (
     Action,
     ApplySecret,
@@ -16,6 +16,7 @@ from acr_refresher.core.action import (
     ServeNamespace,
 )
 from acr_refresher.core.model import (
+    Cluster,
     ClusterState,
     Entry,
     NamespaceState,
@@ -30,11 +31,14 @@ from acr_refresher.core.selection import matches_any
 
 REMOVAL_LIMIT = 0.30
 
+Accounts = Mapping[str, Sequence[ServiceAccountState]]
+"""By namespace."""
+
 
 def plan(
-    wanted: PullSecret, state: ClusterState, request: Request, now: datetime
-) -> tuple[Action, ...]:
-    """One action for each namespace that is selected or holds our secret.
+    pull_secrets: Sequence[PullSecret], state: ClusterState, request: Request, now: datetime
+) -> tuple[tuple[Action, ...], ...]:
+    """For each namespace, one action a pull secret that selects it or that it holds.
 
     ============  ===================  ==========================================================
     namespace     Secret of our name   action
@@ -49,57 +53,122 @@ def plan(
     terminating   any                  Leave: skipped
     ============  ===================  ==========================================================
 
+    A namespace that asks for a registry and may have it counts as selected, for that registry; one
+    that asks for nothing it may have, where there is something to be had, is left with a warning.
+
+    A namespace's actions may change the same service accounts: they are for one after another.
     Only namespaces that were listed count: a Secret whose namespace was not (created between the
     two lists) waits for the next run. A request for some registries only clears nothing.
     """
-    survey = _Survey.of(wanted, state, request, now)
-    actions = (
-        survey.decide(namespace)
+    accounts = _by_namespace(state.service_accounts)
+    surveys = [_Survey.of(wanted, state, accounts, request, now) for wanted in pull_secrets]
+    planned = (
+        _decide(namespace, surveys, accounts)
         for namespace in state.namespaces
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
-    planned = tuple(action for action in actions if action is not None)
-    return planned if request.force else _guarded(planned, state)
+    actions = tuple(filter(None, planned))
+    return actions if request.force else _guarded(actions, state)
+
+
+def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
+    """The names of a cluster's pull secrets that may hold a registry the request is about."""
+    return tuple(
+        wanted.name
+        for wanted in cluster.pull_secrets
+        if _in_scope((*wanted.registries, *wanted.on_request), request)
+    )
+
+
+def _in_scope(registries: Sequence[Registry], request: Request) -> tuple[Registry, ...]:
+    return tuple(
+        registry
+        for registry in registries
+        if not request.registries or matches_any(registry.name, request.registries)
+    )
+
+
+def _by_namespace(accounts: Sequence[ServiceAccountState]) -> Accounts:
+    found: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
+    for account in accounts:
+        found[account.namespace].append(account)
+    return found
+
+
+def _decide(
+    namespace: NamespaceState, surveys: Sequence[_Survey], accounts: Accounts
+) -> tuple[Action, ...]:
+    """A namespace's actions, the first of which carries what is to be said of the namespace."""
+    given = [registry for survey in surveys for registry in survey.registries(namespace)]
+    decided = [action for survey in surveys if (action := survey.decide(namespace))]
+    actions = decided or ([] if given else _refusals(namespace, surveys))
+    if not actions:
+        return ()
+    warnings = (
+        *on_request.warnings(namespace, given),
+        *second_writer.warnings(accounts.get(namespace.name, ())),
+    )
+    return (replace(actions[0], warnings=warnings), *actions[1:])
+
+
+def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence[Action]:
+    """What is said to a namespace that asks for what it may not have, where others may."""
+    if namespace.terminating or not namespace.requested:
+        return []
+    refused = Result.SKIPPED, Reason.NOT_GRANTABLE
+    return [
+        LeaveNamespace(namespace.name, survey.wanted.name, *refused)
+        for survey in surveys
+        if survey.wanted.on_request and not survey.wanted.namespaces.leaves_out(namespace.name)
+    ][:1]
 
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """The state of a cluster, by namespace, with what is wanted of it."""
+    """The state of a cluster, by namespace, with what is wanted of it for one pull secret."""
 
     wanted: PullSecret
     request: Request
     now: datetime
-    scope: tuple[Registry, ...]
     secrets: Mapping[str, SecretState]
-    accounts: Mapping[str, list[ServiceAccountState]]
+    accounts: Accounts
 
     @staticmethod
-    def of(wanted: PullSecret, state: ClusterState, request: Request, now: datetime) -> _Survey:
-        accounts: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
-        for account in state.service_accounts:
-            accounts[account.namespace].append(account)
-        return _Survey(
-            wanted=wanted,
-            request=request,
-            now=now,
-            scope=registries_in_scope(wanted, request),
-            secrets={secret.namespace: secret for secret in state.secrets},
-            accounts=accounts,
-        )
+    def of(
+        wanted: PullSecret,
+        state: ClusterState,
+        accounts: Accounts,
+        request: Request,
+        now: datetime,
+    ) -> _Survey:
+        secrets = {one.namespace: one for one in state.secrets if one.name == wanted.name}
+        return _Survey(wanted, request, now, secrets, accounts)
+
+    def registries(self, namespace: NamespaceState) -> tuple[Registry, ...]:
+        """What the namespace's secret is to cover; nothing where it is to have none."""
+        selected = self.wanted.namespaces.selects(namespace.name, namespace.labels)
+        own = self.wanted.registries if selected else ()
+        asked_for = on_request.granted(namespace, self.wanted)
+        return (*own, *(registry for registry in asked_for if registry not in own))
 
     def decide(self, namespace: NamespaceState) -> Action | None:
+        registries = self.registries(namespace)
         secret = self.secrets.get(namespace.name)
         ours = secret is not None and secret.managed
-        selected = self.wanted.namespaces.selects(namespace.name, namespace.labels)
-        if not selected and (not ours or self.request.registries):
+        if not registries and not ours:
+            return None
+        if self.request.registries and not _in_scope(registries, self.request):
             return None
         if namespace.terminating:
-            return LeaveNamespace(namespace.name, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
-        if secret is not None and not selected:
+            return self._leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+        if secret is not None and not registries:
             return self._clear(namespace.name, secret)
         if secret is not None and not ours:
-            return LeaveNamespace(namespace.name, Result.CONFLICT, Reason.FOREIGN_SECRET)
-        return self._serve(namespace.name, secret)
+            return self._leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+        return self._serve(namespace.name, registries, secret)
+
+    def _leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
+        return LeaveNamespace(namespace.name, self.wanted.name, result, reason)
 
     def _clear(self, namespace: str, secret: SecretState) -> ClearNamespace:
         bound = (
@@ -107,15 +176,18 @@ class _Survey:
             for account in self.accounts.get(namespace, ())
             if service_accounts.refers(account, self.wanted.name)
         )
-        return ClearNamespace(namespace, tuple(bound), secret.uid)
+        return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid)
 
-    def _serve(self, namespace: str, secret: SecretState | None) -> ServeNamespace:
+    def _serve(
+        self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
+    ) -> ServeNamespace:
         accounts = self.accounts.get(namespace, ())
         selected = service_accounts.selected(accounts, self.wanted.service_accounts)
         entries = record.read(secret.annotations) if secret else ()
         return ServeNamespace(
             namespace=namespace,
-            apply=self._apply(secret, entries),
+            secret=self.wanted.name,
+            apply=self._apply(registries, secret, entries),
             bind=tuple(
                 account
                 for account in selected
@@ -126,16 +198,21 @@ class _Survey:
             entries=entries,
         )
 
-    def _apply(self, secret: SecretState | None, entries: tuple[Entry, ...]) -> ApplySecret | None:
-        reasons = self._reasons(secret, entries)
+    def _apply(
+        self,
+        registries: Sequence[Registry],
+        secret: SecretState | None,
+        entries: tuple[Entry, ...],
+    ) -> ApplySecret | None:
+        reasons = self._reasons(registries, secret, entries)
         if not reasons:
             return None
         held = record.credentials(secret) if secret else ()
-        names = {registry.name for registry in self.wanted.registries}
+        names = {registry.name for registry in registries}
         valid = [
             one for one in held if one.entry.registry in names and one.entry.expires_at > self.now
         ]
-        mint = tuple(registry for registry in self.scope if registry.name in reasons)
+        mint = tuple(registry for registry in registries if registry.name in reasons)
         minting = {registry.name for registry in mint}
         return ApplySecret(
             reason=min(reasons.values(), key=list(Reason).index),
@@ -146,13 +223,18 @@ class _Survey:
             replace=secret is not None and renewal.needs_replacing(secret),
         )
 
-    def _reasons(self, secret: SecretState | None, entries: tuple[Entry, ...]) -> dict[str, Reason]:
+    def _reasons(
+        self,
+        registries: Sequence[Registry],
+        secret: SecretState | None,
+        entries: tuple[Entry, ...],
+    ) -> dict[str, Reason]:
         """Why the secret is written, by registry; empty while it is fresh."""
         by_name = {entry.registry: entry for entry in entries}
         intact = secret is not None and record.intact(secret)
         reasons = {
             registry.name: reason
-            for registry in self.scope
+            for registry in _in_scope(registries, self.request)
             if (
                 reason := renewal.due(
                     renewal.Facts(
@@ -167,28 +249,32 @@ class _Survey:
                 )
             )
         }
-        unwanted = by_name.keys() - {registry.name for registry in self.wanted.registries}
+        unwanted = by_name.keys() - {registry.name for registry in registries}
         return reasons | dict.fromkeys(unwanted, Reason.REGISTRY_REMOVED)
 
 
-def registries_in_scope(wanted: PullSecret, request: Request) -> tuple[Registry, ...]:
-    """The secret's registries that the request is about."""
-    return tuple(
-        registry
-        for registry in wanted.registries
-        if not request.registries or matches_any(registry.name, request.registries)
-    )
+def _guarded(
+    planned: tuple[tuple[Action, ...], ...], state: ClusterState
+) -> tuple[tuple[Action, ...], ...]:
+    """Refuse every removal of a pull secret where there are too many.
+
+    A slip in the configuration looks just the same.
+    """
+    actions = [action for group in planned for action in group]
+    names = {action.secret for action in actions if isinstance(action, ClearNamespace)}
+    refused = {name for name in names if _too_many(name, actions, state)}
+    return tuple(tuple(_unless(action, refused) for action in group) for group in planned)
 
 
-def _guarded(actions: tuple[Action, ...], state: ClusterState) -> tuple[Action, ...]:
-    """Refuse every removal where there are too many: a slip in the configuration looks the same."""
-    ours = sum(secret.managed for secret in state.secrets)
-    removals = sum(isinstance(action, ClearNamespace) for action in actions)
-    if removals <= REMOVAL_LIMIT * ours:
-        return actions
-    return tuple(
-        LeaveNamespace(action.namespace, Result.FAILED, Reason.REMOVAL_GUARD)
-        if isinstance(action, ClearNamespace)
-        else action
-        for action in actions
+def _too_many(secret: str, actions: Sequence[Action], state: ClusterState) -> bool:
+    ours = sum(one.managed for one in state.secrets if one.name == secret)
+    removals = sum(isinstance(one, ClearNamespace) for one in actions if one.secret == secret)
+    return removals > REMOVAL_LIMIT * ours
+
+
+def _unless(action: Action, refused: set[str]) -> Action:
+    if not isinstance(action, ClearNamespace) or action.secret not in refused:
+        return action
+    return LeaveNamespace(
+        action.namespace, action.secret, Result.FAILED, Reason.REMOVAL_GUARD, action.warnings
     )

@@ -9,9 +9,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 from datetime import datetime, timezone
 from typing import Any
 
@@ -28,9 +30,17 @@ CONTENT = "acr-refresher/content"
 SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type, not a password
 
 
+@functools.lru_cache  # asked once a namespace
 def inputs(registry: Registry) -> str:
     """Digest of what a token is made from. A longer validity alone is no reason to mint anew."""
-    made_from = (registry.instance_id, registry.region_id, registry.domains, registry.role_chain)
+    made_from = (
+        registry.instance_id,
+        registry.region_id,
+        registry.domains,
+        registry.endpoints,
+        [astuple(role) for role in registry.role_chain],
+        astuple(registry.rrsa) if registry.rrsa else None,
+    )
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
 

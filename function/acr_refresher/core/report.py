@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
 from acr_refresher.core.record import rfc3339
+
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 FAILING = frozenset({Result.FAILED, Result.DEGRADED, Result.CONFLICT})
 """Results that need somebody's attention, and fail the invocation of a timer."""
@@ -24,6 +26,10 @@ REMEDIES: Mapping[Reason, str] = {
         "more than 30 % of the cluster's pull secrets would be removed in one run: check"
         " watchNamespace and namespaceSelector; if it is meant, invoke by hand with force"
     ),
+    Reason.NOT_GRANTABLE: (
+        "the namespace asks for registries by annotation that it may not have: add them to the"
+        " cluster's grantable, or take the annotation away"
+    ),
     Reason.CHANGED_MEANWHILE: (
         "somebody replaced the Secret between reading and writing: the next run decides anew"
     ),
@@ -32,12 +38,25 @@ REMEDIES: Mapping[Reason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished run. `started_at` is the run's `now`."""
+    """A finished run. `started_at` is the run's `now`.
+
+    `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
+    `outcomes_unsent` is how many records did not get into the log of outcomes, where there is one.
+    """
 
     run: str
     request: Request
     started_at: datetime
     clusters: tuple[ClusterOutcome, ...]
+    clock_skew: timedelta | None = None
+    outcomes_unsent: int = 0
+
+    @property
+    def clock_skew_seconds(self) -> int | None:
+        """Where it is worth a warning: the cloud refuses requests a quarter of an hour off."""
+        if self.clock_skew is None or abs(self.clock_skew) <= CLOCK_TOLERANCE:
+            return None
+        return round(self.clock_skew.total_seconds())
 
     @property
     def ok(self) -> bool:
@@ -76,9 +95,11 @@ def to_json(report: Report) -> dict[str, Any]:
         "force": report.request.force,
         "dryRun": report.request.dry_run,
         "startedAt": rfc3339(report.started_at),
+        "clockSkewSeconds": report.clock_skew_seconds,
         "ok": report.ok,
         "failing": list(report.failing),
         "results": counts(everything),
+        "outcomesUnsent": report.outcomes_unsent,
         "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
     }
 
@@ -86,9 +107,10 @@ def to_json(report: Report) -> dict[str, Any]:
 def _cluster_to_json(cluster: ClusterOutcome) -> dict[str, Any]:
     return {
         "cluster": cluster.cluster,
-        "secret": cluster.secret,
         "ok": succeeded(cluster),
         "failure": _failure_to_json(cluster.failure) if cluster.failure else None,
+        "skipped": cluster.skipped,
+        "warnings": list(cluster.warnings),
         "requests": cluster.requests,
         "durationMs": round(cluster.duration.total_seconds() * 1000),
         "secrets": [_secret_to_json(secret) for secret in cluster.secrets],
@@ -98,6 +120,7 @@ def _cluster_to_json(cluster: ClusterOutcome) -> dict[str, Any]:
 def _secret_to_json(secret: SecretOutcome) -> dict[str, Any]:
     return {
         "namespace": secret.namespace,
+        "secret": secret.secret,
         "result": secret.result.value,
         "reason": secret.reason.value,
         "remedy": REMEDIES.get(secret.reason, ""),
@@ -107,6 +130,7 @@ def _secret_to_json(secret: SecretOutcome) -> dict[str, Any]:
         "waitingFor": list(secret.waiting_for),
         "expiresAt": rfc3339(secret.expires_at) if secret.expires_at else None,
         "failures": [_failure_to_json(failure) for failure in secret.failures],
+        "warnings": list(secret.warnings),
     }
 
 

@@ -53,9 +53,13 @@ class NamespaceSelection:
         """Whether the namespace of this name and these labels is meant."""
         return (
             any(_pattern_selects(pattern, name) for pattern in self.patterns)
-            and not matches_any(name, self.excluded)
+            and not self.leaves_out(name)
             and all(requirement.holds(labels) for requirement in self.labels)
         )
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether the namespace of this name is excluded, whatever else speaks for it."""
+        return matches_any(name, self.excluded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from acr_refresher.core.second_writer import HELPER_PREFIX
 from acr_refresher.core.selection import ALL
 from acr_refresher.inputs.problems import shown
-from acr_refresher.inputs.strict_model import Form, fault
+from acr_refresher.inputs.strict_model import Form, StrictModel, fault
 
 EXCLUSION = "!"
 EVERY_SERVICE_ACCOUNT = "*"
-HELPER_PREFIX = "acr-credential-"
 THRESHOLD_LIMIT = timedelta(hours=12)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -29,26 +29,49 @@ _DURATION = (  # as Go writes it, and the console: "15m", "15 minutes"
 
 # ---- of Alibaba Cloud ----------------------------------------------------------------------------
 
+_REGION_ID = r"[a-z]{2}(?:-[a-z0-9]+){1,4}"
+
 InstanceId = Annotated[
     str,
     Form(
-        r"cri-[a-z0-9]+",
+        rf"(?:{_REGION_ID}:)?cri-[a-z0-9]+",
         "the ID of an Enterprise Edition instance",
-        "use the one that the Container Registry console shows, cri-…",
+        "use the one that the Container Registry console shows, cri-… or <region>:cri-…; leave the"
+        " key out for Personal Edition",
     ),
 ]
-RegionId = Annotated[
-    str, Form(r"[a-z]{2}(?:-[a-z0-9]+){1,4}", "a region ID", "use one such as cn-hangzhou")
-]
+RegionId = Annotated[str, Form(_REGION_ID, "a region ID", "use one such as cn-hangzhou")]
 ClusterId = Annotated[
     str, Form(r"c[a-z0-9]+", "an ACK cluster ID", "use the one that the ACK console shows, c…")
 ]
-RoleArn = Annotated[
+_ROLE_ARN = Form(
+    r"acs:ram::[0-9]+:role/[A-Za-z0-9._-]{1,64}",
+    "the ARN of a RAM role",
+    "use acs:ram::<account ID>:role/<role name>",
+)
+RoleArn = Annotated[str, _ROLE_ARN]
+OidcProviderArn = Annotated[
     str,
     Form(
-        r"acs:ram::[0-9]+:role/[A-Za-z0-9._-]{1,64}",
-        "the ARN of a RAM role",
-        "use acs:ram::<account ID>:role/<role name>",
+        r"acs:ram::[0-9]+:oidc-provider/[A-Za-z0-9._-]{1,128}",
+        "the ARN of an OIDC provider",
+        "use acs:ram::<account ID>:oidc-provider/ack-rrsa-<cluster ID>",
+    ),
+]
+ExternalId = Annotated[
+    str,
+    Form(
+        r"[\w+=,.@:/-]{2,1224}",
+        "an external ID",
+        "use 2 to 1224 letters, digits and the characters _ + = , . @ : / -",
+    ),
+]
+Repository = Annotated[
+    str,
+    Form(
+        r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+",
+        "the name of a repository",
+        "use namespace/name, without host and tag",
     ),
 ]
 Domain = Annotated[
@@ -84,6 +107,14 @@ ServiceAccountName = Annotated[
         rf"\*|{_SUBDOMAIN}",
         "the name of a service account",
         'use exact names, or "*" alone for every one',
+    ),
+]
+QualifiedServiceAccount = Annotated[
+    str,
+    Form(
+        rf"{_LABEL}/{_SUBDOMAIN}",
+        "a service account with its namespace",
+        "use namespace/name, such as kube-system/aliyun-acr-credential-helper",
     ),
 ]
 NamespacePattern = Annotated[
@@ -123,6 +154,10 @@ NameGlob = Annotated[
     Form(r"[a-z0-9.*?!\[\]-]+", "a name or a glob", 'use one such as "prod-a" or "prod-*"'),
 ]
 
+ClusterGlob = Annotated[  # ACK lets names be of almost any letters
+    str, Form(r"[^\s,;]+", "a name or a glob", 'use one such as "prod-a" or "prod-*"')
+]
+
 
 def _kubeconfig_path(path: str) -> str:
     if not path or not path.isprintable():
@@ -150,13 +185,10 @@ def _threshold(duration: timedelta) -> timedelta:
     return duration
 
 
-Threshold = Annotated[
-    timedelta,
-    AfterValidator(_threshold),
-    BeforeValidator(
-        _duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
-    ),
-]
+WITH_UNITS = BeforeValidator(
+    _duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
+)
+Threshold = Annotated[timedelta, AfterValidator(_threshold), WITH_UNITS]
 
 # ---- lists ---------------------------------------------------------------------------------------
 
@@ -190,8 +222,42 @@ def _everyone_alone(names: list[str]) -> list[str]:
 _SPLIT = BeforeValidator(split_list, json_schema_input_type=str | list[str])
 _SOME = Field(min_length=1)
 
+
+class RoleSection(StrictModel):
+    """A RAM role to assume."""
+
+    arn: RoleArn = Field(description="ARN of the role.")
+    external_id: ExternalId | None = Field(
+        None, description="The external ID that the role's trust policy asks for."
+    )
+
+
+def _role(value: object) -> object:
+    return {"arn": _ROLE_ARN.check(value)} if isinstance(value, str) else value
+
+
+def _chain_of_one(value: object) -> object:
+    return [_role(value)] if isinstance(value, str | dict) else value
+
+
+RoleChain = Annotated[
+    list[
+        Annotated[RoleSection, BeforeValidator(_role, json_schema_input_type=RoleArn | RoleSection)]
+    ],
+    _SOME,
+    BeforeValidator(
+        _chain_of_one,
+        json_schema_input_type=RoleArn | RoleSection | list[RoleArn | RoleSection],
+    ),
+]
+
 Names = Annotated[list[Name], _SOME, AfterValidator(_distinct), _SPLIT]
 Domains = Annotated[list[Domain], _SOME, AfterValidator(_distinct), _SPLIT]
+RegionIds = Annotated[list[RegionId], _SOME, AfterValidator(_distinct), _SPLIT]
+ClusterGlobs = Annotated[list[ClusterGlob], _SOME, AfterValidator(_distinct), _SPLIT]
+EndpointTypes = Annotated[
+    list[Literal["internet", "vpc"]], _SOME, AfterValidator(_distinct), _SPLIT
+]
 NamespacePatterns = Annotated[
     list[NamespacePattern],
     _SOME,

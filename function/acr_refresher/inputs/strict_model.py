@@ -135,7 +135,12 @@ def _keys_at(model: type[BaseModel], location: list[str | int]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:
-    """The model that a field's type speaks of: `Model`, `Model | None` or `list[Model]`."""
-    candidates: tuple[Any, ...] = (annotation, *get_args(annotation))
-    model: type[BaseModel] = next(each for each in candidates if hasattr(each, "model_fields"))
-    return model
+    """The model that a field's type speaks of: `Model`, `list[Model] | None` and the like."""
+    return next(_models_in(annotation))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

@@ -37,6 +37,7 @@ def serve(
 ) -> ServeNamespace:
     return ServeNamespace(
         namespace="default",
+        secret="acr-pull",
         apply=wanted,
         bind=tuple(account(name) for name in bind),
         service_accounts=("builder", "default"),
@@ -165,8 +166,8 @@ def test_a_refused_write_is_told_by_its_meaning(
     assert (outcome.result, outcome.reason) == (result, reason)
 
 
-CLEAR = ClearNamespace("old", (account("default", "acr-pull", namespace="old"),), "uid")
-LEAVE = LeaveNamespace("theirs", Result.CONFLICT, Reason.FOREIGN_SECRET)
+CLEAR = ClearNamespace("old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid")
+LEAVE = LeaveNamespace("theirs", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
 
 
 def test_a_cleared_namespace_is_removed_unless_something_failed() -> None:

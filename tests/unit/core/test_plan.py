@@ -34,7 +34,9 @@ UNBOUND = account("default", "theirs")
 
 
 def planned(want: PullSecret, found: ClusterState, **asked: object) -> tuple[Action, ...]:
-    return plan(want, found, request(**asked), NOW)
+    groups = plan((want,), found, request(**asked), NOW)
+    assert all(len(group) == 1 for group in groups)
+    return tuple(action for group in groups for action in group)
 
 
 def served(want: PullSecret, found: ClusterState, **asked: object) -> ServeNamespace:
@@ -76,13 +78,13 @@ def test_a_selected_namespace_is_served(
 def test_a_strangers_secret_is_a_conflict_and_nothing_is_bound() -> None:
     found = state(secret(managed=False), accounts=[UNBOUND])
     assert planned(wanted(), found) == (
-        LeaveNamespace("default", Result.CONFLICT, Reason.FOREIGN_SECRET),
+        LeaveNamespace("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET),
     )
 
 
 def test_a_strangers_secret_is_left_alone_even_by_force() -> None:
     (action,) = planned(wanted(), state(secret(managed=False)), force=True)
-    assert action == LeaveNamespace("default", Result.CONFLICT, Reason.FOREIGN_SECRET)
+    assert action == LeaveNamespace("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
 
 
 def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
@@ -96,7 +98,7 @@ def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
         accounts=[theirs, ours],
     )
     actions = planned(wanted(namespaces=("n*",)), found)
-    assert actions[0] == ClearNamespace("old", (ours,), "uid-old")
+    assert actions[0] == ClearNamespace("old", "acr-pull", (ours,), "uid-old")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_what_is_neither_selected_nor_ours_is_not_mentioned(found: ClusterState)
 def test_a_terminating_namespace_is_skipped(selected: str) -> None:
     found = state(secret(namespace="ending"), namespaces=[namespace("ending", terminating=True)])
     assert planned(wanted(namespaces=(selected,)), found) == (
-        LeaveNamespace("ending", Result.SKIPPED, Reason.NAMESPACE_TERMINATING),
+        LeaveNamespace("ending", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING),
     )
 
 
@@ -245,4 +247,4 @@ def test_strangers_secrets_do_not_soften_the_guard() -> None:
     actions = planned(
         wanted(namespaces=("new-*",)), replace(found, secrets=found.secrets + strangers)
     )
-    assert LeaveNamespace("old-0", Result.FAILED, Reason.REMOVAL_GUARD) in actions
+    assert LeaveNamespace("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_GUARD) in actions

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from acr_refresher.core import renewal
-from acr_refresher.core.model import Registry
+from acr_refresher.core.model import Registry, Role
 from acr_refresher.core.outcome import Reason
 from factories import HOUR, MAIN, MINUTE, NOW, credential, secret
 
@@ -54,7 +54,7 @@ def expiring(left: timedelta) -> renewal.Facts:
             id="other-domains",
         ),
         pytest.param(
-            replace(FRESH, registry=replace(MAIN, role_chain=("acs:ram::2:role/x",))),
+            replace(FRESH, registry=replace(MAIN, role_chain=(Role("acs:ram::2:role/x"),))),
             Reason.INPUTS_CHANGED,
             id="another-role",
         ),

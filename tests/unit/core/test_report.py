@@ -12,7 +12,8 @@ DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermis
 
 
 def outcome(result: Result, reason: Reason = Reason.FRESH, **more: object) -> SecretOutcome:
-    return SecretOutcome(namespace="default", result=result, reason=reason, **more)  # type: ignore[arg-type]  # as SecretOutcome takes them
+    told = {"namespace": "default", "secret": "acr-pull", "result": result, "reason": reason}
+    return SecretOutcome(**told, **more)  # type: ignore[arg-type]  # as SecretOutcome takes them
 
 
 def report(*clusters: ClusterOutcome) -> Report:
@@ -36,14 +37,14 @@ def report(*clusters: ClusterOutcome) -> Report:
     ],
 )
 def test_a_run_is_well_unless_something_needs_attention(result: Result, ok: bool) -> None:
-    cluster = ClusterOutcome(cluster="a", secret="acr-pull", secrets=(outcome(result),))
+    cluster = ClusterOutcome(cluster="a", secrets=(outcome(result),))
     assert report(cluster).ok is ok
     assert report(cluster).failing == (() if ok else ("a",))
 
 
 def test_a_cluster_that_could_not_be_served_fails_the_run() -> None:
-    well = ClusterOutcome(cluster="a", secret="acr-pull")
-    ill = ClusterOutcome(cluster="b", secret="acr-pull", failure=DENIED)
+    well = ClusterOutcome(cluster="a")
+    ill = ClusterOutcome(cluster="b", failure=DENIED)
     assert report(well).ok
     assert report(well, ill).failing == ("b",)
 
@@ -65,8 +66,8 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
         outcome(Result.RENEWED, Reason.FORCED, hosts=("h",), expires_at=NOW + HOUR),
         outcome(Result.DEGRADED, Reason.NEAR_EXPIRY, failures=(DENIED,)),
     )
-    cluster = ClusterOutcome(cluster="a", secret="acr-pull", secrets=secrets)
-    unserved = ClusterOutcome(cluster="b", secret="acr-pull", failure=DENIED)
+    cluster = ClusterOutcome(cluster="a", secrets=secrets)
+    unserved = ClusterOutcome(cluster="b", failure=DENIED)
     told = json.loads(json.dumps(to_json(report(cluster, unserved))))
     assert told["reason"] == "suspected leak"
     assert told["results"] == {"conflict": 1, "renewed": 1, "degraded": 1}

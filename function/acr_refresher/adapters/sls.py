@@ -1,0 +1,93 @@
+"""Simple Log Service 2020-12-30: outcomes as records in a logstore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from acr_refresher.adapters.cloud import CloudSdk
+from acr_refresher.adapters.cloud_errors import CloudCall
+from acr_refresher.core.model import Logstore
+from acr_refresher.core.records import Record
+from acr_refresher.ports import CloudCredentials, OutcomeLog
+
+TOPIC = "acr-refresher"
+
+
+class SlsLog(OutcomeLog):
+    """One logstore, written to as `caller`; `region_id` is the function's own."""
+
+    def __init__(
+        self, sdk: CloudSdk, caller: CloudCredentials, logstore: Logstore, region_id: str
+    ) -> None:
+        self._sdk = sdk
+        self._caller = caller
+        self._logstore = logstore
+        self._region_id = logstore.region_id or region_id
+
+    async def write(self, records: Sequence[Record], at: datetime) -> None:
+        """PutLogs. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
+        from alibabacloud_sls20201230.models import (  # noqa: PLC0415 - not where no log is kept
+            LogGroup,
+            PutLogsRequest,
+        )
+
+        items = [_item(record, at) for record in records]
+        group = LogGroup(topic=TOPIC, source="", log_tags=[], log_items=items)
+        await self._sdk.ask(self._call(), self._put, PutLogsRequest(body=group))
+
+    def _put(self, request: Any, options: Any) -> dict[str, Any]:
+        """The answer, without a body; a refusal is raised as the cloud's other SDKs raise it."""
+        from alibabacloud_sls20201230.client import Client  # noqa: PLC0415 - as above
+        from alibabacloud_sls20201230.models import PutLogsHeaders  # noqa: PLC0415
+        from Tea.exceptions import TeaException  # noqa: PLC0415
+
+        host = self._logstore.endpoint or f"{self._region_id}.log.aliyuncs.com"
+        client = Client(self._sdk.config(self._caller, host, self._region_id))
+        project, name = self._logstore.project, self._logstore.name
+        try:
+            answer = client.put_logs_with_options(project, name, request, PutLogsHeaders(), options)
+        except TeaException as error:
+            raise _refusal(error) if error.code else error from error
+        return {"body": {}, "headers": answer.headers}
+
+    def _call(self) -> CloudCall:
+        project, name = self._logstore.project, self._logstore.name
+        return CloudCall(
+            "sls",
+            "log:PostLogStoreLogs",
+            f"logstore {name} of project {project} in {self._region_id}",
+            f"allow log:PostLogStoreLogs on project/{project}/logstore/{name} in a policy of the "
+            "function's role",
+            self._caller,
+        )
+
+
+def _item(record: Record, at: datetime) -> Any:
+    from alibabacloud_sls20201230.models import LogContent, LogItem  # noqa: PLC0415 - as above
+
+    contents = [LogContent(key=name, value=str(value)) for name, value in record.items()]
+    return LogItem(time=int(at.timestamp()), contents=contents)
+
+
+def _refusal(error: Any) -> Exception:
+    from alibabacloud_tea_openapi.exceptions import ClientException  # noqa: PLC0415 - as above
+
+    answered = error.data or {}
+    refusal: Exception = ClientException(
+        status_code=_status(str(error.code), str(error.message), answered.get("statusCode") or 0),
+        code=error.code,
+        request_id=answered.get("requestId"),
+        data={"message": error.message},
+    )
+    return refusal
+
+
+def _status(code: str, message: str, answered: int) -> int:
+    """The status that the other APIs would answer: to SLS, 401 and 403 mean more than to them."""
+    if "denied by" in message:  # 401 Unauthorized: denied by sts or ram, action: …
+        return 403
+    if code.endswith("QuotaExceed") or code == "ServerBusy":
+        return 429
+    return answered

@@ -1,0 +1,122 @@
+"""The way to each cluster's API server: its kubeconfig, from wherever it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
+from acr_refresher.mint import Minter
+from acr_refresher.ports import (
+    CloudCredentials,
+    ContainerService,
+    Denied,
+    KeyManagement,
+    KubeApi,
+    Kubeconfig,
+    KubeconfigFiles,
+    KubeConnector,
+    PortError,
+)
+from acr_refresher.retry import retrying
+from acr_refresher.sessions import SESSION_DURATION
+
+BEFORE_EXPIRY = timedelta(minutes=10)
+"""A kubeconfig that ends sooner is not used any more: a run may last that long."""
+WITHOUT_EXPIRY = timedelta(hours=1)
+"""For how long a secret is kept, which says nothing of its end and may be changed at any time."""
+FORBIDDEN = "403"
+"""Of those who are known. Any other denial (401, the handshake) is of the credentials."""
+
+RemoteAccess = AckAccess | KmsAccess
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KubeconfigCache:
+    """The kubeconfigs that a warm instance has fetched from the cloud, by the way to them.
+
+    They are nowhere else than in its memory, and masked there.
+    """
+
+    _kept: dict[RemoteAccess, tuple[Kubeconfig, datetime]] = field(default_factory=dict, repr=False)
+
+    def get(self, access: RemoteAccess, now: datetime) -> Kubeconfig | None:
+        """The one that is good for ten more minutes, if any."""
+        kubeconfig, until = self._kept.get(access, (None, now))
+        return kubeconfig if now < until else None
+
+    def put(self, access: RemoteAccess, kubeconfig: Kubeconfig, now: datetime) -> None:
+        """Keep it as long as it is good."""
+        ends = kubeconfig.expires_at
+        until = ends - BEFORE_EXPIRY if ends else now + WITHOUT_EXPIRY
+        self._kept[access] = (kubeconfig, until)
+
+    def drop(self, access: RemoteAccess) -> None:
+        """Fetch a new one next time."""
+        self._kept.pop(access, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfigs:
+    """Where kubeconfigs come from."""
+
+    ack: ContainerService
+    kms: KeyManagement
+    files: KubeconfigFiles
+    cache: KubeconfigCache
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """Leads one run to its clusters."""
+
+    kubeconfigs: Kubeconfigs
+    connector: KubeConnector
+    minter: Minter
+    now: datetime
+
+    async def visit(self, cluster: Cluster, use: Callable[[KubeApi], Awaitable[T]]) -> T:
+        """What `use` makes of the cluster's API server. Raises PortError.
+
+        A kubeconfig kept from an earlier run is dropped where `use` fails with it. Where the server
+        does not take its credentials, `use` is called again with a new one: once.
+        """
+        access = cluster.access
+        if not isinstance(access, RemoteAccess):
+            return await self._use(cluster, await self.kubeconfigs.files.kubeconfig(access), use)
+        kept = self.kubeconfigs.cache.get(access, self.now)
+        if kept is not None:
+            try:
+                return await self._use(cluster, kept, use)
+            except Denied as refused:
+                if refused.code == FORBIDDEN:
+                    raise
+        return await self._use(cluster, await self._fetched(access), use)
+
+    async def _use(
+        self, cluster: Cluster, kubeconfig: Kubeconfig, use: Callable[[KubeApi], Awaitable[T]]
+    ) -> T:
+        kube = self.connector.connect(kubeconfig, self.now, cluster.proxy_url, cluster.ca_pem)
+        try:
+            return await use(kube)
+        except PortError:
+            # It may name an address, an authority or credentials that are no longer right.
+            if isinstance(cluster.access, RemoteAccess):
+                self.kubeconfigs.cache.drop(cluster.access)
+            raise
+        finally:
+            await kube.close()
+
+    async def _fetched(self, access: RemoteAccess) -> Kubeconfig:
+        caller = await self.minter.session(access.role_chain, SESSION_DURATION)
+        kubeconfig = await retrying(lambda: self._fetch(caller, access))
+        self.kubeconfigs.cache.put(access, kubeconfig, self.now)
+        return kubeconfig
+
+    def _fetch(self, caller: CloudCredentials, access: RemoteAccess) -> Awaitable[Kubeconfig]:
+        if isinstance(access, AckAccess):
+            return self.kubeconfigs.ack.kubeconfig(caller, access)
+        return self.kubeconfigs.kms.kubeconfig(caller, access)

@@ -1,0 +1,96 @@
+"""Finding the clusters of accounts by asking the cloud, in every run anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from acr_refresher.bugs import bug
+from acr_refresher.core.discovery import Discovery, Finding, added
+from acr_refresher.core.model import Cluster, Request
+from acr_refresher.core.outcome import ClusterOutcome, Failure
+from acr_refresher.core.selection import matches_any
+from acr_refresher.events import InvalidEvent, unknown_clusters
+from acr_refresher.lines import cluster_line
+from acr_refresher.mint import Minter
+from acr_refresher.ports import ContainerService, PortError
+from acr_refresher.retry import retrying
+from acr_refresher.sessions import SESSION_DURATION
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """All clusters there are, and what is to be reported besides.
+
+    `outcomes` are those of clusters that are not running, and of lists that could not be had, which
+    go by `discover[0] cn-hangzhou`.
+    """
+
+    clusters: tuple[Cluster, ...]
+    outcomes: tuple[ClusterOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discoverer:
+    """Asks for the lists of clusters, each within `patience`."""
+
+    ack: ContainerService
+    minter: Minter
+    patience: timedelta
+
+    async def register(
+        self, configured: tuple[Cluster, ...], wanted: Sequence[Discovery], request: Request
+    ) -> Registered:
+        """The clusters configured and those found. A list that fails does not stop the others.
+
+        Raises InvalidEvent where all lists are known, and the request is about a cluster in none.
+        """
+        places = [(discovery, region) for discovery in wanted for region in discovery.regions]
+        lists = await asyncio.gather(*(self._list(*place) for place in places))
+        discovered = added(configured, [finding for each in lists for finding in each.findings])
+        failed = tuple(each.failed for each in lists if each.failed)
+        clusters = configured + discovered.clusters
+        names = [*(cluster.name for cluster in clusters), *discovered.skipped]
+        if wanted and not failed and (unknown := unknown_clusters(request, names)):
+            raise InvalidEvent(unknown)
+        skipped = (
+            ClusterOutcome(cluster=name, skipped=why)
+            for name, why in discovered.skipped.items()
+            if not request.clusters or matches_any(name, request.clusters)
+        )
+        outcomes = (*failed, *skipped)
+        for outcome in outcomes:
+            cluster_line(outcome)
+        return Registered(clusters, outcomes)
+
+    async def _list(self, discovery: Discovery, region_id: str) -> _List:
+        try:
+            found = await asyncio.wait_for(
+                self._ask(discovery, region_id), self.patience.total_seconds()
+            )
+        except PortError as error:
+            failure = error.failure()
+        except asyncio.TimeoutError:
+            failure = Failure("unreachable", "no list of clusters in time", code="Deadline")
+        except Exception as error:  # noqa: BLE001 - a bug met in one list must not stop the others
+            failure = bug(error)
+        else:
+            return _List(found)
+        return _List(
+            failed=ClusterOutcome(cluster=f"{discovery.name} {region_id}", failure=failure)
+        )
+
+    async def _ask(self, discovery: Discovery, region_id: str) -> tuple[Finding, ...]:
+        caller = await self.minter.session(discovery.access.role_chain, SESSION_DURATION)
+        found = await retrying(lambda: self.ack.clusters(caller, region_id))
+        return tuple(Finding(discovery, each) for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One region's list for one section, or why there is none."""
+
+    findings: tuple[Finding, ...] = field(default=())
+    failed: ClusterOutcome | None = None

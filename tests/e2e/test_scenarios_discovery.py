@@ -1,0 +1,150 @@
+"""Clusters found by themselves, as docs/scenarios.md shows it, with the rights that it names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from demo.company import BEIJING, HOME
+from demo.stage import Stage
+from localcloud import world
+from localcloud.ram_files import load_policy
+from scenarios import by_name, scenario, staged, the_company, without_action
+from sites import BrokenSite, Site, only, passwords, results
+
+FOUND = "clusters-discovered"
+
+
+def with_discovery(there: world.World, *accounts: str) -> world.World:
+    """The cluster roles of these accounts may find clusters besides."""
+    may = load_policy("cluster-discovery.policy")
+    roles = tuple(
+        replace(role, policies=(*role.policies, may))
+        if role.name == "acr-refresher-cluster" and role.account in accounts
+        else role
+        for role in there.roles
+    )
+    hangzhou, beijing = there.clusters
+    tagged = replace(hangzhou, tags={"acr-refresher": "enabled"})
+    return replace(there, roles=roles, clusters=(tagged, beijing))
+
+
+@pytest.fixture
+def there(site: Site) -> world.World:
+    return with_discovery(the_company(site), HOME, BEIJING)
+
+
+def test_clusters_are_found_and_served_under_their_own_names(
+    site: Site, there: world.World
+) -> None:
+    shop = site.namespace("shop")
+    web = site.namespace("web", site.beijing, builder=())
+    with staged(site, scenario(FOUND), there) as function:
+        report = function.timer()
+        assert results(report) == {shop: "created", web: "created"}
+        assert set(by_name(report)) == {"prod-hangzhou", "prod-beijing"}
+        assert "builder" in only(report, web)["serviceAccounts"], "as this section says"
+        idle = function.timer()
+        assert [cluster["requests"] for cluster in idle["clusters"]] == [3, 3]
+
+
+def test_a_new_cluster_is_served_at_the_next_tick_and_one_not_up_is_skipped(
+    site: Site, there: world.World
+) -> None:
+    web = site.namespace("web", site.beijing)
+    hangzhou, beijing = there.clusters
+    with staged(site, scenario(FOUND), replace(there, clusters=(hangzhou,))) as function:
+        assert list(by_name(function.timer())) == ["prod-hangzhou"]
+        grow(function, replace(beijing, state="initial"))
+        report = function.timer()
+        assert report["ok"]
+        assert by_name(report)["prod-beijing"]["skipped"] == "its state is initial"
+        grow(function, beijing)
+        assert results(function.timer()) == {web: "created"}
+
+
+def grow(function: Stage, cluster: world.AckCluster) -> None:
+    """Let the cloud have this cluster from now on, beside the first one."""
+    there = function.cloud.world
+    object.__setattr__(
+        function.cloud, "world", replace(there, clusters=(there.clusters[0], cluster))
+    )
+
+
+def test_what_is_configured_too_is_served_once_and_as_configured(
+    site: Site, there: world.World
+) -> None:
+    shop = site.namespace("shop")
+    document = scenario(FOUND) | {
+        "clusters": [{**scenario("cluster-ack")["clusters"][0], "name": "mine"}]
+    }
+    with staged(site, document, there) as function:
+        report = function.timer()
+        assert set(by_name(report)) == {"mine", "prod-beijing"}
+        assert results(report) == {shop: "created"}
+
+
+def test_two_clusters_of_one_name_go_by_their_ids_too(site: Site, there: world.World) -> None:
+    namesake = replace(there.clusters[1], name="prod-hangzhou")
+    document = scenario(FOUND)
+    with staged(site, document, replace(there, clusters=(there.clusters[0], namesake))) as function:
+        names = set(by_name(function.timer()))
+        assert names == {f"prod-hangzhou@{one.id}" for one in (there.clusters[0], namesake)}
+        assert set(by_name(function.invoke(clusters=["*@c1d*1"]))) == {
+            f"prod-hangzhou@{there.clusters[0].id}"
+        }
+
+
+def test_a_list_that_is_denied_fails_by_itself_and_the_rest_is_served(site: Site) -> None:
+    shop = site.namespace("shop")
+    only_home = with_discovery(the_company(site), HOME)
+    with staged(site, scenario(FOUND), only_home) as function:
+        report = function.invoke()
+        assert results(report) == {shop: "created"}
+        assert report["failing"] == ["discover[1] cn-beijing"]
+        failure = by_name(report)["discover[1] cn-beijing"]["failure"]
+        assert failure["meaning"] == "denied"
+        assert "allow cs:DescribeClustersV1 and cs:ListClusters" in failure["message"]
+        with pytest.raises(function.handler.RunFailed, match=r"discover\[1\] cn-beijing"):
+            function.timer()
+
+
+@pytest.mark.parametrize(
+    ("patterns", "served"),
+    [(["prod-b*"], ["prod-beijing"]), (["prod-hangzhou"], ["prod-hangzhou"])],
+)
+def test_an_event_may_name_clusters_that_are_found(
+    site: Site, there: world.World, patterns: list[str], served: list[str]
+) -> None:
+    with staged(site, scenario(FOUND), there) as function:
+        assert list(by_name(function.invoke(clusters=patterns))) == served
+
+
+def test_an_event_about_no_cluster_at_all_is_refused_with_nothing_done(
+    site: Site, there: world.World
+) -> None:
+    shop = site.namespace("shop")
+    with staged(site, scenario(FOUND), there) as function:
+        with pytest.raises(Exception, match='"prdo-\\*" matches none') as refused:
+            function.invoke(clusters=["prod-*", "prdo-*"])
+        assert type(refused.value).__name__ == "InvalidEvent"
+        assert function.cloud.calls("DescribeClusterUserKubeconfig") == []
+    assert passwords(site.hangzhou, shop) == {}
+
+
+def test_where_a_list_is_missing_no_pattern_can_be_called_unknown(site: Site) -> None:
+    with staged(site, scenario(FOUND), with_discovery(the_company(site), HOME)) as function:
+        report = function.invoke(clusters=["elsewhere"])
+    assert report["failing"] == ["discover[1] cn-beijing"]
+
+
+@pytest.mark.parametrize("action", ["cs:DescribeClustersV1", "cs:ListClusters"])
+def test_without_a_right_a_run_fails_and_names_it(broken: BrokenSite, action: str) -> None:
+    there = with_discovery(the_company(broken), HOME, BEIJING)
+    with staged(broken, scenario(FOUND), without_action(there, action)) as function:
+        report = function.invoke()
+    assert report["failing"] == ["discover[0] cn-hangzhou", "discover[1] cn-beijing"]
+    for outcome in report["clusters"]:
+        assert outcome["failure"]["meaning"] == "denied"
+        assert action in outcome["failure"]["message"]

@@ -1,0 +1,85 @@
+"""docs/scenarios.md: several pull secrets, and namespaces that ask for a registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from localkube import KubeCluster
+from scenarios import SCENARIOS, scenario
+from sites import MAIN_HOSTS, PARTNER_HOSTS, Site, passwords, references
+
+NAMES = ("acr-pull", "main-pull", "partner-pull")
+ASKED = "k8s.aliyun.com/acr-instance-ids"
+SEVERAL = "pull-secrets-several"
+ASKING = "pull-secrets-on-request"
+
+
+@pytest.fixture
+def cluster(site: Site) -> Iterator[KubeCluster]:
+    """One with the namespaces that the scenarios speak of, and none of their secrets after."""
+    found = site.hangzhou
+    found.apply_rbac(secret_names=NAMES)
+    for namespace in ("shop", "web", "lab", "sandbox"):
+        found.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+        for account in ("default", "builder"):
+            path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+            found.request("POST", path, {"metadata": {"name": account}})
+            body: dict[str, object] = {"imagePullSecrets": []}
+            merge = "application/merge-patch+json"
+            found.expect("PATCH", f"{path}/{account}", body, content_type=merge)
+        annotate(found, namespace, None)
+    yield found
+    for namespace in ("shop", "web", "lab"):
+        annotate(found, namespace, None)
+        for name in NAMES:
+            found.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    found.apply_rbac()
+
+
+def annotate(cluster: KubeCluster, namespace: str, asked: str | None) -> None:
+    cluster.expect(
+        "PATCH",
+        f"/api/v1/namespaces/{namespace}",
+        {"metadata": {"annotations": {ASKED: asked}}},
+        content_type="application/merge-patch+json",
+    )
+
+
+def test_several_pull_secrets(site: Site, cluster: KubeCluster) -> None:
+    with site.function(yaml.safe_dump(scenario(SEVERAL))) as function:
+        report = function.timer()
+    assert report["ok"]
+    assert sorted(passwords(cluster, "shop", "main-pull")) == MAIN_HOSTS
+    assert sorted(passwords(cluster, "shop", "partner-pull")) == PARTNER_HOSTS
+    assert sorted(passwords(cluster, "web", "main-pull")) == MAIN_HOSTS
+    assert passwords(cluster, "web", "partner-pull") == {}
+    assert references(cluster, "shop") == ["main-pull"]
+    assert references(cluster, "shop", "builder") == ["main-pull", "partner-pull"]
+    assert references(cluster, "web", "builder") == ["main-pull"]
+
+
+def test_a_pull_secret_is_taken_out_as_the_text_says(site: Site, cluster: KubeCluster) -> None:
+    with site.function(yaml.safe_dump(scenario(SEVERAL))) as function:
+        function.timer()
+    emptied = scenario(SEVERAL)
+    emptied["clusters"][0]["pullSecrets"][1]["watchNamespace"] = "none-any-more"
+    with site.function(yaml.safe_dump(emptied)) as function:
+        function.invoke(force=True)
+    assert passwords(cluster, "shop", "partner-pull") == {}
+    assert references(cluster, "shop", "builder") == ["main-pull"]
+
+
+def test_namespaces_that_ask(site: Site, cluster: KubeCluster) -> None:
+    (asked,) = re.findall(rf"kubectl annotate namespace lab {ASKED}=(.*)", SCENARIOS)
+    for name in ("lab", "sandbox"):
+        annotate(cluster, name, asked)
+    with site.function(yaml.safe_dump(scenario(ASKING))) as function:
+        report = function.timer()
+    assert report["ok"]
+    assert sorted(passwords(cluster, "shop")) == MAIN_HOSTS
+    assert sorted(passwords(cluster, "lab")) == PARTNER_HOSTS
+    assert passwords(cluster, "sandbox") == {}

@@ -1,0 +1,110 @@
+"""Registry tokens that begin with the cluster's own identity, as docs/scenarios.md shows it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from demo.company import HOME, PREFIX
+from localcloud.cloud import Cloud
+from localcloud.ram_files import load_policy
+from localcloud.world import OidcProvider, Role
+from oidc_issuers import Issuer, jwks_of
+from registry_scenarios import (
+    PARTNER_ROLE,
+    function_in,
+    message,
+    partner_role,
+    trusting,
+    world_of,
+)
+from sites import PARTNER_HOSTS, Site, only
+
+RRSA_ROLE = f"acs:ram::{HOME}:role/{PREFIX}rrsa"
+RRSA_PROVIDER = f"acs:ram::{HOME}:oidc-provider/ack-rrsa-c1d00000000000000000000000000001"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+HELPERS_ACCOUNT = ("kube-system", "aliyun-acr-credential-helper")
+
+
+@pytest.fixture
+def rrsa(site: Site) -> Iterator[Cloud]:
+    """A cloud that knows the Hangzhou cluster's identities, with the helper's account there."""
+    site.hangzhou.expect(
+        "PATCH",
+        "/api/v1/namespaces/{}/serviceaccounts/{}".format(*HELPERS_ACCOUNT),
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": HELPERS_ACCOUNT[1]}},
+        query={"fieldManager": "test"},
+        content_type="application/apply-patch+yaml",
+    )
+    provider = OidcProvider(RRSA_PROVIDER, ISSUER, ("sts.aliyuncs.com",), jwks_of(site.hangzhou))
+    trust = load_policy(
+        "rrsa-role.trust",
+        oidc_provider_arn=RRSA_PROVIDER,
+        oidc_issuer=ISSUER,
+        namespace=HELPERS_ACCOUNT[0],
+        service_account=HELPERS_ACCOUNT[1],
+    )
+    policy = load_policy("rrsa-role.policy", registry_role_arn=PARTNER_ROLE)
+    role = Role(HOME, f"{PREFIX}rrsa", trust, (policy,))
+    world = world_of(site, role, partner_role(trusting(RRSA_ROLE)), oidc_providers=(provider,))
+    yield Cloud(world)
+    for kind in ("rolebindings", "roles"):
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/{kind}"
+        site.hangzhou.request("DELETE", f"{path}/acr-refresher-rrsa")
+
+
+def test_rrsa(site: Site, rrsa: Cloud) -> None:
+    namespace = site.namespace("shop")
+    site.hangzhou.grant_rrsa()
+    with function_in(rrsa, site, "registry-rrsa") as function:
+        outcome = only(function.invoke(), namespace)
+    assert (outcome["result"], outcome["registryHosts"]) == ("created", PARTNER_HOSTS)
+    (first,) = rrsa.calls("AssumeRoleWithOIDC")
+    assert first.caller_arn == ""
+    (last,) = (call for call in rrsa.calls("AssumeRole") if PARTNER_ROLE in str(call.parameters))
+    assert f"assumed-role/{PREFIX}rrsa/" in last.caller_arn
+
+
+def test_without_the_right_to_ask_for_its_token_the_rule_is_told(site: Site, rrsa: Cloud) -> None:
+    namespace = site.namespace("shop")
+    with function_in(rrsa, site, "registry-rrsa") as function:
+        told = message(function.invoke(), namespace)
+    assert (
+        '{apiGroups: [""], resources: ["serviceaccounts/token"],'
+        f' resourceNames: ["{HELPERS_ACCOUNT[1]}"], verbs: ["create"]}}'
+    ) in told
+
+
+def test_a_provider_that_does_not_know_the_cluster_is_told(site: Site, rrsa: Cloud) -> None:
+    """As where the cluster was made anew: its issuer's keys are other ones."""
+    namespace = site.namespace("shop")
+    site.hangzhou.grant_rrsa()
+    provider = dataclasses.replace(rrsa.world.oidc_providers[0], jwks=Issuer(ISSUER).jwks)
+    stale = Cloud(dataclasses.replace(rrsa.world, oidc_providers=(provider,)))
+    with function_in(stale, site, "registry-rrsa") as function:
+        told = message(function.invoke(), namespace)
+    assert (
+        f"sts:AssumeRoleWithOIDC for role {RRSA_ROLE}: the cluster's token was not accepted" in told
+    )
+    assert "check rrsaOIDCProviderRoleARN" in told
+
+
+def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cloud) -> None:
+    namespace = site.namespace("shop")
+    site.hangzhou.grant_rrsa()
+    role = rrsa.world.find_role(RRSA_ROLE)
+    assert role
+    statement = {**role.trust_policy["Statement"][0]}
+    statement["Condition"] = {"StringEquals": {"oidc:sub": "system:serviceaccount:a:b"}}
+    trust = {**role.trust_policy, "Statement": [statement]}
+    changed = world_of(
+        site,
+        dataclasses.replace(role, trust_policy=trust),
+        oidc_providers=rrsa.world.oidc_providers,
+    )
+    with function_in(Cloud(changed), site, "registry-rrsa") as function:
+        told = message(function.invoke(), namespace)
+    subject = "system:serviceaccount:{}:{}".format(*HELPERS_ACCOUNT)
+    assert f"its trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in told

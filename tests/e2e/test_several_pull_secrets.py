@@ -1,0 +1,131 @@
+"""Several pull secrets in one cluster, each with its own registries, places and accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from localkube import KubeCluster
+from localkube.double import Fault
+from sites import (
+    CLUSTERS,
+    MAIN_HOSTS,
+    OUR_BINDING,
+    PARTNER_HOSTS,
+    BrokenSite,
+    Site,
+    config_of,
+    passwords,
+    references,
+)
+
+OURS, THEIRS = "main-pull", "partner-pull"
+
+
+@pytest.fixture
+def both(site: Site) -> Iterator[Site]:
+    """The function may write Secrets of both names, and of no other."""
+    with writing_both(site.hangzhou):
+        yield site
+
+
+@contextmanager
+def writing_both(cluster: KubeCluster) -> Iterator[None]:
+    """The clusters are shared: rights and Secrets are as they were, after."""
+    cluster.apply_rbac(secret_names=[OURS, THEIRS])
+    yield
+    for secret in cluster.list_items("secrets"):
+        namespace, name = secret["metadata"]["namespace"], secret["metadata"]["name"]
+        if name in {OURS, THEIRS}:
+            cluster.expect("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    cluster.apply_rbac()
+
+
+def config(site: Site, theirs: str = "shop") -> str:
+    pull_secrets = [
+        {"secretName": OURS, "registries": ["main"], "serviceAccount": "*"},
+        {
+            "secretName": THEIRS,
+            "registries": ["partner"],
+            "watchNamespace": f"{site.prefix}-{theirs}",
+        },
+    ]
+    cluster = {**CLUSTERS[0], "pullSecrets": pull_secrets}
+    return config_of({"watchNamespace": f"{site.prefix}-*"}, clusters=[cluster])
+
+
+def held(cluster: KubeCluster, namespace: str) -> dict[str, list[str]]:
+    names = {name: sorted(passwords(cluster, namespace, name)) for name in (OURS, THEIRS)}
+    return {name: hosts for name, hosts in names.items() if hosts}
+
+
+def test_each_has_its_registries_its_namespaces_and_its_accounts(both: Site) -> None:
+    shop = both.namespace("shop", default=("docker-hub",), builder=())
+    web = both.namespace("web")
+    with both.function(config(both)) as function:
+        report = function.timer()
+    assert report["ok"]
+    assert held(both.hangzhou, shop) == {OURS: MAIN_HOSTS, THEIRS: PARTNER_HOSTS}
+    assert held(both.hangzhou, web) == {OURS: MAIN_HOSTS}
+    assert references(both.hangzhou, shop) == ["docker-hub", OURS, THEIRS]
+    assert references(both.hangzhou, shop, "builder") == [OURS]
+    told = [(one["namespace"], one["secret"]) for one in report["clusters"][0]["secrets"]]
+    assert sorted(told) == [(shop, OURS), (shop, THEIRS), (web, OURS)]
+
+
+def test_they_bind_one_account_without_a_conflict(both: Site) -> None:
+    """Lists, and for each pull secret a write and a binding: nothing read anew."""
+    for name in ("shop", "web"):
+        both.namespace(name)
+    with both.function(config(both, theirs="*")) as function:
+        first = function.timer()["clusters"][0]
+        idle = function.timer()["clusters"][0]
+    assert first["requests"] == 4 + 2 * 2 * 2
+    assert idle["requests"] == 4  # namespaces, service accounts, and Secrets by each name
+
+
+def test_one_moves_out_and_another_stays(both: Site) -> None:
+    shop, *kept = (both.namespace(name) for name in ("shop", "k1", "k2", "k3"))
+    with both.function(config(both, theirs="*")) as function:
+        function.timer()
+    with both.function(config(both, theirs="k*")) as function:
+        report = function.timer()
+    results = {
+        (one["namespace"], one["secret"]): one["result"] for one in report["clusters"][0]["secrets"]
+    }
+    assert results[shop, THEIRS] == "removed"
+    assert results[shop, OURS] == "unchanged"
+    assert references(both.hangzhou, shop) == [OURS]
+    assert all(references(both.hangzhou, name) == [OURS, THEIRS] for name in kept)
+
+
+def test_a_request_for_one_registry_reads_and_rotates_its_pull_secret_alone(both: Site) -> None:
+    shop = both.namespace("shop")
+    with both.function(config(both)) as function:
+        function.timer()
+        before = passwords(both.hangzhou, shop, OURS)
+        cluster = function.invoke(registries=["partner"], force=True)["clusters"][0]
+    assert [one["secret"] for one in cluster["secrets"]] == [THEIRS]
+    assert cluster["requests"] == 3 + 1
+    assert passwords(both.hangzhou, shop, OURS) == before
+
+
+def test_what_somebody_binds_between_the_two_stays(broken: BrokenSite) -> None:
+    """The second is bound to the account as the first left it: found stale, it is read anew."""
+    shop = broken.namespace("shop")
+    account = f"/api/v1/namespaces/{shop}/serviceaccounts/default"
+
+    def bind_theirs() -> None:
+        both_so_far = [{"name": OURS}, {"name": "theirs"}]
+        merge = "application/merge-patch+json"
+        broken.hangzhou.expect(
+            "PATCH", account, {"imagePullSecrets": both_so_far}, content_type=merge
+        )
+
+    broken.hangzhou.faults.add(Fault("PATCH", OUR_BINDING))
+    broken.hangzhou.faults.add(Fault("PATCH", OUR_BINDING, meanwhile=bind_theirs))
+    with writing_both(broken.hangzhou), broken.function(config(broken)) as function:
+        assert function.timer()["ok"]
+    assert references(broken.hangzhou, shop) == [OURS, "theirs", THEIRS]

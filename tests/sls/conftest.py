@@ -1,0 +1,94 @@
+"""What real runs wrote: the records in the local cloud's SLS, and the function's lines."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import stamina
+
+from demo.company import LOG_PROJECT
+from localcloud.faults import ApiError, throttled
+from localkube.double import DoubleCluster
+from sites import Site, clear_secrets, config_of, later
+from sls.logstore import Logstore, definition
+
+DENIED = ApiError(403, "StatusForbidden", "forbidden")
+
+
+@dataclass(frozen=True)
+class Written:
+    """The records of a few runs as they arrived, and the lines of the function."""
+
+    outcomes: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+
+    def logstore(self, name: str) -> Logstore:
+        """With this name, and what these runs wrote to it."""
+        records = {"outcomes": self.outcomes, "function": [_as_stored(one) for one in self.lines]}
+        now = datetime.now(timezone.utc) + timedelta(minutes=10)
+        return Logstore(definition(f"index.{name}"), records[name], now)
+
+
+@pytest.fixture(scope="session")
+def written(double_clusters: list[DoubleCluster]) -> Written:
+    """A timer's run without one cluster, one by hand in which much fails, and one unrecorded."""
+    for cluster in double_clusters:
+        cluster.apply_rbac()
+        clear_secrets(cluster)
+    site = Site(double_clusters[0], double_clusters[1], "sls")
+    for name in ("shop", "stock"):
+        site.namespace(name)
+    site.namespace("web", site.beijing)
+    with recording() as stdout, site.function(config()) as function:
+        function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
+        with suppress(function.handler.RunFailed):
+            function.timer()
+        put_foreign_secret(site, site.namespace("taken"))
+        function.cloud.faults.inject(
+            "GetAuthorizationToken", throttled(), times=None, host="cn-beijing"
+        )
+        with later(10):
+            function.invoke(force=True, reason="a drill")
+        function.cloud.faults.inject("PutLogs", DENIED)
+        function.invoke(namespaces=["sls-shop"])
+        outcomes = function.cloud.logs.records(LOG_PROJECT.name, "outcomes")
+    lines = [json.loads(line) for line in stdout.getvalue().splitlines()]
+    for cluster in double_clusters:
+        clear_secrets(cluster)
+    return Written([dict(record) for record in outcomes], lines)
+
+
+def config() -> str:
+    """Outcomes are written; one service account never appears."""
+    defaults = {"watchNamespace": "sls-*", "serviceAccount": "default,runner"}
+    return config_of(defaults) + f"sls: {{project: {LOG_PROJECT.name}}}\n"
+
+
+def put_foreign_secret(site: Site, namespace: str) -> None:
+    site.hangzhou.expect(
+        "POST",
+        f"/api/v1/namespaces/{namespace}/secrets",
+        {"metadata": {"name": "acr-pull"}, "type": "Opaque"},
+    )
+
+
+@contextmanager
+def recording() -> Iterator[io.StringIO]:
+    """What the function prints; it does not wait between attempts."""
+    stdout = io.StringIO()
+    with redirect_stdout(stdout), stamina.set_testing(True, attempts=4, cap=True):
+        yield stdout
+
+
+def _as_stored(line: dict[str, Any]) -> dict[str, Any]:
+    """A line as Function Compute stores it: the JSON index makes its keys fields."""
+    time = datetime.fromisoformat(line["ts"].replace("Z", "+00:00"))
+    fields = {f"message.{name}": value for name, value in line.items()}
+    return {"__time__": int(time.timestamp()), "functionName": "acr-refresher", **fields}

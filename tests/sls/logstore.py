@@ -1,0 +1,93 @@
+"""Records as a logstore holds them, and enough of SLS's query language to ask infra/sls's queries.
+
+`SEARCH | SQL`: the SQL is DuckDB's, which is as strict as SLS about columns, types and grouping;
+the few functions that it lacks are defined here. Only what the index names can be asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+FOLDER = Path(__file__).resolve().parents[2] / "infra" / "sls"
+TYPES = {"text": "VARCHAR", "long": "BIGINT"}
+FUNCTIONS = """
+CREATE MACRO from_unixtime(seconds) AS make_timestamp(CAST(seconds AS BIGINT) * 1000000);
+CREATE MACRO to_unixtime(moment) AS epoch(moment);
+CREATE MACRO date_format(moment, format) AS strftime(moment, replace(format, '%i', '%M'));
+CREATE MACRO approx_percentile(value, share) AS approx_quantile(value, share);
+"""
+_TERM = re.compile(r"([a-z_.]+): ([a-z_.-]+)")
+
+Row = dict[str, Any]
+
+
+def definition(name: str) -> dict[str, Any]:
+    """One of the JSON files of infra/sls, such as `index.outcomes`."""
+    read: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return read
+
+
+def definitions(kind: str) -> dict[str, dict[str, Any]]:
+    """All of a kind, by name: `expiry` is in `alert.expiry.json`."""
+    names = sorted(path.stem for path in FOLDER.glob(f"{kind}.*.json"))
+    return {name.removeprefix(f"{kind}."): definition(name) for name in names}
+
+
+def columns(index: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of an index with their SQL types, `message.event` for a key in JSON."""
+    found: dict[str, str] = {}
+    for name, key in index["keys"].items():
+        if key["type"] == "json":
+            found |= {f"{name}.{k}": TYPES[each["type"]] for k, each in key["json_keys"].items()}
+        else:
+            found[name] = TYPES[key["type"]]
+    return found
+
+
+class Logstore:
+    """One logstore at a moment."""
+
+    def __init__(
+        self, index: Mapping[str, Any], records: Iterable[Mapping[str, Any]], now: datetime
+    ) -> None:
+        self._now = int(now.timestamp())
+        self._sql = duckdb.connect()
+        self._sql.execute(FUNCTIONS)
+        self._sql.execute(f"CREATE MACRO now() AS from_unixtime({self._now})")
+        fields = {"__time__": "BIGINT", **columns(index)}
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in fields.items())
+        self._sql.execute(f"CREATE TABLE records ({declared})")
+        rows = [[record.get(name) for name in fields] for record in records]
+        row = f"({', '.join('?' * len(fields))})"
+        if rows:
+            values = ", ".join([row] * len(rows))
+            flat = [value for each in rows for value in each]
+            self._sql.execute(f"INSERT INTO records VALUES {values}", flat)  # noqa: S608 - ours
+
+    def ask(self, query: str, start: str = "-86400s") -> list[Row]:
+        """The rows that a query gives. Raises duckdb.Error where it makes no sense."""
+        search, _, statement = query.partition(" | ")
+        since = self._now - int(start.strip("-s"))
+        self._sql.execute(
+            f"CREATE OR REPLACE VIEW log AS SELECT * FROM records"  # noqa: S608 - ours
+            f" WHERE __time__ BETWEEN {since} AND {self._now} AND {_condition(search)}"
+        )
+        asked = self._sql.execute(statement)
+        names = [column[0] for column in asked.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
+
+
+def _condition(search: str) -> str:
+    if search == "*":
+        return "true"
+    terms = [_TERM.fullmatch(term) for term in search.split(" and ")]
+    if None in terms:
+        raise ValueError(f"the search {search!r} is not understood")
+    return " AND ".join(f"\"{term[1]}\" = '{term[2]}'" for term in terms if term)

@@ -1,0 +1,128 @@
+"""Which of the clusters found are served, and under which names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from acr_refresher.core.discovery import (
+    SERVING_STATES,
+    Discovered,
+    Discovery,
+    Finding,
+    FoundCluster,
+    added,
+)
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
+from factories import HOUR, wanted
+
+CHAIN = (Role("acs:ram::3:role/find"),)
+FOUND: dict[str, Any] = {
+    "cluster_id": "c1",
+    "name": "prod-a",
+    "region_id": "cn-hangzhou",
+    "type": "ManagedKubernetes",
+    "profile": "Default",
+    "state": "running",
+    "tags": {"team": "shop", "tier": "1"},
+}
+
+
+def found(**fields: Any) -> FoundCluster:
+    return FoundCluster(**{**FOUND, **fields})
+
+
+def discovery(name: str = "discover[0]", **fields: Any) -> Discovery:
+    access = AckAccess("", "", CHAIN, private=True, validity=2 * HOUR)
+    return Discovery(name, ("cn-hangzhou",), access, (wanted(),), **fields)
+
+
+def configured(name: str, cluster_id: str | None = None) -> Cluster:
+    access = AckAccess(cluster_id, "cn-hangzhou") if cluster_id else KubeconfigAccess("k.yaml")
+    return Cluster(name, access, (wanted(),))
+
+
+def names(discovered: Discovered) -> list[str]:
+    return [cluster.name for cluster in discovered.clusters]
+
+
+@pytest.mark.parametrize(
+    ("filters", "selected"),
+    [
+        pytest.param({}, True, id="nothing asked"),
+        pytest.param({"names": ("test-*", "prod-*")}, True, id="a name"),
+        pytest.param({"names": ("test-*",)}, False, id="no name"),
+        pytest.param({"types": ("ManagedKubernetes",)}, True, id="a type"),
+        pytest.param({"types": ("ExternalKubernetes",)}, False, id="no type"),
+        pytest.param({"profiles": ("Edge", "Default")}, True, id="a profile"),
+        pytest.param({"profiles": ("Edge",)}, False, id="no profile"),
+        pytest.param({"tags": (("team", "shop"), ("tier", "1"))}, True, id="all tags"),
+        pytest.param({"tags": (("team", "shop"), ("tier", "2"))}, False, id="one tag of another"),
+        pytest.param({"tags": (("owner", "shop"),)}, False, id="a tag it has not"),
+        pytest.param({"names": ("prod-*",), "profiles": ("Edge",)}, False, id="all must hold"),
+    ],
+)
+def test_filters(filters: dict[str, Any], selected: bool) -> None:
+    section = discovery(**filters)
+    assert section.selects(found()) is selected
+    assert bool(added((), [Finding(section, found())]).clusters) is selected
+
+
+def test_a_found_cluster_is_served_as_its_section_says() -> None:
+    (cluster,) = added((), [Finding(discovery(ca_pem="PEM"), found())]).clusters
+    access = AckAccess("c1", "cn-hangzhou", CHAIN, private=True, validity=2 * HOUR)
+    assert cluster == Cluster("prod-a", access, (wanted(),), ca_pem="PEM")
+
+
+@pytest.mark.parametrize(
+    ("known", "findings", "expected"),
+    [
+        pytest.param((), [found()], ["prod-a"], id="its own name"),
+        pytest.param(
+            (),
+            [found(), found(cluster_id="c2")],
+            ["prod-a@c1", "prod-a@c2"],
+            id="two of one name, as in two accounts",
+        ),
+        pytest.param(
+            (configured("prod-a"),), [found()], ["prod-a@c1"], id="one that is configured has it"
+        ),
+        pytest.param((configured("mine", "c1"),), [found()], [], id="configured already"),
+        pytest.param((), [found(), found()], ["prod-a"], id="found twice"),
+        pytest.param(
+            (),
+            [found(), found(cluster_id="c2", state="deleting")],
+            ["prod-a@c1"],
+            id="the other one is not even up: names do not depend on states",
+        ),
+    ],
+)
+def test_names(
+    known: tuple[Cluster, ...], findings: list[FoundCluster], expected: list[str]
+) -> None:
+    assert names(added(known, [Finding(discovery(), each) for each in findings])) == expected
+
+
+def test_of_two_sections_the_first_that_selects_a_cluster_serves_it() -> None:
+    sections = [
+        discovery("discover[0]", names=("test-*",)),
+        discovery("discover[1]", ca_pem="one"),
+        discovery("discover[2]", ca_pem="two"),
+    ]
+    (cluster,) = added((), [Finding(section, found()) for section in sections]).clusters
+    assert cluster.ca_pem == "one"
+
+
+@pytest.mark.parametrize("state", sorted(SERVING_STATES))
+def test_a_cluster_that_is_being_changed_is_served(state: str) -> None:
+    assert names(added((), [Finding(discovery(), found(state=state))])) == ["prod-a"]
+
+
+@pytest.mark.parametrize(
+    "state", ["initial", "failed", "waiting", "disconnected", "deleting", "delete_failed", ""]
+)
+def test_a_cluster_that_is_not_up_is_skipped_and_says_why(state: str) -> None:
+    discovered = added((), [Finding(discovery(), found(state=state))])
+    assert discovered.clusters == ()
+    assert discovered.skipped == {"prod-a": f"its state is {state or 'unknown'}"}

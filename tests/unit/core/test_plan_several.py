@@ -1,0 +1,183 @@
+"""Several pull secrets in one cluster, and namespaces that ask for registries themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from acr_refresher.core.action import Action, ClearNamespace, LeaveNamespace, ServeNamespace
+from acr_refresher.core.model import Cluster, ClusterState, KubeconfigAccess, PullSecret
+from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.plan import plan, secrets_in_scope
+from factories import (
+    MAIN,
+    NOW,
+    PARTNER,
+    account,
+    credential,
+    namespace,
+    request,
+    secret,
+    state,
+    wanted,
+)
+
+OURS = wanted(MAIN, name="main-pull", namespaces=("*",))
+THEIRS = wanted(PARTNER, name="partner-pull", namespaces=("shop",))
+ASKING = wanted(MAIN, namespaces=("shop",), on_request=(PARTNER,))
+HELPERS = "acr-credential-secret-aggregation"
+
+
+def planned(
+    found: ClusterState, *secrets: PullSecret, **asked: object
+) -> dict[str, tuple[Action, ...]]:
+    groups = plan(secrets, found, request(**asked), NOW)
+    return {group[0].namespace: group for group in groups}
+
+
+def minted(action: Action) -> list[str]:
+    assert isinstance(action, ServeNamespace)
+    assert action.apply
+    return [registry.name for registry in action.apply.mint]
+
+
+# ---- several pull secrets ------------------------------------------------------------------------
+
+
+def test_each_pull_secret_goes_where_it_is_wanted() -> None:
+    groups = planned(state(namespaces=["shop", "web"]), OURS, THEIRS)
+    assert [(one.secret, minted(one)) for one in groups["shop"]] == [
+        ("main-pull", ["main"]),
+        ("partner-pull", ["partner"]),
+    ]
+    assert [(one.secret, minted(one)) for one in groups["web"]] == [("main-pull", ["main"])]
+
+
+def test_each_is_judged_by_the_secret_of_its_own_name() -> None:
+    fresh = secret(credential(MAIN), namespace="shop", name="main-pull")
+    strangers = secret(namespace="shop", name="partner-pull", managed=False)
+    bound = account("default", "main-pull", namespace="shop")
+    first, second = planned(
+        state(fresh, strangers, namespaces=["shop"], accounts=[bound]), OURS, THEIRS
+    )["shop"]
+    assert isinstance(first, ServeNamespace)
+    assert (first.apply, first.bind) == (None, ())
+    assert isinstance(second, LeaveNamespace)
+    assert (second.result, second.reason) == (Result.CONFLICT, Reason.FOREIGN_SECRET)
+
+
+def test_the_removal_guard_counts_each_pull_secret_for_itself() -> None:
+    kept = [secret(namespace=f"n{i}", name="main-pull") for i in range(10)]
+    old = secret(credential(PARTNER), namespace="n0", name="partner-pull")
+    names = [one.namespace for one in kept]
+    groups = planned(state(*kept, old, namespaces=names), OURS, THEIRS)
+    assert groups["n0"][1] == LeaveNamespace(
+        "n0", "partner-pull", Result.FAILED, Reason.REMOVAL_GUARD
+    )
+    assert isinstance(groups["n0"][0], ServeNamespace)
+
+
+def test_a_request_for_some_registries_leaves_the_other_pull_secrets_alone() -> None:
+    found = state(namespaces=["shop"])
+    groups = planned(found, OURS, THEIRS, registries=("part*",))
+    assert [one.secret for one in groups["shop"]] == ["partner-pull"]
+
+
+@pytest.mark.parametrize(
+    ("registries", "names"),
+    [
+        ((), ("main-pull", "partner-pull", "acr-pull")),
+        (("main",), ("main-pull", "acr-pull")),
+        (("partner",), ("partner-pull", "acr-pull")),
+        (("other",), ()),
+    ],
+)
+def test_only_pull_secrets_that_a_request_is_about_are_listed(
+    registries: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    cluster = Cluster("idc", KubeconfigAccess("idc"), (OURS, THEIRS, ASKING))
+    assert secrets_in_scope(cluster, request(registries=registries)) == names
+
+
+# ---- registries on request -----------------------------------------------------------------------
+
+
+def test_a_selected_namespace_gets_what_it_asks_for_besides() -> None:
+    (action,) = planned(state(namespaces=[namespace("shop", "cri-partner")]), ASKING)["shop"]
+    assert minted(action) == ["main", "partner"]
+    assert action.warnings == ()
+
+
+def test_another_namespace_gets_only_what_it_asks_for() -> None:
+    (action,) = planned(state(namespaces=[namespace("lab", "cri-partner")]), ASKING)["lab"]
+    assert minted(action) == ["partner"]
+
+
+def test_what_it_has_anyway_is_not_given_twice() -> None:
+    want = wanted(MAIN, namespaces=("shop",), on_request=(MAIN,))
+    (action,) = planned(state(namespaces=[namespace("shop", "cri-main")]), want)["shop"]
+    assert minted(action) == ["main"]
+
+
+def test_it_goes_with_the_annotation() -> None:
+    held = secret(credential(MAIN), credential(PARTNER), namespace="shop")
+    (action,) = planned(state(held, namespaces=["shop"]), ASKING)["shop"]
+    assert isinstance(action, ServeNamespace)
+    assert action.apply
+    assert action.apply.reason is Reason.REGISTRY_REMOVED
+    lab = secret(credential(PARTNER), namespace="lab")
+    (action,) = planned(state(lab, namespaces=["lab"]), ASKING, force=True)["lab"]
+    assert isinstance(action, ClearNamespace)
+
+
+def test_what_is_not_grantable_is_told_where_the_namespace_is_served() -> None:
+    (action,) = planned(state(namespaces=[namespace("shop", "cri-x")]), ASKING)["shop"]
+    assert minted(action) == ["main"]
+    assert ["cri-x" in warning for warning in action.warnings] == [True]
+
+
+def test_a_namespace_that_gets_nothing_is_left_with_the_reason() -> None:
+    (action,) = planned(state(namespaces=[namespace("lab", "cri-x")]), ASKING, ASKING)["lab"]
+    assert isinstance(action, LeaveNamespace)
+    assert (action.result, action.reason) == (Result.SKIPPED, Reason.NOT_GRANTABLE)
+    assert ["cri-x" in warning for warning in action.warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("lab", "want"),
+    [
+        pytest.param(namespace("lab", "cri-x"), OURS, id="nothing is grantable"),
+        pytest.param(namespace("lab", "cri-x", terminating=True), ASKING, id="it is ending"),
+        pytest.param(
+            namespace("lab", "cri-partner"),
+            wanted(MAIN, excluded=("lab",), on_request=(PARTNER,)),
+            id="it is left out by name",
+        ),
+        pytest.param(namespace("lab"), ASKING, id="it asks for nothing"),
+    ],
+)
+def test_otherwise_it_is_not_mentioned(lab: object, want: PullSecret) -> None:
+    selected = wanted(MAIN, namespaces=("shop",)) if want is OURS else want
+    assert planned(state(namespaces=[lab]), selected) == {}  # type: ignore[list-item]  # each is a namespace
+
+
+def test_what_one_pull_secret_grants_is_no_warning_at_another() -> None:
+    found = state(namespaces=[namespace("shop", "cri-partner")])
+    first, second = planned(found, OURS, ASKING)["shop"]
+    assert (first.warnings, minted(second)) == ((), ["main", "partner"])
+
+
+def test_a_request_for_some_registries_says_nothing_of_other_wishes() -> None:
+    found = state(namespaces=[namespace("lab", "cri-partner")])
+    assert planned(found, ASKING, registries=("main",)) == {}
+
+
+# ---- the second writer ---------------------------------------------------------------------------
+
+
+def test_a_namespace_with_the_helpers_binding_says_so_once() -> None:
+    accounts = [account("default", HELPERS, namespace="shop")]
+    groups = planned(state(namespaces=["shop", "web"], accounts=accounts), OURS, THEIRS)
+    first, second = groups["shop"]
+    assert "bound to default here too" in first.warnings[0]
+    assert second.warnings == ()
+    assert groups["web"][0].warnings == ()

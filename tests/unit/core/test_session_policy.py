@@ -1,0 +1,67 @@
+"""A registry's role session may do what its token needs, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from acr_refresher.core.model import Registry, Role, Rrsa
+from acr_refresher.core.session_policy import LONGEST, session_policy
+
+HOME = Role("acs:ram::1:role/first")
+LAST = Role("acs:ram::2:role/last")
+RRSA = Rrsa("acs:ram::3:role/rrsa", "acs:ram::3:oidc-provider/ack")
+REGISTRY = Registry("main", "cri-main", "cn-hangzhou", role_chain=(HOME, LAST))
+
+INSTANCE = "acs:cr:cn-hangzhou:2:instance/cri-main"
+REPOSITORIES = "acs:cr:cn-hangzhou:2:repository/cri-main/*"
+
+
+def allowed(registry: Registry) -> dict[str, list[str]]:
+    """Resource to actions."""
+    document = json.loads(session_policy(registry))
+    assert document["Version"] == "1"
+    assert {statement["Effect"] for statement in document["Statement"]} == {"Allow"}
+    return {statement["Resource"]: statement["Action"] for statement in document["Statement"]}
+
+
+def test_a_token_the_hosts_and_pulling_from_this_instance_alone() -> None:
+    assert allowed(REGISTRY) == {
+        INSTANCE: ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint"],
+        REPOSITORIES: ["cr:PullRepository"],
+    }
+
+
+def test_no_hosts_are_asked_for_where_the_domains_are_named() -> None:
+    policy = allowed(replace(REGISTRY, domains=("registry.example.com",)))
+    assert policy[INSTANCE] == ["cr:GetAuthorizationToken"]
+
+
+def test_personal_edition_has_no_resources_of_its_own() -> None:
+    assert allowed(replace(REGISTRY, instance_id="")) == {
+        "*": ["cr:GetAuthorizationToken", "cr:PullRepository"]
+    }
+
+
+def test_the_account_is_that_of_the_last_role() -> None:
+    rrsa_alone = replace(REGISTRY, role_chain=(), rrsa=RRSA)
+    assert "acs:cr:cn-hangzhou:3:instance/cri-main" in allowed(rrsa_alone)
+    assert INSTANCE in allowed(replace(REGISTRY, rrsa=RRSA))
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        pytest.param(replace(REGISTRY, role_chain=()), id="no role is assumed"),
+        pytest.param(replace(REGISTRY, narrowed=False), id="not wanted"),
+    ],
+)
+def test_none(registry: Registry) -> None:
+    assert session_policy(registry) == ""
+
+
+def test_one_longer_than_sts_takes_is_refused_with_what_to_do_instead() -> None:
+    with pytest.raises(ValueError, match=rf"STS takes {LONGEST}: set sessionPolicy: false"):
+        session_policy(replace(REGISTRY, instance_id="cri-" + "0" * 1000))

@@ -1,0 +1,136 @@
+"""Lists of clusters that fail by themselves, whatever the reason."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import cast
+
+import pytest
+import stamina
+
+from acr_refresher.core.discovery import Discovery, FoundCluster
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request
+from acr_refresher.discover import Discoverer, Registered
+from acr_refresher.events import InvalidEvent
+from acr_refresher.mint import Minter
+from acr_refresher.ports import (
+    CloudCredentials,
+    ContainerService,
+    Denied,
+    Throttled,
+)
+from factories import request, wanted
+
+SECTION = Discovery("discover[0]", ("cn-a", "cn-b"), AckAccess("", ""), (wanted(),))
+IDC = Cluster("idc", KubeconfigAccess("idc.yaml"), (wanted(),))
+
+
+class Sessions:
+    """Stands for the Minter, of which discovery needs role sessions alone."""
+
+    async def session(self, *_: object) -> None:
+        return None
+
+
+class Cloud(ContainerService):
+    """Has a cluster in every region but those with something else in store."""
+
+    def __init__(self, **in_store: BaseException | None) -> None:
+        self.in_store = {name.replace("_", "-"): what for name, what in in_store.items()}
+        self.asked: list[str] = []
+
+    async def kubeconfig(self, caller: CloudCredentials, access: AckAccess) -> None:  # type: ignore[override]  # never called
+        raise NotImplementedError
+
+    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
+        del caller
+        self.asked.append(region_id)
+        if region_id not in self.in_store:
+            name = f"shop-{region_id}"
+            return (FoundCluster(f"id-{region_id}", name, region_id, state="running"),)
+        if error := self.in_store[region_id]:
+            raise error
+        await asyncio.Event().wait()
+        raise NotImplementedError
+
+
+class Stopped(Cloud):
+    """All clusters have failed."""
+
+    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
+        return tuple(
+            replace(one, state="failed") for one in await super().clusters(caller, region_id)
+        )
+
+
+def registered(
+    cloud: Cloud, about: Request | None = None, patience: timedelta = timedelta(minutes=1)
+) -> Registered:
+    discoverer = Discoverer(cloud, cast("Minter", Sessions()), patience)
+    return asyncio.run(discoverer.register((IDC,), (SECTION,), about or request()))
+
+
+def names(found: Registered) -> list[str]:
+    return [cluster.name for cluster in found.clusters]
+
+
+def test_clusters_found_come_after_those_configured() -> None:
+    found = registered(Cloud())
+    assert names(found) == ["idc", "shop-cn-a", "shop-cn-b"]
+    assert found.outcomes == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning", "message"),
+    [
+        pytest.param(Denied("no right", service="cs"), "denied", "no right", id="denied"),
+        pytest.param(
+            KeyError("hunter2"), "bug", "unexpected KeyError at test_discover.py", id="bug"
+        ),
+        pytest.param(None, "unreachable", "no list of clusters in time", id="no answer"),
+    ],
+)
+def test_a_list_that_fails_is_told_and_the_others_are_used(
+    error: BaseException | None, meaning: str, message: str
+) -> None:
+    patience = timedelta(milliseconds=50) if error is None else timedelta(minutes=1)
+    found = registered(Cloud(cn_b=error), patience=patience)
+    assert names(found) == ["idc", "shop-cn-a"]
+    (outcome,) = found.outcomes
+    assert outcome.cluster == "discover[0] cn-b"
+    assert outcome.failure is not None
+    assert outcome.failure.meaning == meaning
+    assert message in outcome.failure.message
+    assert "hunter2" not in outcome.failure.message
+
+
+def test_a_list_is_asked_for_again_where_that_can_help() -> None:
+    cloud = Cloud(cn_b=Throttled("busy", service="cs"))
+    with stamina.set_testing(True, attempts=4):
+        registered(cloud)
+    assert (cloud.asked.count("cn-a"), cloud.asked.count("cn-b")) == (1, 4)
+
+
+def test_a_request_about_a_cluster_that_nobody_has_is_refused() -> None:
+    with pytest.raises(InvalidEvent, match=r'clusters\[1\]: "shop-cn-x" matches none'):
+        registered(Cloud(), request(clusters=("shop-*", "shop-cn-x")))
+
+
+def test_a_request_narrows_down_what_is_skipped_but_not_what_failed() -> None:
+    told = registered(Stopped(), request(clusters=("shop-cn-a", "idc")))
+    assert [(one.cluster, one.skipped) for one in told.outcomes] == [
+        ("shop-cn-a", "its state is failed")
+    ]
+    told = registered(Stopped(cn_b=Denied("no", service="cs")), request(clusters=("idc",)))
+    assert [one.cluster for one in told.outcomes] == ["discover[0] cn-b"]
+
+
+def test_a_cluster_that_is_skipped_has_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    registered(Stopped())
+    printed = capsys.readouterr().out
+    assert "cluster.skipped" in printed
+    assert "its state is failed" in printed
