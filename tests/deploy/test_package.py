@@ -44,6 +44,7 @@ def test_it_does_the_whole_job(
     site = Site(double_clusters[0], double_clusters[1], f"pkg{package.tag}")
     for cluster in double_clusters:
         cluster.apply_rbac()
+        clear_secrets(cluster)
     shop, web = site.namespace("shop"), site.namespace("web", site.beijing)
     config = tmp_path / "config.yaml"
     config.write_text(config_of({"watchNamespace": f"{site.prefix}-*"}), encoding="utf-8")
@@ -57,8 +58,6 @@ def test_it_does_the_whole_job(
         _, report = package.invoke(context, '{"action": "refresh"}', **variables)
     assert results(report) == {shop: "created", web: "created"}
     assert references(site.hangzhou, shop) == [SECRET]
-    for cluster in double_clusters:
-        clear_secrets(cluster)
 
 
 def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
