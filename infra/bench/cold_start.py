@@ -1,0 +1,37 @@
+"""A cold start: CPU from nothing to a handler that is ready, against importing its packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.child import CLIENT_CORE, Json, child
+from bench.figures import Figure, compared
+
+ROUNDS = 5
+LIMIT = 0.6
+
+
+def figures() -> Iterator[Figure]:
+    """New processes in turn."""
+    ready, imported = [], []
+    for _ in range(ROUNDS):
+        ready.append(_started("load"))
+        imported.append(_started("import_packages"))
+    yield compared(
+        "cold start: CPU to a ready handler",
+        "s",
+        [one["cpu_s"] for one in ready],
+        [one["cpu_s"] for one in imported],
+        limit=LIMIT,
+    )
+    yield compared(
+        "cold start: memory after",
+        "MB",
+        [one["peak_mb"] for one in ready],
+        [one["peak_mb"] for one in imported],
+    )
+
+
+def _started(question: str) -> Json:
+    with child("bench.instance", CLIENT_CORE) as instance:
+        return instance(question)

@@ -1,0 +1,199 @@
+"""One real kube-apiserver of 200 namespaces: against bare clients, and against kubectl."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.child import SERVER_CORE, Ask, Json, child
+from bench.figures import AT_LEAST, EXACTLY, Figure, compared
+from bench.fleet import (
+    FIRST,
+    ROTATION,
+    STRANGERS_SECRET,
+    Fleet,
+    cluster_names,
+    folder_for,
+    kubeconfig_path,
+    namespace_names,
+)
+from localkube import KubeCluster, control_plane
+from localkube.rbac import USER
+
+NAMESPACES = 200
+CONNECTIONS = 16
+ROUNDS, FIRST_ROUNDS = 5, 3
+WRITE_RATE_LIMIT, KUBECTL_LIMIT = 0.9, 50
+
+WRK_SECONDS = 3
+WRK_SCRIPT = Path(__file__).with_name("writes.lua")
+KUBECTL_NAMESPACES = 10
+"""How many of the namespaces the loop is run for: it takes the same for each."""
+
+MERGE = "application/merge-patch+json"
+_numbers = itertools.count(1)
+
+
+def figures() -> Iterator[Figure]:
+    """First runs, then rotations, each in turn with what it is compared with."""
+    [name] = cluster_names(1)
+    with control_plane([name]) as [cluster], _deployed(cluster) as fleet:
+        for namespace in namespace_names(NAMESPACES):
+            cluster.create_namespace(namespace)
+            cluster.create_service_account(namespace, "default", [STRANGERS_SECRET])
+        with fleet.instance() as instance, child("bench.clients", fleet.core) as clients:
+            yield from _first_runs(cluster, fleet, instance)
+            yield from _rotations(cluster, fleet, instance, clients)
+
+
+@contextmanager
+def _deployed(cluster: KubeCluster) -> Iterator[Fleet]:
+    cluster.apply_rbac()
+    with folder_for(1) as folder, child("bench.servers", SERVER_CORE) as servers:
+        kubeconfig_path(folder, cluster.name).write_text(cluster.kubeconfig(), encoding="utf-8")
+        opened = servers("open", folder=str(folder), clusters=0, namespaces=0)
+        yield Fleet(1, NAMESPACES, folder, opened["proxy"], opened["credentials"], None)
+
+
+def _first_runs(cluster: KubeCluster, fleet: Fleet, instance: Ask) -> Iterator[Figure]:
+    walls, loops = [], []
+    fleet.handle(instance, FIRST)
+    for _ in range(FIRST_ROUNDS):
+        _undo(cluster)
+        first = fleet.handle(instance, FIRST)
+        walls.append(first["wall_s"])
+        if shutil.which("kubectl"):
+            loops.append(_kubectl_loop(cluster))
+    asked, of = first["requests"], f"{NAMESPACES} namespaces, real API server"
+    limit = 3 + 2 * NAMESPACES
+    yield Figure(f"first run, {of}: requests", asked, "requests", limit=limit, bound=EXACTLY)
+    if loops:
+        name = f"first runs in the time of one kubectl loop (from {KUBECTL_NAMESPACES} namespaces)"
+        yield compared(name, "s", loops, walls, KUBECTL_LIMIT, AT_LEAST)
+    else:
+        yield Figure(f"first run, {of} (no kubectl here to compare with)", walls[-1], "s")
+
+
+def _rotations(cluster: KubeCluster, fleet: Fleet, instance: Ask, clients: Ask) -> Iterator[Figure]:
+    rates, bare_rates, wrk_rates = [], [], []
+    secret = _secret(cluster)
+    one = {**ROTATION, "namespaces": namespace_names(1)}
+    for _ in range(ROUNDS):
+        rotation, least = fleet.handle(instance, ROTATION), fleet.handle(instance, one)
+        # The rate of writes alone, as of the others: less the lists, tokens and connections.
+        rates.append((NAMESPACES - 1) / (rotation["wall_s"] - least["wall_s"]))
+        bare = fleet.send(clients, "bare", _changed(secret), at_once=CONNECTIONS)
+        bare_rates.append(NAMESPACES / bare["writing_s"])
+        if shutil.which("wrk"):
+            wrk_rates.append(_wrk(cluster, secret))
+    of = f"{NAMESPACES} namespaces, real API server"
+    asked, limit = rotation["requests"], 3 + NAMESPACES
+    yield Figure(f"rotation, {of}: requests", asked, "requests", limit=limit, bound=EXACTLY)
+    rate = "write rate, real API server: rotation against"
+    yield compared(f"{rate} bare aiohttp", "/s", rates, bare_rates, WRITE_RATE_LIMIT, AT_LEAST)
+    if wrk_rates:
+        yield compared(f"{rate} wrk", "/s", rates, wrk_rates)
+
+
+# ---- the kubectl loop of CronJobs ----------------------------------------------------------------
+
+
+def _kubectl_loop(cluster: KubeCluster) -> float:
+    """Seconds for all namespaces, scaled up from the first few."""
+    with tempfile.TemporaryDirectory(prefix="acr-refresher-bench-") as folder:
+        kubeconfig = Path(folder, "kubeconfig")
+        kubeconfig.write_text(cluster.kubeconfig("admin", ["system:masters"]), encoding="utf-8")
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        began = time.perf_counter()
+        for namespace in namespace_names(KUBECTL_NAMESPACES):
+            _kubectl_writes(namespace, environment)
+        return (time.perf_counter() - began) * NAMESPACES / KUBECTL_NAMESPACES
+
+
+def _kubectl_writes(namespace: str, environment: dict[str, str]) -> None:
+    def kubectl(*arguments: str, stdin: bytes = b"") -> bytes:
+        return subprocess.run(  # noqa: S603 - arguments of our own
+            ["kubectl", "-n", namespace, *arguments],  # noqa: S607 - whichever is installed
+            input=stdin,
+            env=environment,
+            check=True,
+            capture_output=True,
+        ).stdout
+
+    login = (
+        "--docker-server=acme.example",
+        "--docker-username=u",
+        f"--docker-password=p{next(_numbers)}",
+    )
+    create = ("create", "secret", "docker-registry", "from-kubectl", *login)
+    manifest = kubectl(*create, "--dry-run=client", "-o", "yaml")
+    kubectl("apply", "-f", "-", stdin=manifest)
+    patch = {"imagePullSecrets": [{"name": "from-kubectl"}]}
+    kubectl("patch", "serviceaccount", "default", "-p", json.dumps(patch))
+
+
+# ---- wrk -----------------------------------------------------------------------------------------
+
+
+def _wrk(cluster: KubeCluster, secret: Json) -> float:
+    """Writes a second."""
+    body = copy.deepcopy(secret)
+    body["metadata"] |= {"namespace": "NAMESPACE"}
+    body["metadata"]["annotations"] |= {"bench": "NUMBER"}
+    with tempfile.NamedTemporaryFile("w") as file:
+        json.dump(body, file)
+        file.flush()
+        variables = {
+            "BENCH_BODY": file.name,
+            "BENCH_NAMESPACES": str(NAMESPACES),
+            "BENCH_TOKEN": cluster.access.tokens[USER],
+        }
+        printed = subprocess.run(  # noqa: S603 - arguments of our own
+            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{WRK_SECONDS}s", "-s", WRK_SCRIPT, cluster.url],  # noqa: S607 - whichever is installed
+            env={**os.environ, **variables},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    told = json.loads(printed.splitlines()[-1])
+    if told["failed"]:
+        raise RuntimeError(f"wrk: {told['failed']} of {told['requests']} writes failed")
+    return float(told["requests"] / told["seconds"])
+
+
+# ---- the cluster ---------------------------------------------------------------------------------
+
+
+def _undo(cluster: KubeCluster) -> None:
+    """As before the first run."""
+    patch = {"imagePullSecrets": [{"name": STRANGERS_SECRET}]}
+    for namespace in namespace_names(NAMESPACES):
+        path = f"/api/v1/namespaces/{namespace}"
+        cluster.expect("DELETE", f"{path}/secrets/acr-pull")
+        account = f"{path}/serviceaccounts/default"
+        cluster.expect("PATCH", account, patch, content_type=MERGE)
+
+
+def _secret(cluster: KubeCluster) -> Json:
+    """A pull secret as it stands in the cluster, less what the API server adds."""
+    found = cluster.get_secret(namespace_names(1)[0], "acr-pull") or {}
+    metadata = {key: found["metadata"][key] for key in ("name", "labels", "annotations")}
+    typed = {"apiVersion": "v1", "kind": "Secret", "type": found["type"]}
+    return {**typed, "metadata": metadata, "data": found["data"]}
+
+
+def _changed(secret: Json) -> Json:
+    """Another one: what changes nothing is cheaper for the server."""
+    changed: dict[str, Any] = copy.deepcopy(secret)
+    changed["metadata"]["annotations"]["bench"] = str(next(_numbers))
+    return changed

@@ -1,0 +1,54 @@
+"""CPU a request: the whole refresh path, warm, against other ways of sending the same requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.child import CLIENT_CORE, Json, child
+from bench.figures import Figure, compared
+from bench.fleet import FIRST, ROTATION, doubles
+
+NAMESPACES = 1000
+AT_ONCE = 16  # connections: as many as the function uses in a cluster of this size
+ROUNDS = 7
+ROUNDS_OF_TYPED = 3
+LIMIT = 1.4
+
+TYPED = {
+    "typed_sequential": "typed kubernetes client",
+    "typed_threads": "typed kubernetes client, 16 threads",
+    "typed_aio": "typed kubernetes.aio",
+}
+
+
+def figures() -> Iterator[Figure]:
+    """A rotation of one cluster's secrets, rounds of all clients in turn."""
+    spent: dict[str, list[float]] = {"function": [], "bare": [], **{name: [] for name in TYPED}}
+    with (
+        doubles(1, NAMESPACES) as (fleet, servers),
+        fleet.instance() as instance,
+        child("bench.clients", CLIENT_CORE) as bare,
+        child("bench.clients", CLIENT_CORE) as typed,
+    ):
+        fleet.handle(instance, FIRST)
+        secret = servers("secret")
+        for number in range(-1, ROUNDS):
+            told = {
+                "function": fleet.handle(instance, ROTATION),
+                "bare": fleet.send(bare, "bare", secret, at_once=AT_ONCE),
+            }
+            if number < ROUNDS_OF_TYPED:
+                told |= {name: fleet.send(typed, name, secret, at_once=AT_ONCE) for name in TYPED}
+            if number >= 0:  # the round before is for imports and caches
+                for name, one in told.items():
+                    spent[name].append(_milliseconds(one))
+    yield compared(
+        "CPU a request, refresh path", "ms", spent["function"], spent["bare"], limit=LIMIT
+    )
+    for name, title in TYPED.items():
+        floors = spent["bare"][:ROUNDS_OF_TYPED]
+        yield compared(f"CPU a request, {title}", "ms", spent[name], floors)
+
+
+def _milliseconds(told: Json) -> float:
+    return float(told["cpu_s"] / told["requests"] * 1000)

@@ -1,0 +1,70 @@
+"""1,000 clusters of 20 namespaces, 100 ms away: an idle tick, a full rotation, the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from bench.child import CLIENT_CORE, Ask, Json, child
+from bench.figures import EXACTLY, Figure, compared
+from bench.fleet import FIRST, ROTATION, Fleet, doubles
+
+CLUSTERS, NAMESPACES, LATENCY_SECONDS = 1000, 20, 0.1
+ROUNDS = 2
+
+IDLE_WALL_SECONDS, IDLE_MB = 15, 256
+ROTATION_WALL_SECONDS, ROTATION_MB, ROTATION_CPU_RATIO = 60, 320, 1.5
+
+
+def figures() -> Iterator[Figure]:
+    """One first run, then idle ticks, then rotations in turn with the floor."""
+    with doubles(CLUSTERS, NAMESPACES) as (fleet, servers):
+        with fleet.instance() as instance:
+            fleet.handle(instance, FIRST)
+        servers("delay", seconds=LATENCY_SECONDS)
+        yield from _calls(servers("count")["calls"])
+        yield from _idle(fleet)
+        yield from _rotation(fleet, servers)
+
+
+def _calls(calls: Json) -> Iterator[Figure]:
+    """Two registries, one of them through a role."""
+    for action, limit in (("AssumeRole", 1), ("GetAuthorizationToken", 2)):
+        name = f"{action} calls a run, {CLUSTERS} clusters"
+        yield Figure(name, calls[action], "calls", limit=limit, bound=EXACTLY)
+
+
+def _idle(fleet: Fleet) -> Iterator[Figure]:
+    with fleet.instance() as instance:
+        ticks = [fleet.handle(instance, FIRST) for _ in range(ROUNDS)]
+    of = f"idle tick, {CLUSTERS} x {NAMESPACES}"
+    asked = ticks[0]["requests"]
+    yield Figure(f"{of}: requests", asked, "requests", limit=3 * CLUSTERS, bound=EXACTLY)
+    yield Figure(f"{of}: wall", _median(ticks, "wall_s"), "s", limit=IDLE_WALL_SECONDS)
+    yield Figure(f"{of}: CPU", _median(ticks, "cpu_s"), "s")
+    yield Figure(f"{of}: memory", ticks[-1]["peak_mb"], "MB", limit=IDLE_MB)
+
+
+def _rotation(fleet: Fleet, servers: Ask) -> Iterator[Figure]:
+    ours, floors = [], []
+    secret = servers("secret")
+    with fleet.instance() as instance, child("bench.clients", CLIENT_CORE) as clients:
+        for _ in range(ROUNDS):
+            ours.append(fleet.handle(instance, ROTATION))
+            floors.append(fleet.send(clients, "bare", secret))
+    of = f"full rotation, {CLUSTERS} x {NAMESPACES}"
+    limit = (3 + NAMESPACES) * CLUSTERS
+    yield Figure(f"{of}: requests", ours[0]["requests"], "requests", limit=limit, bound=EXACTLY)
+    yield Figure(f"{of}: wall", _median(ours, "wall_s"), "s", limit=ROTATION_WALL_SECONDS)
+    yield compared(
+        f"{of}: CPU",
+        "s",
+        [one["cpu_s"] for one in ours],
+        [one["cpu_s"] for one in floors],
+        limit=ROTATION_CPU_RATIO,
+    )
+    yield Figure(f"{of}: memory", ours[-1]["peak_mb"], "MB", limit=ROTATION_MB)
+
+
+def _median(told: list[Json], key: str) -> float:
+    return median(float(one[key]) for one in told)

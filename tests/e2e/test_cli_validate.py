@@ -1,0 +1,39 @@
+"""`acr-refresher validate --online`: what only the cloud can say of a configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from operators import command
+from sites import CLUSTERS, REGISTRIES, Site, config_of
+
+ACME = "acme-registry.cn-hangzhou.cr.aliyuncs.com"
+
+
+def test_instances_and_domains_that_exist_are_well(site: Site) -> None:
+    registries: list[dict[str, Any]] = [{**REGISTRIES[0], "domains": [ACME]}, REGISTRIES[1]]
+    with site.function(config_of({}, registries, CLUSTERS)) as function:
+        result = command(function, "validate", str(function.folder / "config.yaml"), "--online")
+    assert (result.exit_code, result.stdout) == (0, "ok: 2 clusters, 2 registries\n")
+
+
+def test_every_instance_and_domain_that_does_not_exist_is_named(site: Site) -> None:
+    registries: list[dict[str, Any]] = [
+        {**REGISTRIES[0], "domains": [ACME, "images.elsewhere.example"]},
+        {**REGISTRIES[1], "instanceId": "cri-nosuch0000000001"},
+    ]
+    with site.function(config_of({}, registries, CLUSTERS)) as function:
+        result = command(function, "validate", str(function.folder / "config.yaml"), "--online")
+    assert result.exit_code == 2
+    domain, instance = result.stderr.splitlines()
+    assert domain.startswith("registries[0].domains[1]: images.elsewhere.example is not a domain")
+    assert ACME in domain
+    assert instance.startswith("registries[1]: is not to be had: ")
+    assert "cri-nosuch0000000001" in instance
+
+
+def test_without_it_the_cloud_is_not_asked(site: Site) -> None:
+    with site.function() as function:
+        result = command(function, "validate", str(function.folder / "config.yaml"))
+        assert function.cloud.calls() == []
+    assert result.exit_code == 0
