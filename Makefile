@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := function:infra
 
-.PHONY: demo test check package lock schema clean
+.PHONY: demo test bench check package lock schema clean
 
 demo: $(VENV)/installed  ## the main job, on this machine: two minutes of a platform team's day
 	@$(BIN)/python -m demo
@@ -12,6 +12,9 @@ demo: $(VENV)/installed  ## the main job, on this machine: two minutes of a plat
 test: $(VENV)/installed  ## all tests
 	$(BIN)/pytest --cov --cov-report=term
 	$(BIN)/coverage report --include='function/acr_refresher/core/*' --fail-under=100
+
+bench: $(VENV)/installed  ## what a run costs, against the floor: a table and build/bench.json
+	@$(BIN)/python -m bench
 
 check: $(VENV)/installed  ## ruff, mypy strict, the import contracts, the lock files
 	$(BIN)/ruff check .

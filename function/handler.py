@@ -1,4 +1,4 @@
-"""The function's entry points: wiring only.
+"""The function's entry points.
 
 Function Compute calls `initialize(context)` once an instance, `handle(event, context)` once an
 invocation and `pre_stop(context)` before it takes the instance away.
@@ -15,26 +15,15 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from acr_refresher import __version__, logs
-from acr_refresher.adapters.cloud import CloudSdk, transport_from_environment
-from acr_refresher.adapters.cr import CrClient
-from acr_refresher.adapters.cs import CsClient
-from acr_refresher.adapters.fc import Invocation, read_invocation
-from acr_refresher.adapters.files import LocalKubeconfigs, Pod
-from acr_refresher.adapters.kms import KmsClient
-from acr_refresher.adapters.kube import KubernetesConnector
-from acr_refresher.adapters.registry import REGISTRY_CA_VARIABLE, RegistryClient
-from acr_refresher.adapters.sls import SlsLog
-from acr_refresher.adapters.sts import StsClient
+from acr_refresher import logs
+from acr_refresher.adapters.fc import read_invocation
 from acr_refresher.config import Config, load_config
-from acr_refresher.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.events import InvalidEvent, parse_event, unknown_names
-from acr_refresher.run import Context, Outside, run
+from acr_refresher.run import Context, run
+from acr_refresher.wiring import Caller, Instance
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
-SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its own service account."""
 USUAL_TIMEOUT = timedelta(minutes=10)
 TO_REPORT = timedelta(seconds=5)
 """Kept back from the function's timeout to report what was not finished."""
@@ -52,7 +41,7 @@ def initialize(context: object) -> None:
     del context
     logs.configure()
     _config()
-    _sdk()
+    _instance()
 
 
 def handle(event: bytes | str, context: object) -> dict[str, Any]:
@@ -74,7 +63,9 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
         budget=(invocation.timeout or USUAL_TIMEOUT) - TO_REPORT,
         account=invocation.account_id,
     )
-    report = asyncio.run(run(asked, config, _outside(config, invocation)))
+    caller = Caller(invocation.credentials, invocation.region_id)
+    outside = _instance().outside(config, _config_path().parent, caller)
+    report = asyncio.run(run(asked, config, outside))
     if request.by_timer and not report.ok:
         raise RunFailed(_verdict(report))
     return to_json(report)
@@ -83,10 +74,8 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
 def pre_stop(context: object) -> None:
     """Give the threads back before the instance goes."""
     del context
-    _sdk().close()
-    _sdk.cache_clear()
-    _kubeconfig_cache.cache_clear()
-    _registry_hosts.cache_clear()
+    _instance().close()
+    _instance.cache_clear()
 
 
 @functools.cache
@@ -95,48 +84,12 @@ def _config() -> Config:
 
 
 @functools.cache
-def _sdk() -> CloudSdk:
-    return CloudSdk(transport_from_environment(os.environ))
-
-
-@functools.cache
-def _kubeconfig_cache() -> KubeconfigCache:
-    return KubeconfigCache()
-
-
-@functools.cache
-def _registry_hosts() -> RegistryClient:
-    ca_file = os.environ.get(REGISTRY_CA_VARIABLE) or None
-    return RegistryClient(transport_from_environment(os.environ), ca_file)
+def _instance() -> Instance:
+    return Instance.new(os.environ)
 
 
 def _config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE) or Path(__file__).with_name("config.yaml"))
-
-
-def _outside(config: Config, invocation: Invocation) -> Outside:
-    sdk = _sdk()
-    return Outside(
-        function=invocation.credentials,
-        sts=StsClient(sdk, invocation.region_id),
-        registry_api=CrClient(sdk),
-        registry_hosts=_registry_hosts(),
-        clock_skew=sdk.take_clock_skew,
-        kubeconfigs=Kubeconfigs(
-            ack=CsClient(sdk),
-            kms=KmsClient(sdk),
-            files=LocalKubeconfigs(_config_path().parent, Pod(SERVICE_ACCOUNT_FOLDER, os.environ)),
-            cache=_kubeconfig_cache(),
-        ),
-        connector=KubernetesConnector(__version__),
-        outcome_log=_outcome_log(config, invocation),
-    )
-
-
-def _outcome_log(config: Config, invocation: Invocation) -> SlsLog | None:
-    if config.logstore is None:
-        return None
-    return SlsLog(_sdk(), invocation.credentials, config.logstore, invocation.region_id)
 
 
 def _verdict(report: Report) -> str:

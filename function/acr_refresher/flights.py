@@ -21,8 +21,11 @@ class Flights:
         """The outcome of the call, the first for this key or this one."""
         if key not in self._begun:
             self._begun[key] = asyncio.ensure_future(call())
+        flight = self._begun[key]
+        if flight.done():
+            return flight.result()
         # Shielded: a cluster that runs out of time does not take the others' token with it.
-        return await asyncio.shield(self._begun[key])
+        return await asyncio.shield(flight)
 
     async def aclose(self) -> None:
         """Leave no call behind that nobody awaits any more."""

@@ -55,6 +55,14 @@ class Minter:
         """Credentials at the end of a chain of roles that the function begins."""
         return await self._sessions().session(role_chain, duration)
 
+    async def registry_session(
+        self, registry: Registry, cluster: TokenSource | None
+    ) -> CloudCredentials:
+        """Who asks for a registry's token, with RRSA as this cluster's identity."""
+        origin = Origin(registry.rrsa, cluster) if registry.rrsa else FUNCTION
+        caller, _ = await self._caller(registry, origin)
+        return caller
+
     async def aclose(self) -> None:
         """Leave no call behind that nobody awaits any more."""
         await self._flights.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 MASK = "**********"
@@ -34,6 +35,7 @@ _SECRET_LOOK = re.compile(
 )
 
 
+@functools.lru_cache(1024)
 def is_secret_name(name: str) -> bool:
     """Whether what goes under this name is a secret, as `password`; `secret` names an object."""
     return _SECRET_NAME.search(name) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
@@ -43,6 +44,8 @@ from acr_refresher.publish import publish
 
 NAMESPACES_AT_ONCE = 16
 """In one cluster: what an API server of modest size takes without queueing."""
+NAMESPACES_A_CONNECTION = 25
+"""A TLS handshake costs as much CPU as five writes, and its buffers 256 KiB: it has to pay."""
 
 T = TypeVar("T")
 
@@ -100,7 +103,7 @@ async def _run(context: Context, config: Config, outside: Outside) -> Report:
     discoverer = Discoverer(outside.kubeconfigs.ack, minter, context.budget / 4)
     try:
         registered = await discoverer.register(config.clusters, config.discoveries, context.request)
-        served = await _at_once(
+        served = await at_once(
             config.concurrency,
             (serving.serve(one) for one in targets(registered.clusters, context.request)),
         )
@@ -181,8 +184,8 @@ class _Serving:
         if context.request.dry_run:
             return tuple(compose.previewed(action) for actions in planned for action in actions)
         applier = Applier(kube, self.minter, context.now, context.run)
-        outcomes = await _at_once(
-            NAMESPACES_AT_ONCE,
+        outcomes = await at_once(
+            _connections(len(planned)),
             (self._apply_all(applier, cluster.name, actions) for actions in planned),
         )
         return tuple(chain.from_iterable(outcomes))
@@ -202,7 +205,12 @@ class _Serving:
         return outcome
 
 
-async def _at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
+def _connections(namespaces: int) -> int:
+    """How many namespaces of a cluster are served at the same time, each over a connection."""
+    return min(NAMESPACES_AT_ONCE, max(1, math.ceil(namespaces / NAMESPACES_A_CONNECTION)))
+
+
+async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
     """Await all calls, so many at a time, in order."""
     places = asyncio.Semaphore(limit)
 

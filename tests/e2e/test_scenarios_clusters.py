@@ -79,7 +79,7 @@ def keep_expired(function: Stage, site: Site) -> None:
     now = datetime.now(timezone.utc)
     expired = site.hangzhou.kubeconfig(validity=timedelta(hours=-1))
     kubeconfig = Kubeconfig(SecretStr(expired), now + timedelta(hours=1))
-    cache = function.handler._kubeconfig_cache()
+    cache = function.handler._instance().kubeconfig_cache
     cache.put(access, kubeconfig, now)
     assert cache.get(access, now)
 
@@ -230,7 +230,7 @@ def test_a_pod_serves_its_own_cluster(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
     with staged(site, scenario(WITHIN)) as function:
-        monkeypatch.setattr(function.handler, "SERVICE_ACCOUNT_FOLDER", tmp_path)
+        monkeypatch.setattr("acr_refresher.wiring.SERVICE_ACCOUNT_FOLDER", tmp_path)
         assert only(function.timer(), shop)["result"] == "created"
         assert only(function.timer(), shop)["result"] == "unchanged"
 

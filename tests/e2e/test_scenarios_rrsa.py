@@ -12,6 +12,7 @@ from localcloud.cloud import Cloud
 from localcloud.ram_files import load_policy
 from localcloud.world import OidcProvider, Role
 from oidc_issuers import Issuer, jwks_of
+from operators import command
 from registry_scenarios import (
     PARTNER_ROLE,
     function_in,
@@ -108,3 +109,15 @@ def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cl
         told = message(function.invoke(), namespace)
     subject = "system:serviceaccount:{}:{}".format(*HELPERS_ACCOUNT)
     assert f"its trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in told
+
+
+def test_the_preflight_tries_it_as_the_cluster(site: Site, rrsa: Cloud) -> None:
+    with function_in(rrsa, site, "registry-rrsa") as function:
+        without = command(function, "check", "--cluster", "prod-hangzhou")
+        site.hangzhou.grant_rrsa()
+        with_it = command(function, "check", "--cluster", "prod-hangzhou")
+    right = "create serviceaccounts/token aliyun-acr-credential-helper in kube-system"
+    assert (without.exit_code, f"missing  {right}" in without.stdout) == (1, True)
+    assert "add to the rules of a Role in kube-system:" in without.stdout
+    assert (with_it.exit_code, f"ok       {right}" in with_it.stdout) == (0, True)
+    assert "registry partner by prod-hangzhou\n  ok       cr:ListInstanceEndpoint" in with_it.stdout

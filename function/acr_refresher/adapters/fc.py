@@ -42,28 +42,32 @@ def read_invocation(context: Any, environ: Mapping[str, str]) -> Invocation:
     )
 
 
-def _credentials(context: Any, environ: Mapping[str, str]) -> CloudCredentials:
-    given = getattr(context, "credentials", None)
-    from_context = [
-        _text(given, "access_key_id"),
-        _text(given, "access_key_secret"),
-        _text(given, "security_token"),
-    ]
-    from_environment = [
+def environment_credentials(environ: Mapping[str, str]) -> CloudCredentials | None:
+    """Those in the variables that Alibaba Cloud's own tools read too, if any."""
+    return _keys(
         environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
         environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
         environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""),
-    ]
-    for access_key_id, secret, token in (from_context, from_environment):
-        if access_key_id and secret:
-            return CloudCredentials(
-                access_key_id, SecretStr(secret), SecretStr(token) if token else None
-            )
-    raise Denied(
-        "the function has no credentials: give it a RAM role (`role` in s.yaml) that trusts "
-        "fc.aliyuncs.com",
-        service="fc",
     )
+
+
+def _credentials(context: Any, environ: Mapping[str, str]) -> CloudCredentials:
+    given = getattr(context, "credentials", None)
+    names = ("access_key_id", "access_key_secret", "security_token")
+    found = _keys(*(_text(given, name) for name in names)) or environment_credentials(environ)
+    if found is None:
+        raise Denied(
+            "the function has no credentials: give it a RAM role (`role` in s.yaml) that trusts "
+            "fc.aliyuncs.com",
+            service="fc",
+        )
+    return found
+
+
+def _keys(access_key_id: str, secret: str, token: str) -> CloudCredentials | None:
+    if not access_key_id or not secret:
+        return None
+    return CloudCredentials(access_key_id, SecretStr(secret), SecretStr(token) if token else None)
 
 
 def _text(source: Any, name: str) -> str:

@@ -134,6 +134,15 @@ class KubernetesApi(KubeApi):
         answer = await self._send("POST", path, body={"spec": spec})
         return _converted(f"POST {path}", lambda: SecretStr(answer["status"]["token"]))
 
+    async def may(self, **attributes: str) -> bool:
+        """SelfSubjectAccessReview of authorization.k8s.io/v1, for the operator's commands as well.
+
+        The attributes are those of its `resourceAttributes`; what is left out means all.
+        """
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = await self._send("POST", path, body={"spec": {"resourceAttributes": attributes}})
+        return _converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
+
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """For the operator's commands: the function itself has no right to it, and no need."""
         return await self._send("GET", _path(namespace, "configmaps", name))

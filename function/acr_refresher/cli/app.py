@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from acr_refresher.cli import import_helper, schema, validate
+from acr_refresher.cli import (
+    check,
+    import_helper,
+    plan,
+    refresh,
+    schema,
+    status,
+    unregister,
+    validate,
+)
 
 app = typer.Typer(
     help="Keeps the ACR pull secrets of many Kubernetes clusters fresh.",
@@ -15,3 +24,8 @@ app = typer.Typer(
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("import")(import_helper.import_helper)
+app.command("plan")(plan.plan)
+app.command("refresh")(refresh.refresh)
+app.command("status")(status.status)
+app.command("check")(check.check)
+app.command("unregister")(unregister.unregister)

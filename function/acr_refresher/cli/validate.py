@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from acr_refresher.cli.online import online_problems
+from acr_refresher.cli.options import Region
 from acr_refresher.cli.refusal import refusing
+from acr_refresher.cli.setup import opened
+from acr_refresher.cli.words import counted
 from acr_refresher.config import load_config
+from acr_refresher.inputs.problems import InvalidInput
 
 
 def validate(
     file: Annotated[Path, typer.Argument(help="The config.yaml to look at.", show_default=False)],
+    *,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online",
+            help="Ask the cloud too, with your own credentials: whether the instances exist, and"
+            " whether the domains are theirs.",
+        ),
+    ] = False,
+    region: Region = "",
 ) -> None:
     """Say what is wrong with a config.yaml: every problem at once, with its remedy."""
     with refusing():
         config = load_config(file)
+        if online:
+            _ask_the_cloud(file, region)
     found = [
-        _counted(len(config.clusters), "cluster", "clusters"),
-        _counted(len(config.registries), "registry", "registries"),
+        counted(len(config.clusters), "cluster", "clusters"),
+        counted(len(config.registries), "registry", "registries"),
     ]
     if config.discoveries:
-        found.append(_counted(len(config.discoveries), "discovery", "discoveries"))
+        found.append(counted(len(config.discoveries), "discovery", "discoveries"))
     typer.echo(f"ok: {', '.join(found)}")
 
 
-def _counted(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
+def _ask_the_cloud(file: Path, region: str) -> None:
+    with opened(file, region) as setup:
+        problems = asyncio.run(online_problems(setup))
+    if problems:
+        raise InvalidInput(problems)

@@ -67,6 +67,14 @@ def read(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
         return ()
 
 
+def refreshed_at(annotations: Mapping[str, str]) -> datetime | None:
+    """When it was last written, where that can be read."""
+    try:
+        return _time(annotations[REFRESHED_AT])
+    except (ValueError, KeyError):
+        return None
+
+
 def intact(secret: SecretState) -> bool:
     """Whether the document is still the one that was written."""
     return secret.annotations.get(CONTENT) == dockerconfig.digest(secret.dockerconfigjson)
@@ -102,11 +110,14 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
-    # Python 3.10 does not read the Z; anything that is not UTC does not parse and is drift.
-    expires_at = datetime.fromisoformat(item["expiresAt"].removesuffix("Z") + "+00:00")
     return Entry(
         registry=item["registry"],
         hosts=tuple(item["hosts"]),
-        expires_at=expires_at,
+        expires_at=_time(item["expiresAt"]),
         inputs=item["inputs"],
     )
+
+
+def _time(text: str) -> datetime:
+    """Python 3.10 does not read the Z; anything that is not UTC does not parse and is drift."""
+    return datetime.fromisoformat(text.removesuffix("Z") + "+00:00")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from localkube.double import deletion, rbac, reads, writes
+from localkube.double import access_review, deletion, rbac, reads, writes
 from localkube.double.rbac import SUPERUSERS, User
 from localkube.double.routing import (
     NAMESPACES,
@@ -104,6 +104,8 @@ class Api:
         target = target_of(request.method, request.path, request.query)
         if target is None:
             return self._beside_resources(request.method, request.path, request.user)
+        if access_review.is_review(target):
+            return Reply(201, _encode(access_review.review(self.store, request.user, request.body)))
         self._authorize(request.user, target)
         if (target.plural, target.subresource) == (SERVICE_ACCOUNTS.plural, "token"):
             return self._token(target, request)

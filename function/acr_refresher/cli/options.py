@@ -1,0 +1,55 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+USUAL_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+
+
+class Form(str, Enum):
+    """How a result is written."""
+
+    TABLE = "table"
+    """For people."""
+    JSON = "json"
+    """For programs."""
+
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        envvar="ACR_REFRESHER_CONFIG",
+        help="The config.yaml to go by.",
+        show_default="function/config.yaml",
+    ),
+]
+Region = Annotated[
+    str,
+    typer.Option(
+        envvar=["FC_REGION", "ALIBABA_CLOUD_REGION_ID"],
+        help="The region of STS, and of the logstore unless config.yaml names another.",
+        show_default=False,
+    ),
+]
+Clusters = Annotated[
+    list[str] | None,
+    typer.Option("--cluster", metavar="GLOB", help="Only these clusters; may be repeated."),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", metavar="GLOB", help="Only these namespaces; may be repeated."),
+]
+Registries = Annotated[
+    list[str] | None,
+    typer.Option("--registry", metavar="GLOB", help="Only these registries; may be repeated."),
+]
+Output = Annotated[Form, typer.Option("--output", "-o", help="For people, or for programs.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Renew whatever the age; remove however many.")
+]

@@ -1,0 +1,60 @@
+"""What a command works with: the configuration, and all outside, reached as the operator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from acr_refresher.adapters.fc import environment_credentials
+from acr_refresher.config import Config, load_config
+from acr_refresher.inputs.problems import InvalidInput, Problem
+from acr_refresher.run import Outside
+from acr_refresher.wiring import Caller, Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A configuration, and all that it speaks of."""
+
+    config: Config
+    outside: Outside
+
+
+@contextmanager
+def opened(config_file: Path, region_id: str) -> Iterator[Setup]:
+    """The setup for one command. Raises InvalidInput with every problem of the configuration."""
+    config = load_config(config_file)
+    caller = _caller(os.environ, region_id)
+    instance = _instance(os.environ)
+    try:
+        yield Setup(config, instance.outside(config, config_file.parent, caller))
+    finally:
+        instance.close()
+
+
+def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
+    credentials = environment_credentials(environ)
+    problems = []
+    if credentials is None:
+        remedy = (
+            "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and"
+            " ALIBABA_CLOUD_SECURITY_TOKEN where they are temporary"
+        )
+        problems.append(Problem("credentials", "are not in the environment", remedy))
+    if not region_id:
+        remedy = "give --region, or set FC_REGION or ALIBABA_CLOUD_REGION_ID"
+        problems.append(Problem("region", "is not known", remedy))
+    if credentials is None or problems:
+        raise InvalidInput(problems)
+    return Caller(credentials, region_id)
+
+
+def _instance(environ: Mapping[str, str]) -> Instance:
+    try:
+        return Instance.new(environ)
+    except ValueError as error:
+        problem = Problem("environment", str(error), "unset it, or correct it")
+        raise InvalidInput([problem]) from None

@@ -1,0 +1,155 @@
+"""`acr-refresher unregister`: takes away what is ours in a cluster that is to be served no longer.
+
+Where it is interrupted it can be started again: what it finds then is what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from functools import partial
+from itertools import chain
+from typing import Annotated, TypeVar
+
+import typer
+
+from acr_refresher.apply import Applier
+from acr_refresher.cli.options import USUAL_CONFIG, ConfigFile, Region
+from acr_refresher.cli.progress import progress
+from acr_refresher.cli.refusal import FAILED, refusing
+from acr_refresher.cli.setup import Setup, opened
+from acr_refresher.cli.visit import Visitor
+from acr_refresher.cli.words import counted
+from acr_refresher.core import service_accounts
+from acr_refresher.core.action import ClearNamespace
+from acr_refresher.core.model import Cluster, ClusterState, Request
+from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.inputs.problems import InvalidInput, Problem, shown, suggestion
+from acr_refresher.observe import observe
+from acr_refresher.ports import KubeApi
+from acr_refresher.run import NAMESPACES_AT_ONCE, at_once
+
+T = TypeVar("T")
+Removals = tuple[tuple[ClearNamespace, ...], ...]
+"""Those of a namespace together: they may change the same service accounts."""
+
+
+def unregister(
+    cluster: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    config: ConfigFile = USUAL_CONFIG,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    region: Region = "",
+) -> None:
+    """Unbind, then delete, all pull secrets that acr-refresher wrote in a cluster.
+
+    Take the cluster out of the deployed config.yaml first, or the next tick serves it again, and
+    give a config.yaml that still has it. Whatever is interrupted can be started again.
+    """
+    with refusing(), opened(config, region) as setup:
+        found = asyncio.run(_in_cluster(setup, cluster, _planned))
+        if not found:
+            typer.echo(f"There is no pull secret of ours in {cluster}.")
+            return
+        if not yes:
+            typer.confirm(_question(cluster, found), abort=True, err=True)
+        outcomes = asyncio.run(_in_cluster(setup, cluster, _carried_out))
+    for outcome in outcomes:
+        typer.echo("\n".join(_lines(outcome)))
+    failed = sum(bool(outcome.failures) for outcome in outcomes)
+    typer.echo(f"Done: {len(outcomes) - failed} removed, {failed} failed.")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def removals(names: Sequence[str], state: ClusterState) -> Removals:
+    """One for each Secret of these names that is ours, in whatever namespace."""
+    by_namespace: defaultdict[str, tuple[ClearNamespace, ...]] = defaultdict(tuple)
+    for secret in state.secrets:
+        if secret.managed and secret.name in names:
+            bound = tuple(
+                account
+                for account in state.service_accounts
+                if account.namespace == secret.namespace
+                and service_accounts.refers(account, secret.name)
+            )
+            action = ClearNamespace(secret.namespace, secret.name, bound, secret.uid)
+            by_namespace[secret.namespace] += (action,)
+    return tuple(by_namespace.values())
+
+
+async def _planned(_visitor: Visitor, cluster: Cluster, kube: KubeApi) -> Removals:
+    names = [wanted.name for wanted in cluster.pull_secrets]
+    return removals(names, await observe(kube, names))
+
+
+async def _carried_out(
+    visitor: Visitor, cluster: Cluster, kube: KubeApi
+) -> tuple[SecretOutcome, ...]:
+    applier = Applier(kube, visitor.minter, visitor.now, str(uuid.uuid4()))
+
+    async def clear(actions: tuple[ClearNamespace, ...]) -> list[SecretOutcome]:
+        return [await applier.apply(action) for action in actions]
+
+    planned = await _planned(visitor, cluster, kube)
+    return tuple(chain.from_iterable(await at_once(NAMESPACES_AT_ONCE, map(clear, planned))))
+
+
+async def _in_cluster(
+    setup: Setup, name: str, use: Callable[[Visitor, Cluster, KubeApi], Awaitable[T]]
+) -> T:
+    """What `use` makes of the cluster of that name. Raises InvalidInput; Exit, said why."""
+    visitor = Visitor.new(setup, datetime.now(timezone.utc))
+    try:
+        with progress(name, 1) as step:
+            cluster = await _named(visitor, name)
+            visits = await visitor.visit_each([cluster], partial(use, visitor), step)
+    finally:
+        await visitor.close()
+    (visit,) = visits
+    if visit.found is None:
+        typer.echo(visit.failure.message if visit.failure else visit.skipped, err=True)
+        raise typer.Exit(FAILED)
+    return visit.found
+
+
+async def _named(visitor: Visitor, name: str) -> Cluster:
+    """The one that is configured, or else discovered, under the name. Raises InvalidInput."""
+    configured = visitor.setup.config.clusters
+    if found := [one for one in configured if one.name == name]:
+        return found[0]
+    registered = await visitor.register(Request("manual"))
+    if found := [one for one in registered.clusters if one.name == name]:
+        return found[0]
+    known = suggestion(name, [one.name for one in registered.clusters])
+    raise InvalidInput(
+        [
+            Problem("cluster", f"{shown(name)} is not one of the clusters", known),
+            *(
+                Problem(one.cluster, one.failure.message, "some clusters may be unknown")
+                for one in registered.outcomes
+                if one.failure
+            ),
+        ]
+    )
+
+
+def _question(cluster: str, found: Removals) -> str:
+    actions = [action for group in found for action in group]
+    bound = sum(len(action.unbind) for action in actions)
+    return (
+        f"Delete {counted(len(actions), 'pull secret', 'pull secrets')} in {cluster} and take"
+        f" {counted(bound, 'reference', 'references')} out of service accounts?"
+    )
+
+
+def _lines(outcome: SecretOutcome) -> Iterator[str]:
+    place = f"{outcome.namespace}/{outcome.secret}"
+    if not outcome.failures:
+        yield typer.style(f"- {place}  removed", fg="red")
+    for failure in outcome.failures:
+        subject = f"{failure.subject}: " if failure.subject else ""
+        yield typer.style(f"! {place}  {subject}{failure.message}", fg="bright_red")

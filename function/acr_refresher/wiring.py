@@ -1,0 +1,78 @@
+"""Which adapters a run reaches out with: the same for the function and the operator's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from acr_refresher import __version__
+from acr_refresher.adapters.cloud import CloudSdk, transport_from_environment
+from acr_refresher.adapters.cr import CrClient
+from acr_refresher.adapters.cs import CsClient
+from acr_refresher.adapters.files import LocalKubeconfigs, Pod
+from acr_refresher.adapters.kms import KmsClient
+from acr_refresher.adapters.kube import KubernetesConnector
+from acr_refresher.adapters.registry import REGISTRY_CA_VARIABLE, RegistryClient
+from acr_refresher.adapters.sls import SlsLog
+from acr_refresher.adapters.sts import StsClient
+from acr_refresher.config import Config
+from acr_refresher.connect import KubeconfigCache, Kubeconfigs
+from acr_refresher.ports import CloudCredentials
+from acr_refresher.run import Outside
+
+SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its own service account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a run is made as, and from which region: that of STS and, by default, of the outcomes."""
+
+    credentials: CloudCredentials
+    region_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What lasts from one run to the next while a process is warm."""
+
+    sdk: CloudSdk
+    registry_hosts: RegistryClient
+    environ: Mapping[str, str]
+    kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
+
+    @staticmethod
+    def new(environ: Mapping[str, str]) -> Instance:
+        """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
+        transport = transport_from_environment(environ)
+        ca_file = environ.get(REGISTRY_CA_VARIABLE) or None
+        return Instance(CloudSdk(transport), RegistryClient(transport, ca_file), environ)
+
+    def outside(self, config: Config, folder: Path, caller: Caller) -> Outside:
+        """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
+        sdk = self.sdk
+        return Outside(
+            function=caller.credentials,
+            sts=StsClient(sdk, caller.region_id),
+            registry_api=CrClient(sdk),
+            registry_hosts=self.registry_hosts,
+            clock_skew=sdk.take_clock_skew,
+            kubeconfigs=Kubeconfigs(
+                ack=CsClient(sdk),
+                kms=KmsClient(sdk),
+                files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
+                cache=self.kubeconfig_cache,
+            ),
+            connector=KubernetesConnector(__version__),
+            outcome_log=self._outcome_log(config, caller),
+        )
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self.sdk.close()
+
+    def _outcome_log(self, config: Config, caller: Caller) -> SlsLog | None:
+        if config.logstore is None:
+            return None
+        return SlsLog(self.sdk, caller.credentials, config.logstore, caller.region_id)

@@ -1,0 +1,197 @@
+"""`acr-refresher check`: what is missing is found, and what it prints to paste mends it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+
+import pytest
+import yaml
+
+from acr_refresher.cli.grants import OWN
+from demo.company import FUNCTION_ROLE, company
+from demo.stage import Stage, deployed
+from localcloud.cloud import Cloud
+from localcloud.server import serving
+from localcloud.world import Role, World
+from localkube.double import Fault
+from localkube.rbac import USER, manifests
+from operators import command, printed_secrets
+from scenarios import scenario, staged, without_action
+from sites import BrokenSite, Site, config_of
+
+CLUSTER_ROLE = "acs:ram::1000000000000001:role/acr-refresher-cluster"
+RIGHTS = [
+    (resource, verb)
+    for rule in manifests()[0]["rules"]
+    for resource in rule["resources"]
+    for verb in rule["verbs"]
+]
+
+
+def there(site: Site) -> World:
+    return company({"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing})
+
+
+@contextmanager
+def function_in(
+    world: World, site: Site, clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+) -> Iterator[Stage]:
+    clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
+    cloud = Cloud(world, clock=clock)
+    text = config_of({"watchNamespace": f"{site.prefix}-*"})
+    with serving(cloud) as url, deployed(cloud, url, clusters, text) as function:
+        yield function
+
+
+def checked(world: World, site: Site) -> tuple[int, list[dict[str, Any]]]:
+    """The exit code, and what is missing."""
+    with function_in(world, site) as function:
+        result = command(function, "check", "-o", "json")
+    found = json.loads(result.stdout)["findings"]
+    return result.exit_code, [one for one in found if one["verdict"] == "missing"]
+
+
+def test_where_nothing_is_missing(site: Site) -> None:
+    shop = site.namespace("shop")
+    with site.function() as function:
+        result = command(function, "check")
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert (result.exit_code, result.stderr, printed_secrets(function, result)) == (0, "", [])
+    assert f"ok assume {CLUSTER_ROLE}" in lines
+    assert lines.count("ok cr:GetAuthorizationToken") == 2
+    assert lines.count("ok cs:DescribeClusterUserKubeconfig") == 2
+    assert lines.count("ok reach the API server") == 2
+    assert lines.count("ok patch secrets acr-pull") == 2
+    assert "missing" not in lines[-1]
+    assert site.hangzhou.get_secret(shop, "acr-pull") is None
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "cr:GetAuthorizationToken",
+        "cr:ListInstanceEndpoint",
+        "cs:DescribeClusterUserKubeconfig",
+        "cs:GetUserConfig",
+        "sts:AssumeRole",
+    ],
+)
+def test_a_missing_permission_is_found_and_what_is_printed_mends_it(
+    broken: BrokenSite, action: str
+) -> None:
+    world = without_action(there(broken), action)
+    code, missing = checked(world, broken)
+    assert (code, bool(missing)) == (1, True)
+    assert all("denied" in one["why"] or "either" in one["why"] for one in missing)
+    assert checked(mended(world, missing), broken) == (0, [])
+
+
+def test_missing_trust_is_found_and_what_is_printed_mends_it(broken: BrokenSite) -> None:
+    world = there(broken)
+    stranger = {"RAM": ["acs:ram::9999999999999999:role/stranger"]}
+    world = changed(world, CLUSTER_ROLE, lambda role: distrusting(role, stranger))
+    code, missing = checked(world, broken)
+    assert code == 1
+    assert f"the trust policy of {CLUSTER_ROLE}" in missing[0]["why"]
+    assert checked(mended(world, missing), broken) == (0, [])
+
+
+def mended(world: World, missing: list[dict[str, Any]]) -> World:
+    """The world with every statement pasted where it is to go."""
+    for grant in (grant for one in missing for grant in one["grants"]):
+        statement = json.loads(grant["text"].replace(OWN, FUNCTION_ROLE))
+        arn = grant["where"].rpartition(" of ")[2].replace("the function's own role", FUNCTION_ROLE)
+        paste = trusting if "Principal" in statement else allowing
+        world = changed(world, arn, partial(paste, statement=statement))
+    return world
+
+
+def changed(world: World, arn: str, change: Callable[[Role], Role]) -> World:
+    roles = {role.arn: role for role in world.roles}
+    return replace(world, roles=tuple((roles | {arn: change(roles[arn])}).values()))
+
+
+def allowing(role: Role, statement: dict[str, Any]) -> Role:
+    return replace(role, policies=(*role.policies, {"Version": "1", "Statement": [statement]}))
+
+
+def trusting(role: Role, statement: dict[str, Any]) -> Role:
+    trust = copy.deepcopy(dict(role.trust_policy))
+    return replace(role, trust_policy={**trust, "Statement": [*trust["Statement"], statement]})
+
+
+def distrusting(role: Role, principal: dict[str, Any]) -> Role:
+    trust = copy.deepcopy(dict(role.trust_policy))
+    trust["Statement"][0]["Principal"] = principal
+    return replace(role, trust_policy=trust)
+
+
+@pytest.mark.parametrize(("resource", "verb"), RIGHTS)
+def test_a_missing_right_is_found_and_what_is_printed_mends_it(
+    broken: BrokenSite, resource: str, verb: str
+) -> None:
+    role, binding = manifests()
+    for rule in role["rules"]:
+        if resource in rule["resources"]:
+            rule["verbs"] = [one for one in rule["verbs"] if one != verb]
+    broken.hangzhou.grant(USER, [role, binding])
+    code, (missing,) = checked(there(broken), broken)
+    assert (code, missing["subject"]) == (1, "cluster prod-hangzhou")
+    assert missing["what"].split()[:2] == [verb, resource]
+    (grant,) = missing["grants"]
+    assert grant["where"] == "the rules of the ClusterRole acr-refresher"
+    role["rules"] += yaml.safe_load(grant["text"])
+    broken.hangzhou.grant(USER, [role, binding])
+    assert checked(there(broken), broken) == (0, [])
+
+
+def test_a_cluster_that_cannot_be_reached_is_told_and_the_rest_is_tried(
+    broken: BrokenSite,
+) -> None:
+    broken.hangzhou.faults.add(Fault("POST", "selfsubject", status=503, times=None))
+    code, missing = checked(there(broken), broken)
+    assert code == 1
+    (one,) = missing
+    assert (one["subject"], one["what"]) == ("cluster prod-hangzhou", "reach the API server")
+    assert (one["grants"], "503" in one["why"]) == ([], True)
+
+
+def test_a_wrong_clock_is_found(broken: BrokenSite) -> None:
+    def ahead() -> datetime:
+        return datetime.now(timezone.utc) + timedelta(minutes=5)
+
+    with function_in(there(broken), broken, ahead) as function:
+        result = command(function, "check")
+    assert result.exit_code == 1
+    assert re.search(r"missing  (299|300|301) s off the cloud's", result.stdout)
+
+
+def test_one_cluster_is_checked_with_its_registries_alone(broken: BrokenSite) -> None:
+    with broken.function() as function:
+        result = command(function, "check", "--cluster", "prod-h*")
+    assert result.exit_code == 0
+    assert "prod-beijing" not in result.stdout
+    assert "registry partner" in result.stdout
+
+
+def test_lists_of_clusters_are_tried(broken: BrokenSite) -> None:
+    with staged(broken, scenario("clusters-discovered")) as function:
+        result = command(function, "check")
+    assert result.exit_code == 1
+    assert "missing  cs:DescribeClustersV1" in result.stdout
+    assert '"Action": ["cs:DescribeClustersV1", "cs:ListClusters"]' in result.stdout
+
+
+def test_a_kubeconfig_that_is_a_secret_is_tried(broken: BrokenSite) -> None:
+    with staged(broken, scenario("cluster-kms-secret")) as function:
+        result = command(function, "check")
+    assert result.exit_code == 1
+    assert "missing  kms:GetSecretValue" in result.stdout

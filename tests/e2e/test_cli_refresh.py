@@ -1,0 +1,110 @@
+"""`acr-refresher plan` and `refresh`, with an operator's own credentials."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from localkube.double import Fault
+from operators import command, printed_secrets
+from sites import BrokenSite, Site, later, passwords, references, results
+
+
+def test_a_plan_tells_what_would_change_and_changes_nothing(site: Site) -> None:
+    shop, new = site.namespace("shop"), f"{site.prefix}-new"
+    with site.function() as function:
+        function.timer()
+        before = passwords(site.hangzhou, shop)
+        site.namespace("new")
+        with later(50):
+            result = command(function, "plan")
+        with later(50):
+            told = json.loads(command(function, "plan", "-o", "json").stdout)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert f"+ {new}/acr-pull create there is none yet" in lines
+    assert [line for line in lines if line.startswith(f"~ {shop}/acr-pull renew it expires soon;")]
+    assert "binds default" in lines
+    assert lines[-1] == "Plan: 1 to create, 1 to renew, 0 to bind, 0 to remove, 0 unchanged."
+    assert (told["dryRun"], results(told)) == (True, {shop: "planned", new: "planned"})
+    assert passwords(site.hangzhou, shop) == before
+    assert passwords(site.hangzhou, new) == {}
+    assert printed_secrets(function, result) == []
+
+
+def test_a_plan_tells_what_would_be_removed_and_what_stays(site: Site) -> None:
+    kept = [site.namespace(f"shop-{number}") for number in range(4)]
+    old = site.namespace("old")
+    with site.function() as function:
+        function.timer()
+    with site.function(watchNamespace=f"{site.prefix}-shop-*") as function:
+        result = command(function, "plan")
+        assert f"- {old}/acr-pull  remove     the namespace is not selected" in result.stdout
+        assert f"  = {len(kept)} unchanged" in result.stdout
+        assert passwords(site.hangzhou, old) != {}
+
+
+def test_a_plan_that_the_function_would_refuse_fails(site: Site) -> None:
+    site.namespace("old")
+    with site.function() as function:
+        function.timer()
+    with site.function(watchNamespace="elsewhere") as function:
+        result = command(function, "plan")
+        forced = command(function, "plan", "--force")
+    assert result.exit_code == 1
+    assert "too many would be removed at once" in result.stdout
+    assert "check watchNamespace" in result.stdout
+    assert (forced.exit_code, "1 to remove" in forced.stdout) == (0, True)
+
+
+def test_a_refresh_does_what_the_function_does(site: Site) -> None:
+    shop = site.namespace("shop")
+    web = site.namespace("web", site.beijing)
+    with site.function() as function:
+        first = command(function, "refresh", "--cluster", "prod-h*")
+        tokens = passwords(site.hangzhou, shop)
+        second = command(function, "refresh", "--force", "--reason", "leak", "-o", "json")
+        assert printed_secrets(function, first) == []
+    assert (first.exit_code, first.stderr) == (0, "")
+    assert first.stdout.splitlines()[0] == "prod-hangzhou"
+    assert f"warning, prod-hangzhou/{shop}/acr-pull: registry partner: new token" in first.stdout
+    assert first.stdout.splitlines()[-1].startswith("Done: 1 created, 0 renewed")
+    assert references(site.hangzhou, shop) == ["acr-pull"]
+    report = json.loads(second.stdout)
+    assert results(report) == {shop: "renewed", web: "created"}
+    assert (report["reason"], report["trigger"]) == ("leak", "manual")
+    assert passwords(site.hangzhou, shop) != tokens
+
+
+def test_namespaces_and_registries_narrow_it_down(site: Site) -> None:
+    shop, _ = site.namespace("shop"), site.namespace("web")
+    with site.function() as function:
+        options = ("--namespace", f"{site.prefix}-s*", "--registry", "main", "-o", "json")
+        report = json.loads(command(function, "refresh", *options).stdout)
+    assert results(report) == {shop: "created"}
+    assert all("acme" in host for host in passwords(site.hangzhou, shop))
+
+
+def test_one_broken_cluster_fails_the_command_and_the_others_are_served(
+    broken: BrokenSite,
+) -> None:
+    broken.namespace("shop")
+    web = broken.namespace("web", broken.beijing)
+    broken.hangzhou.faults.add(Fault("GET", "/api/v1/namespaces", status=403, times=99))
+    with broken.function() as function:
+        result = command(function, "refresh")
+    assert result.exit_code == 1
+    assert "! denied: GET /api/v1/namespaces" in result.stdout
+    assert "1 of 2 clusters failed" in result.stdout
+    assert passwords(broken.beijing, web) != {}
+
+
+@pytest.mark.parametrize("name", ["plan", "refresh"])
+def test_names_that_match_nothing_are_refused(broken: BrokenSite, name: str) -> None:
+    with broken.function() as function:
+        result = command(function, name, "--cluster", "prdo", "--registry", "man")
+        assert function.cloud.calls() == []
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 2
+    assert "did you mean main?" in result.stderr

@@ -1,0 +1,61 @@
+"""`acr-refresher status`, on clusters in every state."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from localkube.double import Fault
+from operators import command, printed_secrets
+from sites import MAIN_HOSTS, PARTNER_HOSTS, BrokenSite, Site, later
+
+
+def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
+    shop = site.namespace("shop", default=("theirs",), builder=())
+    with site.function(serviceAccount="*") as function:
+        function.timer()
+        fresh = command(function, "status")
+        site.namespace("web", site.beijing)
+        calls = len(function.cloud.calls("GetAuthorizationToken"))
+        with later(50):
+            result = command(function, "status", "-o", "json")
+        assert len(function.cloud.calls("GetAuthorizationToken")) == calls
+        with later(70):
+            expired = command(function, "status", "--cluster", "prod-h*")
+    (heading, *_), row = fresh.stdout.splitlines(), fresh.stdout.splitlines()[2].split()
+    assert heading.split()[:4] == ["state", "cluster", "namespace", "secret"]
+    assert row[:4] == ["fresh", "prod-hangzhou", shop, "acr-pull"]
+    assert "builder, default" in fresh.stdout
+    assert all(host in fresh.stdout for host in (*MAIN_HOSTS, *PARTNER_HOSTS))
+    assert (fresh.exit_code, fresh.stderr, printed_secrets(function, fresh)) == (0, "", [])
+    told = json.loads(result.stdout)
+    assert [(one["cluster"], one["state"]) for one in told["secrets"]] == [
+        ("prod-beijing", "missing"),
+        ("prod-hangzhou", "due"),
+    ]
+    assert (result.exit_code, told["ok"], told["unread"]) == (0, True, [])
+    assert told["secrets"][1]["registries"] == ["main", "partner"]
+    assert (expired.exit_code, "1 expired" in expired.stdout) == (1, True)
+
+
+def test_a_cluster_that_cannot_be_read_is_told_and_the_others_are_read(
+    broken: BrokenSite, tmp_path: Path
+) -> None:
+    web = broken.namespace("web", broken.beijing)
+    broken.hangzhou.faults.add(Fault("GET", "/api/v1/secrets", status=403))
+    with broken.function() as function:
+        result = command(function, "status", "--html", str(tmp_path / "status.html"))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("! prod-hangzhou: not read: GET /api/v1/secrets")
+    assert web in result.stdout
+    assert "1 missing, 1 cluster not read" in result.stdout
+    page = (tmp_path / "status.html").read_text()
+    assert "<b>prod-hangzhou</b>: GET /api/v1/secrets" in page
+    assert web in page
+
+
+def test_a_page_that_cannot_be_written(broken: BrokenSite, tmp_path: Path) -> None:
+    with broken.function() as function:
+        result = command(function, "status", "--html", str(tmp_path / "nowhere" / "status.html"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "cannot be written" in result.stderr

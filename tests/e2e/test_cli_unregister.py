@@ -1,0 +1,105 @@
+"""`acr-refresher unregister`: nothing of ours stays, everything of others does."""
+
+from __future__ import annotations
+
+import pytest
+
+from localkube.double import Fault
+from operators import command, printed_secrets
+from sites import CLUSTERS, BrokenSite, Site, config_of, passwords, references
+
+
+def test_everything_of_ours_goes_and_nothing_else(site: Site) -> None:
+    shop = site.namespace("shop", default=("theirs",), builder=())
+    foreign = site.namespace("foreign", default=("acr-pull",))
+    site.hangzhou.create_secret(foreign, "acr-pull", stringData={"a": "b"})
+    web = site.namespace("web", site.beijing)
+    with site.function(serviceAccount="*") as function:
+        function.invoke()
+        result = command(function, "unregister", "prod-hangzhou", "--yes")
+        again = command(function, "unregister", "prod-hangzhou", "--yes")
+    assert (result.exit_code, result.stderr, printed_secrets(function, result)) == (0, "", [])
+    assert result.stdout.splitlines() == [
+        f"- {shop}/acr-pull  removed",
+        "Done: 1 removed, 0 failed.",
+    ]
+    assert again.stdout == "There is no pull secret of ours in prod-hangzhou.\n"
+    assert site.hangzhou.get_secret(shop, "acr-pull") is None
+    assert references(site.hangzhou, shop) == ["theirs"]
+    assert references(site.hangzhou, shop, "builder") == []
+    assert site.hangzhou.get_secret(foreign, "acr-pull") is not None
+    assert references(site.hangzhou, foreign) == ["acr-pull"]
+    assert passwords(site.beijing, web) != {}
+
+
+def test_all_pull_secrets_of_a_cluster_go(site: Site) -> None:
+    pull_secrets = [
+        {"secretName": "main-pull", "registries": ["main"]},
+        {"secretName": "partner-pull", "registries": ["partner"]},
+    ]
+    cluster = {**CLUSTERS[0], "pullSecrets": pull_secrets}
+    config = config_of({"watchNamespace": f"{site.prefix}-*"}, clusters=[cluster])
+    shop = site.namespace("shop", default=("theirs",))
+    site.hangzhou.apply_rbac(secret_names=("main-pull", "partner-pull"))
+    with site.function(config) as function:
+        function.invoke()
+        assert references(site.hangzhou, shop) == ["theirs", "main-pull", "partner-pull"]
+        result = command(function, "unregister", "prod-hangzhou", "--yes")
+    assert (result.exit_code, "2 removed, 0 failed" in result.stdout) == (0, True)
+    assert references(site.hangzhou, shop) == ["theirs"]
+    assert site.hangzhou.get_secret(shop, "main-pull") is None
+    assert site.hangzhou.get_secret(shop, "partner-pull") is None
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("", 1)])
+def test_it_asks_first(broken: BrokenSite, answer: str, code: int) -> None:
+    shop = broken.namespace("shop")
+    with broken.function() as function:
+        function.invoke()
+        result = command(function, "unregister", "prod-hangzhou", text=answer)
+    assert result.exit_code == code
+    question = "Delete 1 pull secret in prod-hangzhou and take 1 reference out of service accounts?"
+    assert question in result.stderr
+    assert (passwords(broken.hangzhou, shop) == {}) is (code == 0)
+    assert (references(broken.hangzhou, shop) == []) is (code == 0)
+
+
+def test_what_was_interrupted_is_finished_by_another(broken: BrokenSite) -> None:
+    names = [broken.namespace(f"shop-{number}") for number in range(3)]
+    broken.hangzhou.faults.add(Fault("DELETE", names[1], status=403))
+    with broken.function() as function:
+        function.invoke()
+        first = command(function, "unregister", "prod-hangzhou", "--yes")
+        assert (first.exit_code, "2 removed, 1 failed" in first.stdout) == (1, True)
+        assert references(broken.hangzhou, names[1]) == []
+        second = command(function, "unregister", "prod-hangzhou", "--yes")
+    assert (second.exit_code, "1 removed, 0 failed" in second.stdout) == (0, True)
+    assert [passwords(broken.hangzhou, name) for name in names] == [{}, {}, {}]
+
+
+def test_a_secret_that_is_still_referred_to_stays(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop")
+    with broken.function() as function:
+        function.invoke()
+        broken.hangzhou.faults.add(Fault("PATCH", f"{shop}/serviceaccounts", status=403))
+        result = command(function, "unregister", "prod-hangzhou", "--yes")
+    assert result.exit_code == 1
+    assert f"! {shop}/acr-pull  service account default: PATCH" in result.stdout
+    assert passwords(broken.hangzhou, shop) != {}
+
+
+def test_a_cluster_that_cannot_be_reached(broken: BrokenSite) -> None:
+    broken.hangzhou.faults.add(Fault("GET", "/api/v1/secrets", status=403))
+    with broken.function() as function:
+        result = command(function, "unregister", "prod-hangzhou", "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("GET /api/v1/secrets")
+
+
+def test_a_name_that_is_no_clusters(broken: BrokenSite) -> None:
+    with broken.function() as function:
+        result = command(function, "unregister", "prod-hangzhuo", "--yes")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        'cluster: "prod-hangzhuo" is not one of the clusters; did you mean prod-hangzhou?\n'
+    )

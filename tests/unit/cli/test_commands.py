@@ -1,0 +1,97 @@
+"""How the commands that go to clusters begin: what they refuse, and what they say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from acr_refresher.cli.app import app
+from operators import write_config
+
+KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
+REGION = {"FC_REGION": "cn-hangzhou"}
+UNSET: dict[str, str | None] = dict.fromkeys(
+    (
+        "ACR_REFRESHER_CONFIG",
+        "ACR_REFRESHER_LOCAL_CLOUD",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "ALIBABA_CLOUD_REGION_ID",
+        "FC_REGION",
+    )
+)
+COMMANDS = (["plan"], ["refresh"], ["status"], ["check"], ["unregister", "idc"])
+
+
+def command(*arguments: str, **environ: str) -> Result:
+    return CliRunner(env={**UNSET, **environ}).invoke(app, list(arguments))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """Of one cluster, whose kubeconfig is not there."""
+    return str(write_config(tmp_path, "{name: idc, kubeconfig: idc.yaml}"))
+
+
+@pytest.fixture(params=COMMANDS, ids=lambda one: str(one[0]))
+def arguments(request: pytest.FixtureRequest, config: str) -> list[str]:
+    return [*request.param, "--config", config]
+
+
+def test_without_credentials_and_region_nothing_begins(arguments: list[str]) -> None:
+    result = command(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["credentials", "region"]
+
+
+def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) -> None:
+    result = command(*arguments, **KEYS, **REGION)
+    assert result.exit_code == 1
+    assert "there is no kubeconfig" in result.output
+    assert "hunter2" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
+    file = write_config(tmp_path, "{name: idc, kubeconfig: idc.yaml, watchNamspace: all}")
+    for name in COMMANDS:
+        result = command(*name, "--config", str(file), **KEYS, **REGION)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "did you mean watchNamespace?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param(("plan", "--cluster", "prod"), "matches none", id="unknown cluster"),
+        pytest.param(("refresh", "--registry", "b"), "use one of: a", id="unknown registry"),
+        pytest.param(("refresh", "--namespace", "A B"), "namespaces[0]", id="no glob"),
+        pytest.param(("refresh", "--reason", "x" * 201), "reason", id="too long a reason"),
+        pytest.param(("status", "--cluster", "prod"), "matches none", id="status"),
+        pytest.param(("check", "--cluster", "prod"), "matches none", id="check"),
+        pytest.param(("unregister", "prod"), "is not one of the clusters", id="unregister"),
+        pytest.param(("plan", "-o", "yaml"), "'yaml' is not one of", id="unknown form"),
+        pytest.param(("plan", "--what"), "No such option", id="unknown option"),
+        pytest.param(("unregister",), "Missing argument", id="no cluster named"),
+    ],
+)
+def test_bad_usage_ends_with_two(config: str, options: tuple[str, ...], told: str) -> None:
+    result = command(*options, "--config", config, **KEYS, **REGION)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+
+
+def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> None:
+    there = {"ACR_REFRESHER_LOCAL_CLOUD": "http://cloud.example.com:80"}
+    result = command("plan", "--config", config, **KEYS, **REGION, **there)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "must be http://127.0.0.1:PORT" in result.stderr
+
+
+def test_every_command_says_what_it_does() -> None:
+    told = command("--help").stdout
+    for name, *_ in COMMANDS:
+        assert name in told
+        assert command(name, "--help").exit_code == 0
