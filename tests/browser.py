@@ -30,5 +30,5 @@ def rendered(page: Path, fragment: str = "") -> str:
             "--dump-dom",
             f"{page.resolve().as_uri()}#{fragment}",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - our own
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  # our own
     return done.stdout

@@ -74,7 +74,7 @@ class Discoverer:
             failure = error.failure()
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "no list of clusters in time", code="Deadline")
-        except Exception as error:  # noqa: BLE001 - a bug met in one list must not stop the others
+        except Exception as error:  # noqa: BLE001  # a bug met in one list must not stop the others
             failure = bug(error)
         else:
             return _List(found)

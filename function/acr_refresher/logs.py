@@ -76,7 +76,7 @@ def _plain_and_masked(_logger: object, _method: str, event: EventDict) -> EventD
     return {name: _value(name, value) for name, value in event.items()}
 
 
-def _value(name: str, value: object) -> Any:  # noqa: PLR0911 - a line for each kind of value
+def _value(name: str, value: object) -> Any:  # noqa: PLR0911  # a line for each kind of value
     """The value as JSON has it. A span is in seconds, or in milliseconds under a name in _ms."""
     if isinstance(value, Enum):
         return _value(name, value.value)

@@ -47,7 +47,7 @@ async def _write(
         return error.failure()
     except asyncio.TimeoutError:
         return Failure("unreachable", "not written in time", service="sls", code="Deadline")
-    except Exception as error:  # noqa: BLE001 - a bug here must not spoil a run that is over
+    except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
         return bug(error)
     return None
 

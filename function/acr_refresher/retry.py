@@ -45,4 +45,4 @@ def _backoff(error: Exception) -> bool | timedelta:
         return True
     if error.retry_after > LONGEST_WAIT:
         return False
-    return error.retry_after + timedelta(seconds=random.random())  # noqa: S311 - jitter, not a secret
+    return error.retry_after + timedelta(seconds=random.random())  # noqa: S311  # jitter, not a secret

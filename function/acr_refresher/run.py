@@ -157,7 +157,7 @@ class _Serving:
             failure = error.failure()
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "not finished within the run's time", code="Deadline")
-        except Exception as error:  # noqa: BLE001 - a bug met in one cluster must not stop others
+        except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
             failure = bug(error)
         outcome = ClusterOutcome(
             cluster=cluster.name,
@@ -199,7 +199,7 @@ class _Serving:
     async def _apply(self, applier: Applier, cluster: str, action: Action) -> SecretOutcome:
         try:
             outcome = await applier.apply(action)
-        except Exception as error:  # noqa: BLE001 - a bug met in one namespace must not stop others
+        except Exception as error:  # noqa: BLE001  # a bug met in one namespace must not stop others
             outcome = compose.broken(action, bug(error))
         secret_line(cluster, outcome)
         return outcome

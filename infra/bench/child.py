@@ -28,7 +28,7 @@ STOP_TIMEOUT_SECONDS = 10
 @contextmanager
 def child(module: str, core: int | None, **variables: str) -> Iterator[Ask]:
     """A process of `python -m module`, on one core or any; gives what asks it. Ended on exit."""
-    process = subprocess.Popen(  # noqa: S603 - our own module
+    process = subprocess.Popen(  # noqa: S603  # our own module
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -37,8 +37,8 @@ def child(module: str, core: int | None, **variables: str) -> Iterator[Ask]:
     )
 
     def ask(question: str, **details: object) -> Json:
-        assert process.stdin  # noqa: S101 - for the type checker: both are pipes
-        assert process.stdout  # noqa: S101 - as above
+        assert process.stdin  # noqa: S101  # for the type checker: both are pipes
+        assert process.stdout  # noqa: S101  # as above
         process.stdin.write(json.dumps({"question": question, **details}) + "\n")
         process.stdin.flush()
         line = process.stdout.readline()

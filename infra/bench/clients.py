@@ -57,7 +57,7 @@ class Work:
         return {**self.secret, "metadata": {**self.secret["metadata"], "namespace": namespace}}
 
 
-def send(  # noqa: PLR0913 - what a question names
+def send(  # noqa: PLR0913  # what a question names
     client: str,
     folder: str,
     clusters: int,
@@ -188,7 +188,7 @@ def typed_threads(work: Work) -> Json:
 
 
 def _typed(work: Work, threads: int) -> Json:
-    from kubernetes import client, config  # noqa: PLC0415 - the floor's process does without
+    from kubernetes import client, config  # noqa: PLC0415  # the floor's process does without
 
     def serve(kubeconfig: Path) -> int:
         connected: Any = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]  # it is partly typed
@@ -208,7 +208,7 @@ def typed_aio(work: Work) -> Json:
 
 
 async def _typed_aio(work: Work) -> Json:
-    from kubernetes.aio import client, config  # noqa: PLC0415 - as above
+    from kubernetes.aio import client, config  # noqa: PLC0415  # as above
 
     async def serve(kubeconfig: Path) -> int:
         connecting = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]  # as above

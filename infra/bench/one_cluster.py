@@ -122,8 +122,8 @@ def _kubectl_loop(cluster: KubeCluster) -> float:
 
 def _kubectl_writes(namespace: str, environment: dict[str, str]) -> None:
     def kubectl(*arguments: str, stdin: bytes = b"") -> bytes:
-        return subprocess.run(  # noqa: S603 - arguments of our own
-            ["kubectl", "-n", namespace, *arguments],  # noqa: S607 - whichever is installed
+        return subprocess.run(  # noqa: S603  # arguments of our own
+            ["kubectl", "-n", namespace, *arguments],  # noqa: S607  # whichever is installed
             input=stdin,
             env=environment,
             check=True,
@@ -158,8 +158,8 @@ def _wrk(cluster: KubeCluster, secret: Json) -> float:
             "BENCH_NAMESPACES": str(NAMESPACES),
             "BENCH_TOKEN": cluster.access.tokens[USER],
         }
-        printed = subprocess.run(  # noqa: S603 - arguments of our own
-            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{WRK_SECONDS}s", "-s", WRK_SCRIPT, cluster.url],  # noqa: S607 - whichever is installed
+        printed = subprocess.run(  # noqa: S603  # arguments of our own
+            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{WRK_SECONDS}s", "-s", WRK_SCRIPT, cluster.url],  # noqa: S607  # whichever is installed
             env={**os.environ, **variables},
             check=True,
             capture_output=True,

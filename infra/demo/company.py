@@ -106,7 +106,7 @@ def _ack_cluster(name: str, cluster: KubeCluster) -> AckCluster:
         _caller_arn: str,
         validity: timedelta,
         *,
-        private: bool,  # noqa: ARG001 - on one machine every network is the same
+        private: bool,  # noqa: ARG001  # on one machine every network is the same
     ) -> tuple[str, datetime]:
         expires_at = datetime.now(timezone.utc) + validity
         return cluster.kubeconfig(validity=validity), expires_at

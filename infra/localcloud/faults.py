@@ -47,7 +47,7 @@ class BadGateway:
     """Answer HTTP 502 with an HTML page, as a proxy in between would."""
 
 
-Fault = Union[ApiError, Unsuccessful, ExpiredToken, Stall, ConnectionReset, BadGateway]  # noqa: UP007 - isinstance needs no X | Y here, and a plain alias reads the same on 3.10
+Fault = Union[ApiError, Unsuccessful, ExpiredToken, Stall, ConnectionReset, BadGateway]  # noqa: UP007  # isinstance needs no X | Y here, and a plain alias reads the same on 3.10
 
 
 def throttled(retry_after: timedelta | None = None) -> ApiError:

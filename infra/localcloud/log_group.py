@@ -54,7 +54,7 @@ def _text(fields: list[tuple[int, int | bytes]], wanted: int) -> str:
 
 def _data(value: int | bytes) -> bytes:
     if isinstance(value, int):
-        raise ValueError("a number where a message or text belongs")  # noqa: TRY004 - bad data
+        raise ValueError("a number where a message or text belongs")  # noqa: TRY004  # bad data
     return value
 
 

@@ -58,8 +58,8 @@ class Registry:
 
     def _copy(self, source: str, destination: str, authfile: Path, remote: str) -> None:
         """Run `skopeo copy`; remote says which of both ends, src or dest, the registry is."""
-        subprocess.run(  # noqa: S603 - every argument is our own
-            [  # noqa: S607 - found on PATH, wherever the distribution puts it
+        subprocess.run(  # noqa: S603  # every argument is our own
+            [  # noqa: S607  # found on PATH, wherever the distribution puts it
                 "skopeo",
                 "--insecure-policy",
                 "copy",
@@ -130,8 +130,8 @@ def _running_daemon(config: Path) -> Iterator[int]:
     """Run the daemon; gives the port it chose."""
     log = config.with_name("daemon.log")
     with log.open("wb") as output:
-        daemon = subprocess.Popen(  # noqa: S603 - every argument is our own
-            ["docker-registry", "serve", str(config)],  # noqa: S607 - found on PATH
+        daemon = subprocess.Popen(  # noqa: S603  # every argument is our own
+            ["docker-registry", "serve", str(config)],  # noqa: S607  # found on PATH
             stdout=output,
             stderr=subprocess.STDOUT,
         )

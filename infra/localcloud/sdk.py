@@ -124,7 +124,7 @@ def secret_value(
     return _call(config(url, credentials, host), "GetSecretValue", "2016-01-20", query)
 
 
-def put_logs(  # noqa: PLR0913 - as much as there is to vary
+def put_logs(  # noqa: PLR0913  # as much as there is to vary
     url: str,
     credentials: Credentials,
     project: str,

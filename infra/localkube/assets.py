@@ -53,7 +53,7 @@ def find_assets() -> Path:
     if folder := os.environ.get("KUBEBUILDER_ASSETS"):
         return _complete(Path(folder))
     if UNPACK.exists():
-        unpacked = subprocess.run([UNPACK], check=True, capture_output=True, text=True)  # noqa: S603 - our own script
+        unpacked = subprocess.run([UNPACK], check=True, capture_output=True, text=True)  # noqa: S603  # our own script
         return _complete(Path(unpacked.stdout.strip()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return download(Release(), cache / "acr-refresher" / "envtest")
@@ -62,7 +62,7 @@ def find_assets() -> Path:
 def version_of(assets: Path) -> Version:
     """The version of the API server, which decides its flags."""
     command = [str(assets / "kube-apiserver"), "--version"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the binary that we are about to start
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603  # the binary that we are about to start
     match = re.search(r"v(\d+)\.(\d+)", printed)
     if match is None:
         raise AssetsError(f"no version in {printed!r}")
@@ -115,7 +115,7 @@ def _fetch(release: Release, architecture: str) -> dict[str, bytes]:
 
 
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:  # noqa: S310 - a release's URLs are our own
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:  # noqa: S310  # a release's URLs are our own
         content: bytes = response.read()
     return content
 

@@ -48,7 +48,7 @@ class _Servers:
         """Start a server that logs to the folder."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own binary and flags
+            process = subprocess.Popen(  # noqa: S603  # our own binary and flags
                 [self.assets / binary, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -39,7 +39,7 @@ def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
 async def connections_ended() -> None:
     """A request that was given up says goodbye by TLS after `close`: the loop has to live on."""
     loop: Any = asyncio.get_running_loop()
-    while len(loop._selector.get_map()) > 1:  # noqa: ASYNC110 - nobody tells; 1: the loop's pipe
+    while len(loop._selector.get_map()) > 1:  # noqa: ASYNC110  # nobody tells; 1: the loop's pipe
         await asyncio.sleep(0.01)
 
 

@@ -95,8 +95,8 @@ def unanswered(cause: Exception) -> Exception:
         try:
             raise cause
         except OSError as error:
-            raise RetryError(str(error))  # noqa: B904 - as the SDK does
-    except Exception as error:  # noqa: BLE001 - as the SDK does
+            raise RetryError(str(error))  # noqa: B904  # as the SDK does
+    except Exception as error:  # noqa: BLE001  # as the SDK does
         sdk_error: Exception = UnretryableException(
             RetryPolicyContext(retries_attempted=1, exception=error)
         )

@@ -65,5 +65,5 @@ def test_the_chart_is_well_formed_and_shows_every_point() -> None:
         Curve("wall", "clusters", [10, 100], [1, 5]),
         Curve("CPU", "clusters", [10, 100], [2, 9]),
     ]
-    drawn = ET.fromstring(chart(curves))  # noqa: S314 - our own
+    drawn = ET.fromstring(chart(curves))  # noqa: S314  # our own
     assert len(drawn.findall(".//{http://www.w3.org/2000/svg}circle")) == 4

@@ -35,7 +35,7 @@ class Package:
         The first entry is that of `initialize`. Raises CalledProcessError with its stderr.
         """
         command = [self.interpreter, "-I", "-S", "-B", str(_INSTANCE), str(self.root)]
-        done = subprocess.run(  # noqa: S603 - the interpreter of the runtime
+        done = subprocess.run(  # noqa: S603  # the interpreter of the runtime
             command,
             input=json.dumps({"context": context, "events": events}),
             env={"PATH": os.defpath, **variables},
@@ -74,7 +74,7 @@ def _version_of(command: str) -> str:
     """Empty if it is none: pyenv has commands on the PATH that only say what to install."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        done = subprocess.run(  # noqa: S603 - a candidate from above
+        done = subprocess.run(  # noqa: S603  # a candidate from above
             [command, "-I", "-c", code], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
@@ -90,7 +90,7 @@ def copy_code(to: Path) -> None:
 
 def build_dependencies(folder: Path, version: str, **variables: str) -> str:
     """Run infra/package; what it printed."""
-    done = subprocess.run(  # noqa: S603 - our own script
+    done = subprocess.run(  # noqa: S603  # our own script
         [REPOSITORY / "infra" / "package", folder, version],
         env={**os.environ, **with_uv(), **variables},
         capture_output=True,

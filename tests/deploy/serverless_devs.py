@@ -62,7 +62,7 @@ class ServerlessDevs:
             **named,
             **variables,
         }
-        done = subprocess.run(  # noqa: S603 - the tool under test
+        done = subprocess.run(  # noqa: S603  # the tool under test
             [self.executable, *arguments],
             cwd=folder,
             env=environment,
@@ -99,7 +99,7 @@ def installed() -> Path:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(_LOCK / name, folder)
             subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],  # noqa: S607 - npm is where PATH says
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],  # noqa: S607  # npm is where PATH says
                 cwd=folder,
                 check=True,
                 stdout=subprocess.DEVNULL,

@@ -26,8 +26,8 @@ class Terraform:
         return self.infra / "terraform"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - the tool under test
-            ["terraform", *arguments],  # noqa: S607 - it is where PATH says
+        return subprocess.run(  # noqa: S603  # the tool under test
+            ["terraform", *arguments],  # noqa: S607  # it is where PATH says
             cwd=self.root,
             env={**_environment(), **self.environment},
             capture_output=True,

@@ -75,7 +75,7 @@ def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, s
 def test_it_is_small(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     size = megabytes(deployment.code)
     with capsys.disabled():
-        print(f"\nthe code is {size:.0f} MB unpacked")  # noqa: T201 - of interest in CI
+        print(f"\nthe code is {size:.0f} MB unpacked")  # noqa: T201  # of interest in CI
     assert size < LIMIT
 
 

@@ -109,7 +109,7 @@ def test_an_instance_serves_again_after_it_was_told_to_stop(site: Site) -> None:
 
 def test_two_runs_at_once_do_no_harm(site: Site) -> None:
     """A timer may be delivered twice, and overlap."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - this test's alone
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # this test's alone
 
     shop = site.namespace("shop", default=("theirs",))
     with site.function() as function, ThreadPoolExecutor(2) as threads:

@@ -69,14 +69,14 @@ class Logstore:
         if rows:
             values = ", ".join([row] * len(rows))
             flat = [value for each in rows for value in each]
-            self._sql.execute(f"INSERT INTO records VALUES {values}", flat)  # noqa: S608 - ours
+            self._sql.execute(f"INSERT INTO records VALUES {values}", flat)  # noqa: S608  # ours
 
     def ask(self, query: str, start: str = "-86400s") -> list[Row]:
         """The rows that a query gives. Raises duckdb.Error where it makes no sense."""
         search, _, statement = query.partition(" | ")
         since = self._now - int(start.strip("-s"))
         self._sql.execute(
-            f"CREATE OR REPLACE VIEW log AS SELECT * FROM records"  # noqa: S608 - ours
+            f"CREATE OR REPLACE VIEW log AS SELECT * FROM records"  # noqa: S608  # ours
             f" WHERE __time__ BETWEEN {since} AND {self._now} AND {_condition(search)}"
         )
         asked = self._sql.execute(statement)

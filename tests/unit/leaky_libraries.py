@@ -14,16 +14,16 @@ from acr_refresher import logs
 # Before the SDKs are imported, as in the handler: they set up their loggers only then.
 logs.configure()
 
-import fc2  # type: ignore[import-untyped]  # noqa: E402
-import kubernetes.aio  # noqa: E402, F401 - imported for what it does to logging
-from alibabacloud_cr20181201.client import Client as RegistryClient  # noqa: E402
-from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest  # noqa: E402
-from alibabacloud_credentials.provider import refreshable  # noqa: E402, F401 - likewise
-from alibabacloud_sls20201230.client import Client as SlsClient  # noqa: E402, F401 - likewise
-from alibabacloud_sts20150401.client import Client as StsClient  # noqa: E402
-from alibabacloud_sts20150401.models import AssumeRoleRequest  # noqa: E402
-from alibabacloud_tea_openapi.models import Config  # noqa: E402
-from Tea.core import TeaCore  # noqa: E402, F401 - likewise
+import fc2  # type: ignore[import-untyped]  # noqa: E402  # it has no types; after logging
+import kubernetes.aio  # noqa: E402, F401  # imported for what it does to logging
+from alibabacloud_cr20181201.client import Client as RegistryClient  # noqa: E402  # likewise
+from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest  # noqa: E402  # likewise
+from alibabacloud_credentials.provider import refreshable  # noqa: E402, F401  # likewise
+from alibabacloud_sls20201230.client import Client as SlsClient  # noqa: E402, F401  # likewise
+from alibabacloud_sts20150401.client import Client as StsClient  # noqa: E402  # likewise
+from alibabacloud_sts20150401.models import AssumeRoleRequest  # noqa: E402  # likewise
+from alibabacloud_tea_openapi.models import Config  # noqa: E402  # likewise
+from Tea.core import TeaCore  # noqa: E402, F401  # likewise
 
 ID, SECRET, TOKEN = "made-up-key-id", "made-up-key-secret", "made-up-security-token"
 

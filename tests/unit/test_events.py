@@ -182,6 +182,6 @@ def test_whatever_comes_in_is_understood_or_refused(event: bytes) -> None:
     try:
         request = parse_event(event)
     except InvalidEvent as refused:
-        assert refused.problems  # noqa: PT017 - either way is right, but nothing else is
+        assert refused.problems  # noqa: PT017  # either way is right, but nothing else is
     else:
         assert request.trigger.partition(":")[0] in {"timer", "manual"}

@@ -114,7 +114,7 @@ def test_no_exception_is_no_exception(stream: io.StringIO) -> None:
     assert "exception" not in line(stream)
 
 
-def test_the_sdks_switch_for_debugging_is_off(stream: io.StringIO) -> None:  # noqa: ARG001 - on
+def test_the_sdks_switch_for_debugging_is_off(stream: io.StringIO) -> None:  # noqa: ARG001  # on
     assert "DEBUG" not in os.environ
 
 
@@ -133,7 +133,7 @@ class Refusing(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its given name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its given name
         """Stay quiet."""
 
 
@@ -155,7 +155,7 @@ def test_no_library_shows_what_it_signs_requests_with(refusing: HTTPServer) -> N
     """Even imported later, refused, and asked to debug."""
     url = f"http://127.0.0.1:{refusing.server_port}"
     path = os.pathsep.join(str(HERE.parents[1] / each) for each in ("function", "tests"))
-    ended = subprocess.run(  # noqa: S603 - our own script
+    ended = subprocess.run(  # noqa: S603  # our own script
         [sys.executable, HERE / "leaky_libraries.py", url],
         env={"DEBUG": "sdk", "PYTHONPATH": path, "no_proxy": "127.0.0.1"},
         capture_output=True,

@@ -63,7 +63,7 @@ class CloudSdk:
         `host` None leaves the choice to the SDK, which knows the regions without one of their own.
         `caller` None is for what nobody signs.
         """
-        from alibabacloud_tea_openapi.utils_models import (  # noqa: PLC0415 - half a second of CPU
+        from alibabacloud_tea_openapi.utils_models import (  # noqa: PLC0415  # half a second of CPU
             Config,
         )
 
@@ -100,7 +100,7 @@ class CloudSdk:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, send: Callable[[Any, Any], Any], request: Any) -> dict[str, Any]:
-        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - loaded with the client
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415  # loaded with the client
 
         try:
             answered = send(request, RuntimeOptions())

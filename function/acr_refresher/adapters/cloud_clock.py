@@ -34,7 +34,7 @@ class CloudClock:
 
         It is not signed, so that the answer is a refusal, which has the time as well.
         """
-        import requests  # noqa: PLC0415 - loaded by the SDKs
+        import requests  # noqa: PLC0415  # loaded by the SDKs
 
         scheme, proxies = ("http", {"http": local_cloud}) if local_cloud else ("https", None)
         try:

@@ -134,7 +134,7 @@ _RULES = (  # the first that covers a refusal counts
 
 def port_error(error: Exception, call: CloudCall, skew: timedelta | None = None) -> PortError:
     """The meaning of whatever an SDK raised. `skew`: how far our clock is ahead of the cloud's."""
-    from alibabacloud_tea_openapi.exceptions import (  # noqa: PLC0415 - loaded by whoever called it
+    from alibabacloud_tea_openapi.exceptions import (  # noqa: PLC0415  # loaded by whoever called it
         AlibabaCloudException,
     )
 
@@ -227,7 +227,7 @@ def _principal(detail: Any) -> str:
 
 
 def _unanswered(error: Exception, call: CloudCall) -> Unreachable:
-    from requests import exceptions as http  # noqa: PLC0415 - loaded by the SDK that raised this
+    from requests import exceptions as http  # noqa: PLC0415  # loaded by the SDK that raised this
 
     inner = getattr(error, "inner_exception", error)
     cause = inner.__context__ if isinstance(inner.__context__, OSError) else inner

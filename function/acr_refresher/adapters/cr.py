@@ -28,7 +28,7 @@ class CrClient(ContainerRegistry):
         """GetAuthorizationToken. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
         if not registry.instance_id:
             return await personal_token(self._sdk, caller, registry)
-        from alibabacloud_cr20181201.models import (  # noqa: PLC0415 - not where no token is due
+        from alibabacloud_cr20181201.models import (  # noqa: PLC0415  # not where no token is due
             GetAuthorizationTokenRequest,
         )
 
@@ -51,7 +51,7 @@ class CrClient(ContainerRegistry):
         """
         if not registry.instance_id:
             return personal_hosts(registry.region_id)
-        from alibabacloud_cr20181201.models import (  # noqa: PLC0415 - as above
+        from alibabacloud_cr20181201.models import (  # noqa: PLC0415  # as above
             ListInstanceEndpointRequest,
         )
 
@@ -74,7 +74,7 @@ class CrClient(ContainerRegistry):
         return domains
 
     def _client(self, caller: CloudCredentials, registry: Registry) -> Any:
-        from alibabacloud_cr20181201.client import Client  # noqa: PLC0415 - as above
+        from alibabacloud_cr20181201.client import Client  # noqa: PLC0415  # as above
 
         host = f"cr.{registry.region_id}.aliyuncs.com"
         return Client(self._sdk.config(caller, host, registry.region_id))

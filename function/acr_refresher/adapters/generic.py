@@ -32,8 +32,8 @@ async def ask(
     query: Mapping[str, str],
 ) -> dict[str, Any]:
     """The body of the answer. Raises PortError."""
-    from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415 - see cloud.py
-    from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415
+    from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415  # see cloud.py
+    from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415  # as above
 
     host = f"{operation.product}.{region_id}.aliyuncs.com"
     client = Client(sdk.config(call.caller, host, region_id))
@@ -42,7 +42,7 @@ async def ask(
 
 
 def _params(operation: Operation) -> Any:
-    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415 - see cloud.py
+    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415  # see cloud.py
 
     return Params(
         action=operation.action,

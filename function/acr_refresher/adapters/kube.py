@@ -245,7 +245,7 @@ def pem_file(pem: SecretStr) -> Iterator[str]:
             file.flush()
             yield file.name
         return
-    with open(os.memfd_create("client-pem"), "wb") as file:  # noqa: PTH123 - a descriptor
+    with open(os.memfd_create("client-pem"), "wb") as file:  # noqa: PTH123  # a descriptor
         file.write(content)
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}"

@@ -108,7 +108,7 @@ _TERMINATING = (Gone, "the namespace is being deleted")
 
 
 def _meaning(status: int, body: _Status) -> tuple[type[PortError], str]:
-    if status == 403 and _is_terminating(body):  # noqa: PLR2004 - Forbidden
+    if status == 403 and _is_terminating(body):  # noqa: PLR2004  # Forbidden
         return _TERMINATING
     if any(cause.field == "metadata.uid" for cause in body.details.causes):
         # An apply to a Secret that was deleted and created anew: some versions answer 422.

@@ -211,7 +211,7 @@ def _load(document: SecretStr) -> Yaml:
         # Before anything is built: the C loader recurses, and a deep document ends the process.
         if _is_deep(text):
             raise _invalid([f"it is nested more than {MAX_DEPTH} levels deep"])
-        return yaml.load(text, _LOADER)  # noqa: S506 - a safe loader
+        return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
         # The error's own text quotes the document.
         mark = getattr(error, "problem_mark", None)

@@ -28,7 +28,7 @@ class SlsLog(OutcomeLog):
 
     async def write(self, records: Sequence[Record], at: datetime) -> None:
         """PutLogs. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
-        from alibabacloud_sls20201230.models import (  # noqa: PLC0415 - not where no log is kept
+        from alibabacloud_sls20201230.models import (  # noqa: PLC0415  # not where no log is kept
             LogGroup,
             PutLogsRequest,
         )
@@ -39,9 +39,9 @@ class SlsLog(OutcomeLog):
 
     def _put(self, request: Any, options: Any) -> dict[str, Any]:
         """The answer, without a body; a refusal is raised as the cloud's other SDKs raise it."""
-        from alibabacloud_sls20201230.client import Client  # noqa: PLC0415 - as above
-        from alibabacloud_sls20201230.models import PutLogsHeaders  # noqa: PLC0415
-        from Tea.exceptions import TeaException  # noqa: PLC0415
+        from alibabacloud_sls20201230.client import Client  # noqa: PLC0415  # as above
+        from alibabacloud_sls20201230.models import PutLogsHeaders  # noqa: PLC0415  # as above
+        from Tea.exceptions import TeaException  # noqa: PLC0415  # as above
 
         host = self._logstore.endpoint or f"{self._region_id}.log.aliyuncs.com"
         client = Client(self._sdk.config(self._caller, host, self._region_id))
@@ -65,14 +65,14 @@ class SlsLog(OutcomeLog):
 
 
 def _item(record: Record, at: datetime) -> Any:
-    from alibabacloud_sls20201230.models import LogContent, LogItem  # noqa: PLC0415 - as above
+    from alibabacloud_sls20201230.models import LogContent, LogItem  # noqa: PLC0415  # as above
 
     contents = [LogContent(key=name, value=str(value)) for name, value in record.items()]
     return LogItem(time=int(at.timestamp()), contents=contents)
 
 
 def _refusal(error: Any) -> Exception:
-    from alibabacloud_tea_openapi.exceptions import ClientException  # noqa: PLC0415 - as above
+    from alibabacloud_tea_openapi.exceptions import ClientException  # noqa: PLC0415  # as above
 
     answered = error.data or {}
     refusal: Exception = ClientException(

@@ -29,8 +29,8 @@ class StsClient(Sts):
         policy: str = "",
     ) -> CloudCredentials:
         """AssumeRole. Raises Denied, Invalid (also: no such role), Throttled, Unreachable."""
-        from alibabacloud_sts20150401.client import Client  # noqa: PLC0415 - see cloud.py
-        from alibabacloud_sts20150401.models import AssumeRoleRequest  # noqa: PLC0415
+        from alibabacloud_sts20150401.client import Client  # noqa: PLC0415  # see cloud.py
+        from alibabacloud_sts20150401.models import AssumeRoleRequest  # noqa: PLC0415  # as above
 
         client = Client(self._sdk.config(caller, None, self._region_id))
         request = AssumeRoleRequest(
@@ -51,8 +51,8 @@ class StsClient(Sts):
 
         Raises Denied, Invalid (also: no such role), Throttled, Unreachable.
         """
-        from alibabacloud_sts20150401.client import Client  # noqa: PLC0415 - see cloud.py
-        from alibabacloud_sts20150401.models import AssumeRoleWithOIDCRequest  # noqa: PLC0415
+        from alibabacloud_sts20150401.client import Client  # noqa: PLC0415  # see cloud.py
+        from alibabacloud_sts20150401.models import AssumeRoleWithOIDCRequest  # noqa: PLC0415  # as above
 
         client = Client(self._sdk.config(None, None, self._region_id))
         request = AssumeRoleWithOIDCRequest(

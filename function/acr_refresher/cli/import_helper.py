@@ -24,7 +24,7 @@ STDIN = "-"
 NAMESPACE = "kube-system"
 
 
-def import_helper(  # noqa: PLR0913 - a command has a parameter for each of its options
+def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its options
     file: Annotated[
         str,
         typer.Argument(

@@ -19,7 +19,7 @@ from acr_refresher.cli.refusal import refusing
 from acr_refresher.cli.setup import opened
 
 
-def plan(  # noqa: PLR0913 - a command has a parameter for each of its options
+def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
     config: ConfigFile = USUAL_CONFIG,
     clusters: Clusters = None,
     namespaces: Namespaces = None,

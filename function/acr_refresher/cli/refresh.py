@@ -25,7 +25,7 @@ from acr_refresher.cli.setup import opened
 Why = Annotated[str, typer.Option("--reason", help="Why, for the report and the records.")]
 
 
-def refresh(  # noqa: PLR0913 - a command has a parameter for each of its options
+def refresh(  # noqa: PLR0913  # a command has a parameter for each of its options
     config: ConfigFile = USUAL_CONFIG,
     clusters: Clusters = None,
     namespaces: Namespaces = None,

@@ -131,7 +131,7 @@ def _mark(
 ) -> str:
     """A mark for what expires in one slot in one state; beside `others` of the same slot."""
     size = min(round(11 + 3 * sqrt(len(times))), 28)
-    number = str(len(times)) if len(times) > 1 and size > 14 else ""  # noqa: PLR2004 - pixels
+    number = str(len(times)) if len(times) > 1 and size > 14 else ""  # noqa: PLR2004  # pixels
     first, last = min(times), max(times)
     until = f" to {last:%H:%M:%S}" if last != first else ""
     return (

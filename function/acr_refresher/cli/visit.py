@@ -109,6 +109,6 @@ class Visitor:
             return Visit(cluster.name, failure=error.failure())
         except asyncio.TimeoutError:
             return Visit(cluster.name, failure=Failure("unreachable", "no answer in time"))
-        except Exception as error:  # noqa: BLE001 - a bug met in one cluster must not stop others
+        except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
             return Visit(cluster.name, failure=bug(error))
         return Visit(cluster.name, found)

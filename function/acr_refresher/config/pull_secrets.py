@@ -17,7 +17,7 @@ from acr_refresher.core.selection import (
 )
 from acr_refresher.inputs.forms import EVERY_SERVICE_ACCOUNT, EXCLUSION
 
-DEFAULT_SECRET_NAME = "acr-pull"  # noqa: S105 - the name of an object
+DEFAULT_SECRET_NAME = "acr-pull"  # noqa: S105  # the name of an object
 DEFAULT_EXPIRING_THRESHOLD = timedelta(minutes=15)
 DEFAULT_NAMESPACE = "default"
 DEFAULT_SERVICE_ACCOUNT = "default"

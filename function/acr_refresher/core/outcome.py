@@ -10,7 +10,7 @@ from enum import Enum
 class Reason(str, Enum):
     """Why a secret is written (most telling first), left alone or removed."""
 
-    SECRET_MISSING = "secret-missing"  # noqa: S105 - a reason, not a password
+    SECRET_MISSING = "secret-missing"  # noqa: S105  # a reason, not a password
     WRONG_TYPE = "wrong-type"
     DATA_DRIFTED = "data-drifted"
     REGISTRY_MISSING = "registry-missing"
@@ -24,7 +24,7 @@ class Reason(str, Enum):
     NAMESPACE_GONE = "namespace-gone"
     NOT_GRANTABLE = "not-grantable"
     NAMESPACE_DESELECTED = "namespace-deselected"
-    FOREIGN_SECRET = "foreign-secret"  # noqa: S105 - a reason, not a password
+    FOREIGN_SECRET = "foreign-secret"  # noqa: S105  # a reason, not a password
     REMOVAL_GUARD = "removal-guard"
     CHANGED_MEANWHILE = "changed-meanwhile"
 

@@ -27,7 +27,7 @@ REFRESHED_AT = "acr-refresher/refreshed-at"
 RUN = "acr-refresher/run"
 ENTRIES = "acr-refresher/entries"
 CONTENT = "acr-refresher/content"
-SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type, not a password
+SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
 
 
 @functools.lru_cache  # asked once a namespace

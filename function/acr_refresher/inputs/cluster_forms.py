@@ -17,7 +17,7 @@ from acr_refresher.inputs.strict_model import Form, fault
 SHORTEST_KUBECONFIG = timedelta(minutes=15)
 LONGEST_KUBECONFIG = timedelta(hours=72)
 
-_SECRET_NAME = r"[A-Za-z0-9_/+=.@-]{1,192}"  # noqa: S105 - a pattern
+_SECRET_NAME = r"[A-Za-z0-9_/+=.@-]{1,192}"  # noqa: S105  # a pattern
 _SECRET_ARN = re.compile(rf"acs:kms:(?P<region>[a-z0-9-]+):[0-9]+:secret/{_SECRET_NAME}", re.ASCII)
 
 KmsSecretName = Annotated[

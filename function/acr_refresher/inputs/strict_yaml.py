@@ -24,7 +24,7 @@ def read_yaml(text: str, root: str) -> tuple[object, tuple[Problem, ...]]:
             raise _unreadable(root, f"is nested deeper than {_DEEPEST} levels", "flatten it")
         node = yaml.compose(text, Loader=_Loader)
         repeated = tuple(_repeated_keys(node, (), root, set())) if node else ()
-        return yaml.load(text, Loader=_Loader), repeated  # noqa: S506 - a SafeLoader, see above
+        return yaml.load(text, Loader=_Loader), repeated  # noqa: S506  # a SafeLoader, see above
     except yaml.MarkedYAMLError as error:
         raise _unreadable(root, _syntax_error(error), "correct its syntax") from None
     except (yaml.YAMLError, *_MISFITS):

@@ -71,7 +71,7 @@ def test_the_schema_is_that_of_the_loader() -> None:
 
 def test_it_runs_from_a_checkout() -> None:
     command = [str(ROOT / "bin" / "acr-refresher"), "validate", "function/config.yaml"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
     assert done.stdout.startswith("ok: ")
 
 
@@ -81,7 +81,7 @@ def test_the_function_needs_nothing_of_the_commands() -> None:
         "import sys; sys.modules['typer'] = sys.modules['rich'] = None; import handler;"
         " print([name for name in sys.modules if name.startswith('acr_refresher.cli')])"
     )
-    done = subprocess.run(  # noqa: S603 - our own
+    done = subprocess.run(  # noqa: S603  # our own
         [sys.executable, "-c", program],
         cwd=ROOT / "function",
         capture_output=True,
