@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import hypothesis
@@ -20,6 +21,17 @@ _numbers = itertools.count(1)
 # How long an example takes says how busy the machine is, and nothing else.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+TLS_OF_PYTHON_3_10 = ("unclosed transport <", "unclosed <socket.socket")
+"""What it says of TLS connections that end with their event loop, or are cut by the peer: it closes
+them later than that. From 3.11 on asyncio's TLS is another, and a connection left open an error."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if sys.version_info < (3, 11):
+        for message in TLS_OF_PYTHON_3_10:
+            config.addinivalue_line("filterwarnings", f"ignore:{message}:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
