@@ -32,9 +32,11 @@ lock: $(VENV)/installed  ## bring the lock files up to requirements*.in
 schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
 	bin/acr-refresher schema >function/config.schema.json
 
+# The lock file is whole. Without --no-deps pip resolves extras (coverage[toml]) anew, and stops at the
+# first release that is newer than the lock file.
 $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	touch $@
 
 clean:
