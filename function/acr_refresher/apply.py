@@ -18,8 +18,9 @@ from acr_refresher.core.claims import settled
 from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
 from acr_refresher.core.outcome import Failure, SecretOutcome
 from acr_refresher.core.service_accounts import bound, unbound
+from acr_refresher.errors import Conflict, Gone, PortError
 from acr_refresher.mint import Minter
-from acr_refresher.ports import Conflict, Gone, KubeApi, PortError
+from acr_refresher.ports import KubeApi
 from acr_refresher.retry import retrying
 
 BINDING_ATTEMPTS = 5

@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
+from acr_refresher.errors import Denied, PortError
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerService,
-    Denied,
     KeyManagement,
     KubeApi,
     Kubeconfig,
     KubeconfigFiles,
     KubeConnector,
-    PortError,
 )
 from acr_refresher.retry import retrying
 from acr_refresher.sessions import SESSION_DURATION

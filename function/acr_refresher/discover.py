@@ -12,10 +12,11 @@ from acr_refresher.core.discovery import Discovery, Finding, added
 from acr_refresher.core.model import Cluster, Request
 from acr_refresher.core.outcome import ClusterOutcome, Failure
 from acr_refresher.core.selection import matches_any
+from acr_refresher.errors import PortError
 from acr_refresher.events import InvalidEvent, unknown_clusters
 from acr_refresher.lines import cluster_line
 from acr_refresher.mint import Minter
-from acr_refresher.ports import ContainerService, PortError
+from acr_refresher.ports import ContainerService
 from acr_refresher.retry import retrying
 from acr_refresher.sessions import SESSION_DURATION
 

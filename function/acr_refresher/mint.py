@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from acr_refresher.core import record
 from acr_refresher.core.model import Credential, Entry, Registry, Role
 from acr_refresher.core.session_policy import session_policy
+from acr_refresher.errors import Invalid, PortError
 from acr_refresher.flights import Flights
 from acr_refresher.logs import get_logger
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
-    Invalid,
-    PortError,
     RegistryHosts,
     RegistryToken,
     Sts,

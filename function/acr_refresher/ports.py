@@ -1,22 +1,18 @@
-"""What a run needs from the outside, as Protocols, and the errors they raise, named by meaning.
-
-An error says what happened in words that can be logged: no secret, no SDK type, no traceback of
-somebody else's library. The library's own exception stays reachable as `__cause__` for debugging
-and is never rendered.
-"""
+"""What a run needs from the outside, as Protocols. Their errors are those of `errors`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from pydantic import SecretStr
 
 from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import (
     AckAccess,
+    Function,
     InClusterAccess,
     KmsAccess,
     KubeconfigAccess,
@@ -28,108 +24,7 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
-from acr_refresher.core.outcome import Failure
 from acr_refresher.core.records import Record
-
-# ---- errors, by meaning -------------------------------------------------------------------------
-
-
-class PortError(Exception):
-    """A call to the outside did not do what was asked.
-
-    `service` is what was called (`sts`, `cr`, `cs`, `kube`, or here: `files`, `fc`), `code` its own
-    error code or HTTP status, `request_id` what its operators can look up.
-    """
-
-    meaning: ClassVar[str]
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        service: str,
-        code: str = "",
-        request_id: str = "",
-        retry_after: timedelta | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.service = service
-        self.code = code
-        self.request_id = request_id
-        self.retry_after = retry_after
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same call, made again shortly, may succeed."""
-        return False
-
-    def failure(self, subject: str = "") -> Failure:
-        """The error as data, for outcomes and logs."""
-        return Failure(
-            meaning=self.meaning,
-            message=str(self),
-            subject=subject,
-            service=self.service,
-            code=self.code,
-            request_id=self.request_id,
-        )
-
-
-class Unreachable(PortError):
-    """No usable answer: connection, TLS or time-out failed, or the service broke (5xx)."""
-
-    meaning = "unreachable"
-
-    def __init__(self, message: str, *, retryable: bool = True, **context: object) -> None:
-        super().__init__(message, **context)  # type: ignore[arg-type]  # as PortError takes them
-        self._retryable = retryable
-
-    @property
-    def retryable(self) -> bool:
-        """False where the fault will not pass by itself, such as an untrusted certificate."""
-        return self._retryable
-
-
-class Throttled(PortError):
-    """Too many requests; `retry_after` says when to come back, if the service said so."""
-
-    meaning = "throttled"
-
-    @property
-    def retryable(self) -> bool:
-        """Throttling passes."""
-        return True
-
-
-class Denied(PortError):
-    """Not allowed, or not known. The message names the missing permission and where it goes."""
-
-    meaning = "denied"
-
-
-class Invalid(PortError):
-    """The service, or we, cannot make sense of what was sent or answered."""
-
-    meaning = "invalid"
-
-
-class Conflict(PortError):
-    """Someone else changed or owns the object."""
-
-    meaning = "conflict"
-
-
-class Gone(PortError):
-    """The object, its namespace, or the page of a list, is no longer there."""
-
-    meaning = "gone"
-
-
-class NotRunning(PortError):
-    """The cluster is there, but not up: still being created, stopped, or being deleted."""
-
-    meaning = "not-running"
-
 
 # ---- the cloud ----------------------------------------------------------------------------------
 
@@ -235,6 +130,23 @@ class KubeconfigFiles(Protocol):
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
         """Raises Gone where there is no such file, Denied where it cannot be read, Invalid."""
+
+
+class Functions(Protocol):
+    """Function Compute, 3.0 and 2.0: what invokes functions, this one again among them.
+
+    Both methods raise Denied, Gone (no such function), Invalid, Throttled, Unreachable.
+    """
+
+    async def invoke(self, function: Function, payload: bytes) -> bytes:
+        """What the function returns. Also raises FunctionFailed, with the words it failed with."""
+
+    async def start(self, function: Function, payload: bytes, task_id: str) -> bool:
+        """Have it run on its own. False: a task of this id has been started before, once for all.
+
+        A payload is at most 128 KB then, and an ID `[A-Za-z_][A-Za-z0-9_-]{0,127}`.
+        https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/user-guide/asynchronous-invocation-1
+        """
 
 
 class OutcomeLog(Protocol):

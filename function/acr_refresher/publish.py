@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from acr_refresher.bugs import bug
 from acr_refresher.core.outcome import Failure
 from acr_refresher.core.records import Finished, Record, batches, records
+from acr_refresher.errors import PortError
 from acr_refresher.lines import unsent_lines
-from acr_refresher.ports import OutcomeLog, PortError
+from acr_refresher.ports import OutcomeLog
 from acr_refresher.redaction import mask_text
 from acr_refresher.retry import retrying
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
-from acr_refresher.ports import PortError
+from acr_refresher.errors import PortError
 
 ATTEMPTS = 4
 TIMEOUT = timedelta(seconds=30)

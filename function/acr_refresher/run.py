@@ -26,6 +26,7 @@ from acr_refresher.core.records import Finished
 from acr_refresher.core.report import Report
 from acr_refresher.core.selection import matches_any
 from acr_refresher.discover import Discoverer
+from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.lines import cluster_line, run_line, secret_line
 from acr_refresher.mint import Minter
 from acr_refresher.observe import observe
@@ -34,9 +35,7 @@ from acr_refresher.ports import (
     ContainerRegistry,
     KubeApi,
     KubeConnector,
-    NotRunning,
     OutcomeLog,
-    PortError,
     RegistryHosts,
     Sts,
 )

@@ -8,15 +8,9 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from acr_refresher.core.model import Role, Rrsa
+from acr_refresher.errors import Gone, Invalid
 from acr_refresher.flights import Flights
-from acr_refresher.ports import (
-    OIDC_AUDIENCE,
-    CloudCredentials,
-    Gone,
-    Invalid,
-    Sts,
-    TokenSource,
-)
+from acr_refresher.ports import OIDC_AUDIENCE, CloudCredentials, Sts, TokenSource
 from acr_refresher.retry import retrying
 
 SESSION_DURATION = timedelta(hours=1)

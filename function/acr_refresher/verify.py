@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 from acr_refresher.core.model import Registry, Verification
-from acr_refresher.ports import RegistryHosts, RegistryToken, Unreachable
+from acr_refresher.errors import Unreachable
+from acr_refresher.ports import RegistryHosts, RegistryToken
 
 
 async def verified(

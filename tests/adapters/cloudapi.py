@@ -14,10 +14,8 @@ from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.adapters.sts import StsClient
 from acr_refresher.core.model import AckAccess, KmsAccess, Registry, Role
-from acr_refresher.ports import (
-    CloudCredentials,
-    PortError,
-)
+from acr_refresher.errors import PortError
+from acr_refresher.ports import CloudCredentials
 from localcloud.demo import (
     REGION,
     REGISTRY,

@@ -9,9 +9,7 @@ from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.sts import StsClient
 from acr_refresher.core.model import Role
-from acr_refresher.ports import (
-    CloudCredentials,
-)
+from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import HOUR, THE_REGISTRY, assume
 from localcloud.cloud import Cloud
 from localcloud.demo import (

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.adapters.cloud_clock import CloudClock
-from acr_refresher.ports import CloudCredentials, Invalid
+from acr_refresher.errors import Invalid
+from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import ASK, assume
 from adapters.loopback import free_port
 from localcloud.cloud import Cloud

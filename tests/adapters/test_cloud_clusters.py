@@ -16,7 +16,8 @@ from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess, KmsAccess
-from acr_refresher.ports import CloudCredentials, Denied, Gone, Invalid, NotRunning
+from acr_refresher.errors import Denied, Gone, Invalid, NotRunning
+from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import HOUR, THE_CLUSTER, assume
 from adapters.conftest import issue_kubeconfig
 from localcloud.cloud import Cloud

@@ -18,15 +18,8 @@ from acr_refresher.adapters.cloud_errors import (
     refused,
     scrub,
 )
-from acr_refresher.ports import (
-    CloudCredentials,
-    Denied,
-    Gone,
-    Invalid,
-    PortError,
-    Throttled,
-    Unreachable,
-)
+from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
+from acr_refresher.ports import CloudCredentials
 
 CALLER = CloudCredentials("STS.NUxxxxxxxxxxxx", SecretStr("kEy/with+signs"), SecretStr("CAIS=tok"))
 CALL = CloudCall("sts", "sts:AssumeRole", "role acs:ram::1:role/pull", "grant it there", CALLER)

@@ -17,15 +17,8 @@ from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.cs import CsClient
 from acr_refresher.core.model import AckAccess
-from acr_refresher.ports import (
-    CloudCredentials,
-    Denied,
-    Gone,
-    Invalid,
-    PortError,
-    Throttled,
-    Unreachable,
-)
+from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
+from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import ASK, THE_CLUSTER, THE_REGISTRY, assert_no_secret, assume
 from adapters.loopback import ConnectProxy, answering, free_port, http, over_tls, tcp_server
 from localcloud.cloud import Cloud

@@ -17,7 +17,8 @@ from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.sts import StsClient
 from acr_refresher.core.model import Registry, Role, Rrsa
-from acr_refresher.ports import CloudCredentials, Denied, Gone, Invalid, PortError
+from acr_refresher.errors import Denied, Gone, Invalid, PortError
+from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import HOUR, THE_REGISTRY, assume
 from localcloud.cloud import Cloud
 from localcloud.demo import (

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from acr_refresher.adapters.fc import read_invocation
-from acr_refresher.ports import CloudCredentials, Denied
+from acr_refresher.errors import Denied
+from acr_refresher.ports import CloudCredentials
 
 ENVIRONMENT = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "STS.environment",

@@ -15,7 +15,8 @@ from acr_refresher.adapters import credential_plugin
 from acr_refresher.adapters.files import LocalKubeconfigs, Pod
 from acr_refresher.adapters.kubeconfig import read_kubeconfig
 from acr_refresher.core.model import InClusterAccess, KubeconfigAccess
-from acr_refresher.ports import Denied, Gone, Invalid, Kubeconfig, PortError, Unreachable
+from acr_refresher.errors import Denied, Gone, Invalid, PortError, Unreachable
+from acr_refresher.ports import Kubeconfig
 
 NO_POD = Pod(Path("/nowhere"), {})
 

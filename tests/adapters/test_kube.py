@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from acr_refresher.adapters import kube
 from acr_refresher.adapters.kube import KubernetesApi, KubernetesConnector
 from acr_refresher.core.model import SecretContent, ServiceAccountState
-from acr_refresher.ports import Conflict, Gone, Invalid, Kubeconfig
+from acr_refresher.errors import Conflict, Gone, Invalid
+from acr_refresher.ports import Kubeconfig
 from adapters import kubeapi
 from localkube.cluster import KubeCluster
 from localkube.double import DoubleCluster

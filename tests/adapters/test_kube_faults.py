@@ -11,14 +11,7 @@ import pytest
 from acr_refresher.adapters import kube
 from acr_refresher.adapters.kube import KubernetesApi
 from acr_refresher.core.model import ServiceAccountState
-from acr_refresher.ports import (
-    Denied,
-    Gone,
-    Invalid,
-    PortError,
-    Throttled,
-    Unreachable,
-)
+from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
 from adapters.kubeapi import ask, namespaces, tls_server
 from adapters.loopback import answering, http
 from localkube.double import DoubleCluster, Fault

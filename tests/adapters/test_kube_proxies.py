@@ -6,9 +6,7 @@ import socket
 
 import pytest
 
-from acr_refresher.ports import (
-    Unreachable,
-)
+from acr_refresher.errors import Unreachable
 from adapters.kubeapi import changed, namespaces
 from adapters.loopback import ConnectProxy, answering, free_port, http, tcp_server
 from localkube.double import DoubleCluster

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from acr_refresher.adapters.kube import KubernetesApi
 from acr_refresher.core.model import SecretContent
-from acr_refresher.ports import Denied, Gone, Invalid
+from acr_refresher.errors import Denied, Gone, Invalid
 from adapters.kubeapi import ask
 from localkube.cluster import KubeCluster
 

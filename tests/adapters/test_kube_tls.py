@@ -13,11 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.adapters.kube import pem_file
-from acr_refresher.ports import (
-    Denied,
-    Invalid,
-    Unreachable,
-)
+from acr_refresher.errors import Denied, Invalid, Unreachable
 from adapters.kubeapi import changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http
 from localkube.double import DoubleCluster

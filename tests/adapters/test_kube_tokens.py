@@ -8,7 +8,7 @@ from datetime import timedelta
 import jwt
 import pytest
 
-from acr_refresher.ports import Denied, Gone
+from acr_refresher.errors import Denied, Gone
 from adapters import kubeapi
 from localkube.cluster import KubeCluster
 

@@ -11,7 +11,8 @@ import yaml
 from pydantic import SecretStr
 
 from acr_refresher.adapters.kubeconfig import read_kubeconfig
-from acr_refresher.ports import Invalid, Kubeconfig
+from acr_refresher.errors import Invalid
+from acr_refresher.ports import Kubeconfig
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 

@@ -21,7 +21,8 @@ from acr_refresher.adapters import registry as registry_adapter
 from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.registry import RegistryClient, may_have_password
-from acr_refresher.ports import CloudCredentials, Denied, RegistryToken, Unreachable
+from acr_refresher.errors import Denied, Unreachable
+from acr_refresher.ports import CloudCredentials, RegistryToken
 from adapters.cloudapi import THE_REGISTRY, assume
 from adapters.loopback import Serve, answering, free_port, http, over_tls, tcp_server
 from localcloud.certificates import loopback_server, self_signed

@@ -14,15 +14,8 @@ from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.adapters.sls import SlsLog
 from acr_refresher.core.model import Logstore
 from acr_refresher.core.records import MOST_RECORDS, TEXT_LIMIT, Record, batches
-from acr_refresher.ports import (
-    CloudCredentials,
-    Denied,
-    Gone,
-    Invalid,
-    PortError,
-    Throttled,
-    Unreachable,
-)
+from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
+from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import assert_no_secret
 from localcloud.cloud import Cloud
 from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, function_role

@@ -13,18 +13,16 @@ from pydantic import SecretStr
 from acr_refresher.connect import Connecting, KubeconfigCache, Kubeconfigs
 from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Role
+from acr_refresher.errors import Denied, PortError, Unreachable
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerService,
-    Denied,
     KeyManagement,
     KubeApi,
     Kubeconfig,
     KubeconfigFiles,
     KubeConnector,
-    PortError,
-    Unreachable,
 )
 from factories import HOUR, MINUTE, NOW, wanted
 

@@ -13,14 +13,10 @@ import stamina
 from acr_refresher.core.discovery import Discovery, FoundCluster
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request
 from acr_refresher.discover import Discoverer, Registered
+from acr_refresher.errors import Denied, Throttled
 from acr_refresher.events import InvalidEvent
 from acr_refresher.mint import Minter
-from acr_refresher.ports import (
-    CloudCredentials,
-    ContainerService,
-    Denied,
-    Throttled,
-)
+from acr_refresher.ports import CloudCredentials, ContainerService
 from factories import request, wanted
 
 SECTION = Discovery("discover[0]", ("cn-a", "cn-b"), AckAccess("", ""), (wanted(),))

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from acr_refresher import logs
 from acr_refresher.core.outcome import Reason
-from acr_refresher.ports import Denied
+from acr_refresher.errors import Denied
 from acr_refresher.redaction import MASK
 
 HERE = Path(__file__).parent

@@ -11,14 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.core.model import Credential, Registry, Role, Rrsa, Verification
+from acr_refresher.errors import Denied, Gone, Invalid, PortError
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
-    Denied,
-    Gone,
-    Invalid,
-    PortError,
     RegistryHosts,
     RegistryToken,
     Sts,

@@ -17,8 +17,9 @@ from acr_refresher import logs, publish
 from acr_refresher.core.outcome import ClusterOutcome, Reason, Result, SecretOutcome
 from acr_refresher.core.records import MOST_RECORDS, Finished, Record
 from acr_refresher.core.report import Report
+from acr_refresher.errors import Denied, Throttled, Unreachable
 from acr_refresher.lines import NAMED_AT_ONCE
-from acr_refresher.ports import Denied, OutcomeLog, Throttled, Unreachable
+from acr_refresher.ports import OutcomeLog
 from factories import HOUR, MINUTE, NOW, request
 
 DENIED = Denied("log:PostLogStoreLogs denied", service="sls", code="Unauthorized", request_id="R")

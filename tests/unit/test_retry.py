@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import stamina
 
-from acr_refresher.ports import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
+from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
 from acr_refresher.retry import ATTEMPTS, retrying
 
 

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.core.model import Verification
-from acr_refresher.ports import Denied, PortError, RegistryHosts, RegistryToken, Unreachable
+from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.ports import RegistryHosts, RegistryToken
 from acr_refresher.verify import verified
 from factories import MAIN, NOW
 

@@ -15,8 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from acr_refresher.adapters.cloud_clock import clock_words
-from acr_refresher.ports import (
-    CloudCredentials,
+from acr_refresher.errors import (
     Denied,
     Gone,
     Invalid,
@@ -25,6 +24,7 @@ from acr_refresher.ports import (
     Throttled,
     Unreachable,
 )
+from acr_refresher.ports import CloudCredentials
 
 MESSAGE_LIMIT = 300
 

@@ -15,7 +15,8 @@ from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cloud_errors import CloudCall, Refusal, reading_answer, refused
 from acr_refresher.adapters.cr_personal import EPOCH, personal_hosts, personal_token
 from acr_refresher.core.model import Registry
-from acr_refresher.ports import CloudCredentials, ContainerRegistry, Invalid, RegistryToken
+from acr_refresher.errors import Invalid
+from acr_refresher.ports import CloudCredentials, ContainerRegistry, RegistryToken
 
 
 class CrClient(ContainerRegistry):

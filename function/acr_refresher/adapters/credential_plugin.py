@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from acr_refresher.adapters.kubeconfig import encoded
-from acr_refresher.ports import Invalid, Unreachable
+from acr_refresher.errors import Invalid, Unreachable
 
 TIMEOUT = timedelta(seconds=30)
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")

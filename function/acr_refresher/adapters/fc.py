@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from acr_refresher.ports import CloudCredentials, Denied
+from acr_refresher.errors import Denied
+from acr_refresher.ports import CloudCredentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from acr_refresher.adapters.credential_plugin import ask_plugin
 from acr_refresher.adapters.kubeconfig import current, encoded, kubeconfig_of
 from acr_refresher.core.model import InClusterAccess, KubeconfigAccess
-from acr_refresher.ports import Denied, Gone, Invalid, Kubeconfig, KubeconfigFiles, Unreachable
+from acr_refresher.errors import Denied, Gone, Invalid, Unreachable
+from acr_refresher.ports import Kubeconfig, KubeconfigFiles
 
 REFERENCES = (  # to a file, and the field that holds the same itself
     ("certificate-authority", "certificate-authority-data"),

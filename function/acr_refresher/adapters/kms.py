@@ -8,7 +8,8 @@ from acr_refresher.adapters.cloud import CloudSdk
 from acr_refresher.adapters.cloud_errors import CloudCall, reading_answer
 from acr_refresher.adapters.generic import Operation, ask
 from acr_refresher.core.model import KmsAccess
-from acr_refresher.ports import CloudCredentials, Invalid, KeyManagement, Kubeconfig
+from acr_refresher.errors import Invalid
+from acr_refresher.ports import CloudCredentials, KeyManagement, Kubeconfig
 
 GET_SECRET_VALUE = Operation("kms", "2016-01-20", "GetSecretValue")
 

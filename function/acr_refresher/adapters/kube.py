@@ -40,7 +40,8 @@ from acr_refresher.core.model import (
     ServiceAccountState,
 )
 from acr_refresher.core.record import MANAGER
-from acr_refresher.ports import Gone, Invalid, KubeApi, Kubeconfig, KubeConnector, Unreachable
+from acr_refresher.errors import Gone, Invalid, Unreachable
+from acr_refresher.ports import KubeApi, Kubeconfig, KubeConnector
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML

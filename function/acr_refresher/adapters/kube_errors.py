@@ -16,15 +16,7 @@ from datetime import timedelta
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from acr_refresher.ports import (
-    Conflict,
-    Denied,
-    Gone,
-    Invalid,
-    PortError,
-    Throttled,
-    Unreachable,
-)
+from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
 
 LIST_LIMIT = 300
 NAMED = frozenset({"secrets", "serviceaccounts/token"})

@@ -20,7 +20,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
-from acr_refresher.ports import Invalid, Kubeconfig
+from acr_refresher.errors import Invalid
+from acr_refresher.ports import Kubeconfig
 
 Model = TypeVar("Model", bound=BaseModel)
 Yaml = Any

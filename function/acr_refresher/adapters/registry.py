@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from acr_refresher.adapters.cloud import LOCAL_CLOUD_VARIABLE, CloudTransport
-from acr_refresher.ports import Denied, RegistryHosts, RegistryToken, Unreachable
+from acr_refresher.errors import Denied, Unreachable
+from acr_refresher.ports import RegistryHosts, RegistryToken
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)  # seconds
 LOGIN_SERVICE = re.compile(r"dockerauth(-[a-z0-9-]+)?\.[a-z]{2}-[a-z0-9-]+\.aliyuncs\.com")

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 
 from acr_refresher.cli.setup import Setup
 from acr_refresher.core.model import Registry
+from acr_refresher.errors import PortError
 from acr_refresher.inputs.problems import Problem, listed
 from acr_refresher.mint import Minter
-from acr_refresher.ports import PortError
 from acr_refresher.retry import retrying
 from acr_refresher.sessions import SESSION_DURATION
 

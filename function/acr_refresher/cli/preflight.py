@@ -27,15 +27,8 @@ from acr_refresher.core.model import (
 )
 from acr_refresher.core.outcome import ClusterOutcome, Failure
 from acr_refresher.core.report import CLOCK_TOLERANCE
-from acr_refresher.ports import (
-    CloudCredentials,
-    Denied,
-    KubeApi,
-    PortError,
-    RegistryToken,
-    TokenSource,
-    Unreachable,
-)
+from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.ports import CloudCredentials, KubeApi, RegistryToken, TokenSource
 from acr_refresher.retry import retrying
 from acr_refresher.run import targets
 from acr_refresher.sessions import SESSION_DURATION

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import typer
 
+from acr_refresher.errors import PortError
 from acr_refresher.inputs.problems import InvalidInput
-from acr_refresher.ports import PortError
 
 FAILED = 1
 REFUSED = 2

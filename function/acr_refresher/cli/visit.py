@@ -17,8 +17,9 @@ from acr_refresher.core.discovery import Discovery
 from acr_refresher.core.model import Cluster, Request
 from acr_refresher.core.outcome import Failure
 from acr_refresher.discover import Discoverer, Registered
+from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.mint import Minter
-from acr_refresher.ports import KubeApi, NotRunning, PortError
+from acr_refresher.ports import KubeApi
 from acr_refresher.run import at_once, targets
 
 PATIENCE = timedelta(minutes=5)

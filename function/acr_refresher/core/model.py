@@ -157,6 +157,20 @@ class Logstore:
     endpoint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of Function Compute 3.0; with `service`, one of Function Compute 2.0.
+
+    `qualifier` is a version or an alias; empty means LATEST.
+    """
+
+    name: str
+    region_id: str
+    account_id: str
+    service: str = ""
+    qualifier: str = ""
+
+
 # ---- what is asked for --------------------------------------------------------------------------
 
 
