@@ -210,11 +210,13 @@ def _connections(namespaces: int) -> int:
 
 
 async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
-    """Await all calls, so many at a time, in order."""
-    places = asyncio.Semaphore(limit)
+    """Await all calls, so many at a time; what they give, in order."""
+    waiting = enumerate(calls)
+    given: dict[int, T] = {}
 
-    async def placed(call: Awaitable[T]) -> T:
-        async with places:
-            return await call
+    async def place() -> None:
+        for number, call in waiting:
+            given[number] = await call
 
-    return tuple(await asyncio.gather(*(placed(call) for call in calls)))
+    await asyncio.gather(*(place() for _ in range(limit)))
+    return tuple(given[number] for number in sorted(given))
