@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Instance:
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
     buckets: Buckets = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
 
     @staticmethod
     def new(environ: Mapping[str, str]) -> Instance:
@@ -53,7 +55,7 @@ class Instance:
 
     def outside(self, config: Config, folder: Path, caller: Caller) -> Outside:
         """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
-        budgets = Budgets(config.rate_limits, self.buckets)
+        budgets = Budgets(config.rate_limits, self.buckets, self.clock)
         sdk = self.sdk.within(budgets)
         return Outside(
             function=caller.credentials,
