@@ -179,6 +179,8 @@ def test_hundreds_of_clusters_in_one_account_keep_to_its_budget() -> None:
         assert len(asked) == CLUSTERS, "one each: none was warm"
         assert asked[-1] == pytest.approx((CLUSTERS - 5) / RATES["cs"])
         assert busiest_second(asked) <= 1.5 * RATES["cs"]
+        assert len(there.cloud.calls("AssumeRole")) == 2, "the clusters' role and the registry's"
+        assert len(there.cloud.calls("GetAuthorizationToken")) == 1
 
 
 def test_what_all_share_is_asked_for_once_and_what_is_warm_not_at_all() -> None:
