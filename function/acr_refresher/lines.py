@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import ClusterOutcome, Failure, Result, SecretOutcome
-from acr_refresher.core.records import Record, counted, failed, milliseconds
+from acr_refresher.core.records import Record, counted, failed, milliseconds, throttled
 from acr_refresher.core.report import FAILING, REMEDIES, Report, earliest_expiry, succeeded
 from acr_refresher.logs import get_logger
 
@@ -78,6 +78,7 @@ def run_line(report: Report, duration: timedelta) -> None:
         clusters_failing=len(report.failing),
         earliest_expiry=earliest_expiry(everything),
         duration_ms=milliseconds(duration),
+        **throttled(report),
         **counted(everything),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -62,6 +62,8 @@ class Outside:
     clock_skew: Callable[[], timedelta | None]
     """How far the clock here is ahead of the cloud's, as far as this run's calls told."""
     outcome_log: OutcomeLog | None = None
+    throttled: Callable[[], Mapping[str, int]] = dict
+    """How many calls to each service the cloud refused as too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,9 @@ async def _run(context: Context, config: Config, outside: Outside) -> Report:
         await minter.aclose()
     outcomes = served + registered.outcomes
     skew = outside.clock_skew()
-    report = Report(context.run, context.request, context.now, outcomes, skew)
+    report = Report(
+        context.run, context.request, context.now, outcomes, skew, throttled=outside.throttled()
+    )
     took = timedelta(seconds=time.monotonic() - serving.started)
     run_line(report, took)
     finished = Finished(report, context.now + took, registered.clusters, context.account)

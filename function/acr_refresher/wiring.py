@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from acr_refresher.adapters.kube import KubernetesConnector
 from acr_refresher.adapters.registry import REGISTRY_CA_VARIABLE, RegistryClient
 from acr_refresher.adapters.sls import SlsLog
 from acr_refresher.adapters.sts import StsClient
+from acr_refresher.budgets import Buckets, Budgets
 from acr_refresher.config import Config
 from acr_refresher.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.ports import CloudCredentials
@@ -41,6 +43,8 @@ class Instance:
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
+    buckets: Buckets = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
 
     @staticmethod
     def new(environ: Mapping[str, str]) -> Instance:
@@ -51,13 +55,15 @@ class Instance:
 
     def outside(self, config: Config, folder: Path, caller: Caller) -> Outside:
         """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
-        sdk = self.sdk
+        budgets = Budgets(config.rate_limits, self.buckets, self.clock)
+        sdk = self.sdk.within(budgets)
         return Outside(
             function=caller.credentials,
             sts=StsClient(sdk, caller.region_id),
             registry_api=CrClient(sdk),
             registry_hosts=self.registry_hosts,
             clock_skew=sdk.take_clock_skew,
+            throttled=budgets.throttled,
             kubeconfigs=Kubeconfigs(
                 ack=CsClient(sdk),
                 kms=KmsClient(sdk),

@@ -327,7 +327,7 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             {**SOUND, "an odd key": 1},
             '"an odd key"',
             "is not a known key",
-            "use one of: registries, defaults, clusters, discover, concurrency, sls",
+            "use one of: registries, defaults, clusters, discover, concurrency, rateLimits, sls",
         ),
         (
             SOUND | {7: "x"},
@@ -358,6 +358,30 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "concurrency",
             "is 0, less than 1",
             "use 1 or more",
+        ),
+        (
+            {**SOUND, "rateLimits": {"sts": 0}},
+            "rateLimits.sts",
+            "is 0, less than 0.1",
+            "use 0.1 or more",
+        ),
+        (
+            {**SOUND, "rateLimits": {"cr": "20/s"}},
+            "rateLimits.cr",
+            "is text, not a number",
+            "write a number without quotes",
+        ),
+        (
+            {**SOUND, "rateLimits": {"acr": 20}},
+            "rateLimits.acr",
+            "is not a known key",
+            "did you mean cr?",
+        ),
+        (
+            {**SOUND, "rateLimits": 20},
+            "rateLimits",
+            "is a number, not a mapping",
+            "write keys and values",
         ),
         (
             [],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from acr_refresher.adapters.cloud_clock import CloudClock
 from acr_refresher.adapters.cloud_errors import WRONG_CLOCK, CloudCall, port_error
+from acr_refresher.budgets import Budgets
 from acr_refresher.ports import CloudCredentials
 
 LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
@@ -50,12 +52,20 @@ class CloudSdk:
     """Configures the SDKs' clients and runs their blocking calls in threads.
 
     The SDKs' own `_async` methods open a connection for each call; the blocking ones keep theirs.
+    Every request of theirs passes `ask`, so the budgets are kept here: pages and retries count too.
     """
 
     def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
         self._transport = transport
         self._clock = CloudClock()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
+        self._threads: Executor = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
+        self._budgets = Budgets({})
+
+    def within(self, budgets: Budgets) -> CloudSdk:
+        """The same, whose calls keep to these budgets."""
+        other = copy.copy(self)
+        other._budgets = budgets  # noqa: SLF001  # one of its own kind
+        return other
 
     def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
         """The `Config` of a client. Without `retry_options` the SDK sends a request once.
@@ -82,13 +92,18 @@ class CloudSdk:
     ) -> dict[str, Any]:
         """The body of the answer to `send(request, runtime options)`, made in a thread.
 
-        Whatever the SDK raises becomes a PortError.
+        It is made as soon as the caller's budget allows. Whatever the SDK raises becomes a
+        PortError.
         """
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._threads, self._send, send, request)
-        except Exception as error:
-            raise port_error(error, call, self._clock.skew) from error
+
+        async def made() -> dict[str, Any]:
+            try:
+                return await loop.run_in_executor(self._threads, self._send, send, request)
+            except Exception as error:
+                raise port_error(error, call, self._clock.skew) from error
+
+        return await self._budgets.spend(call.service, call.caller.account_id, made)
 
     def take_clock_skew(self) -> timedelta | None:
         """How far the clock here is ahead of the cloud's, as answers since the last time told."""

@@ -7,7 +7,7 @@ into the environment, and its context has no `credentials` and no `service`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +34,12 @@ class Invocation:
 def read_invocation(context: Any, environ: Mapping[str, str]) -> Invocation:
     """From the context object and the environment. Raises Denied where the function has no role."""
     seconds = getattr(getattr(context, "function", None), "timeout", None)
+    account_id = _text(context, "account_id") or environ.get("FC_ACCOUNT_ID", "")
     return Invocation(
         request_id=_text(context, "request_id"),
-        credentials=_credentials(context, environ),
+        credentials=replace(_credentials(context, environ), account_id=account_id),
         region_id=_text(context, "region") or environ.get("FC_REGION", ""),
-        account_id=_text(context, "account_id") or environ.get("FC_ACCOUNT_ID", ""),
+        account_id=account_id,
         timeout=timedelta(seconds=float(seconds)) if seconds else None,
     )
 

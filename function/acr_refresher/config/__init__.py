@@ -6,7 +6,8 @@ stays in a file of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from acr_refresher.config.checks import contradictions
 from acr_refresher.config.clusters import cluster, discovery
 from acr_refresher.config.document import ConfigDocument
 from acr_refresher.config.logstore import logstore
+from acr_refresher.config.rate_limits import rate_limits
 from acr_refresher.config.registries import registry
 from acr_refresher.core.discovery import Discovery
 from acr_refresher.core.model import Cluster, Logstore, Registry
@@ -31,7 +33,8 @@ class ConfigError(InvalidInput):
 class Config:
     """What is registered. `concurrency`: how many clusters are served at the same time.
 
-    `logstore` is where outcomes are written, if anywhere.
+    `logstore` is where outcomes are written, if anywhere. `rate_limits` are calls a second by
+    service, for each account.
     """
 
     clusters: tuple[Cluster, ...]
@@ -39,6 +42,7 @@ class Config:
     concurrency: int
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
+    rate_limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_config(path: Path) -> Config:
@@ -94,4 +98,5 @@ def to_config(document: ConfigDocument) -> Config:
             for index, section in enumerate(document.discover)
         ),
         logstore=logstore(document.sls),
+        rate_limits=rate_limits(document.rate_limits),
     )

@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 
 from acr_refresher.config.access_document import ClusterAccessKeys, DiscoveryKeys
 from acr_refresher.config.logstore import LogstoreSection
+from acr_refresher.config.rate_limits import RateLimitsSection
 from acr_refresher.inputs.forms import (
     Domains,
     EndpointTypes,
@@ -212,6 +213,10 @@ class ConfigDocument(StrictModel):
     )
     concurrency: int = Field(
         64, ge=1, le=1000, description="How many clusters are served at the same time."
+    )
+    rate_limits: RateLimitsSection = Field(
+        RateLimitsSection(),
+        description="How often the services of the cloud are called: calls a second.",
     )
     sls: LogstoreSection | None = Field(
         None,

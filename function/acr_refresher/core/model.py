@@ -25,6 +25,11 @@ class Role:
     arn: str
     external_id: str = ""
 
+    @property
+    def account_id(self) -> str:
+        """Of the account that it belongs to."""
+        return self.arn.split(":")[3]
+
 
 @dataclass(frozen=True, slots=True)
 class Rrsa:

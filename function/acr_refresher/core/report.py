@@ -42,6 +42,7 @@ class Report:
 
     `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
     `outcomes_unsent` is how many records did not get into the log of outcomes, where there is one.
+    `throttled` is how many calls the cloud refused as too many, by service; most were made again.
     """
 
     run: str
@@ -50,6 +51,7 @@ class Report:
     clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # long, and asyncio.run asks for it
     clock_skew: timedelta | None = None
     outcomes_unsent: int = 0
+    throttled: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clock_skew_seconds(self) -> int | None:
@@ -100,6 +102,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "failing": list(report.failing),
         "results": counts(everything),
         "outcomesUnsent": report.outcomes_unsent,
+        "throttled": dict(report.throttled),
         "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
     }
 
