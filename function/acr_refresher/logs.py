@@ -7,13 +7,14 @@ and the standard library's logging, through which the SDKs log signed requests, 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from pydantic import SecretStr
@@ -24,6 +25,22 @@ from acr_refresher.redaction import MASK, is_secret_name, mask_text
 
 _OURS = "acr_refresher."
 _AS_IT_IS = frozenset({type(None), bool, int, float})
+_TIMES, _SECRETS, _LISTS = (datetime, timedelta), (SecretStr, bytes), (list, tuple, set, frozenset)
+
+
+class _Out(io.TextIOBase):
+    """Where lines go: the stream configured last, for loggers of before, too."""
+
+    stream: TextIO = sys.stdout
+
+    def write(self, text: str) -> int:
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+_out = _Out()
 
 
 def configure(stream: TextIO | None = None) -> None:
@@ -39,8 +56,10 @@ def configure(stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _out)),
+        cache_logger_on_first_use=True,
     )
+    _out.stream = stream or sys.stdout
 
 
 def get_logger() -> FilteringBoundLogger:
@@ -84,13 +103,13 @@ def _value(name: str, value: object) -> Any:  # noqa: PLR0911  # a line for each
         return value
     if isinstance(value, Enum):
         return _value(name, value.value)
-    if isinstance(value, datetime | timedelta):
+    if isinstance(value, _TIMES):
         return _time(name, value)
-    if isinstance(value, SecretStr | bytes) or is_secret_name(name):
+    if is_secret_name(name) or isinstance(value, _SECRETS):
         return MASK
     if isinstance(value, str):
         return mask_text(value)
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, _LISTS):
         return [_value(name, each) for each in value]
     if isinstance(value, Mapping):
         return {str(key): _value(str(key), each) for key, each in value.items()}
