@@ -18,6 +18,7 @@ from acr_refresher.budgets import Budgets
 from acr_refresher.ports import CloudCredentials
 
 LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
+REGISTRY_CA_VARIABLE = "ACR_REFRESHER_REGISTRY_CA"
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
 READ_TIMEOUT = timedelta(seconds=8)
@@ -29,13 +30,17 @@ class CloudTransport:
     """How requests reach the cloud: over HTTPS, certificates verified.
 
     With `local_cloud` they go, as plain HTTP, to a stand-in on this machine that acts as a forward
-    proxy and so sees the real host names. It is for development; an address that is not a
-    loopback one is a ValueError.
+    proxy and so sees the real host names; `registry_ca` is a file with the roots of the registry
+    there. They are for development: an address that is not a loopback one, or roots without a
+    local cloud, are a ValueError.
     """
 
     local_cloud: str | None = None
+    registry_ca: str | None = None
 
     def __post_init__(self) -> None:
+        if self.registry_ca and self.local_cloud is None:
+            raise ValueError(f"{REGISTRY_CA_VARIABLE} is for use with {LOCAL_CLOUD_VARIABLE} alone")
         if self.local_cloud is not None and not _is_loopback_http(self.local_cloud):
             raise ValueError(
                 f"{LOCAL_CLOUD_VARIABLE} must be http://127.0.0.1:PORT: requests to the cloud go "
@@ -45,7 +50,9 @@ class CloudTransport:
 
 def transport_from_environment(environ: Mapping[str, str]) -> CloudTransport:
     """HTTPS, unless ACR_REFRESHER_LOCAL_CLOUD names a stand-in. ValueError: not a loopback one."""
-    return CloudTransport(environ.get(LOCAL_CLOUD_VARIABLE) or None)
+    return CloudTransport(
+        environ.get(LOCAL_CLOUD_VARIABLE) or None, environ.get(REGISTRY_CA_VARIABLE) or None
+    )
 
 
 class CloudSdk:
