@@ -33,7 +33,7 @@ def handle(event, context):
         return {"pid": os.getpid(), "started": len(started), "context": plain(context),
                 "env": dict(os.environ), "folder": os.getcwd(), "path": sys.path[0]}
     if order["do"] == "raise":
-        raise ValueError("as ordered")
+        raise ValueError(order.get("text", "as ordered"))
     if order["do"] == "sleep":
         time.sleep(order.get("seconds", 60))
     if order["do"] == "fill":
