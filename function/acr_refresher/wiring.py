@@ -13,6 +13,7 @@ from acr_refresher.adapters.cloud import CloudSdk, CloudTransport, transport_fro
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.files import LocalKubeconfigs, Pod
+from acr_refresher.adapters.functions import FunctionClient
 from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.adapters.sls import SlsLog
 from acr_refresher.adapters.sts import StsClient
@@ -89,6 +90,10 @@ class Instance:
             connector=self.connector,
             outcome_log=self._outcome_log(config, caller),
         )
+
+    def functions(self, caller: Caller) -> FunctionClient:
+        """What invokes functions of Function Compute."""
+        return FunctionClient(self.sdk, caller.credentials)
 
     def close(self) -> None:
         """Give the threads back."""
