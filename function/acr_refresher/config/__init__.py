@@ -16,8 +16,10 @@ from acr_refresher.config.clusters import cluster, discovery
 from acr_refresher.config.document import ConfigDocument
 from acr_refresher.config.logstore import logstore
 from acr_refresher.config.registries import registry
+from acr_refresher.config.timing import timings
 from acr_refresher.core.discovery import Discovery
 from acr_refresher.core.model import Cluster, Logstore, Registry
+from acr_refresher.core.timing import Timing
 from acr_refresher.inputs.problems import InvalidInput, Problem
 from acr_refresher.inputs.strict_model import in_plain_words
 from acr_refresher.inputs.strict_yaml import read_yaml
@@ -31,7 +33,8 @@ class ConfigError(InvalidInput):
 class Config:
     """What is registered. `concurrency`: how many clusters are served at the same time.
 
-    `logstore` is where outcomes are written, if anywhere.
+    `logstore` is where outcomes are written, if anywhere. `timings` are what a timer has to keep up
+    with.
     """
 
     clusters: tuple[Cluster, ...]
@@ -39,6 +42,7 @@ class Config:
     concurrency: int
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
+    timings: tuple[Timing, ...] = ()
 
 
 def load_config(path: Path) -> Config:
@@ -94,4 +98,5 @@ def to_config(document: ConfigDocument) -> Config:
             for index, section in enumerate(document.discover)
         ),
         logstore=logstore(document.sls),
+        timings=timings(document),
     )
