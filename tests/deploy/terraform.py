@@ -15,7 +15,8 @@ from typing import Any
 from deploy.serverless_devs import REPOSITORY, with_uv
 
 _LOCK = Path(__file__).with_name("terraform.txt")
-_CACHE = REPOSITORY / "build" / "terraform"
+LIBRARY = REPOSITORY / "build" / "terraform"
+"""Where the package is, if it had to be installed."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Terraform:
         return subprocess.run(  # noqa: S603  # the tool under test
             [*self.command, *arguments],
             cwd=self.root,
-            env={**_environment(), **self.environment, "PYTHONPATH": str(_CACHE)},
+            env={**_environment(), **self.environment, "PYTHONPATH": str(LIBRARY)},
             capture_output=True,
             text=True,
             check=False,
@@ -79,12 +80,12 @@ def command() -> tuple[str, ...]:
     """
     if found := shutil.which("terraform"):
         return (found,)
-    lock = _CACHE / _LOCK.name
+    lock = LIBRARY / _LOCK.name
     if not lock.exists() or lock.read_bytes() != _LOCK.read_bytes():
-        shutil.rmtree(_CACHE, ignore_errors=True)
+        shutil.rmtree(LIBRARY, ignore_errors=True)
         subprocess.run(  # noqa: S603  # uv, which is locked as well
             ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python",  # noqa: S607  # it is where PATH says
-             sys.executable, "--target", _CACHE, "--requirements", _LOCK],
+             sys.executable, "--target", LIBRARY, "--requirements", _LOCK],
             env={**os.environ, **with_uv()},
             check=True,
         )  # fmt: skip
