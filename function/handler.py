@@ -12,6 +12,7 @@ import functools
 import gc
 import os
 import uuid
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ from typing import Any
 from acr_refresher import logs
 from acr_refresher.adapters.fc import read_invocation
 from acr_refresher.config import Config, load_config
+from acr_refresher.config.timing import TIMER_VARIABLE, warnings_of
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.events import InvalidEvent, parse_event, unknown_names
+from acr_refresher.inputs.schedule import read_timer
 from acr_refresher.run import Context, run
 from acr_refresher.wiring import Caller, Instance
+
+log = logs.get_logger()
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 USUAL_TIMEOUT = timedelta(minutes=10)
@@ -40,10 +45,18 @@ class RunFailed(Exception):
 
 
 def initialize(context: object) -> None:
-    """Make the instance ready. Raises ConfigError with every problem of config.yaml."""
+    """Make the instance ready.
+
+    Raises ConfigError with every problem of config.yaml, and InvalidInput where its secrets can
+    expire between the timer's ticks.
+    """
     del context
     logs.configure()
-    _config()
+    config = _config()
+    if schedule := os.environ.get(TIMER_VARIABLE):
+        timer = read_timer(schedule, TIMER_VARIABLE)
+        for warning in warnings_of(config.timings, timer):
+            log.warning("config.warning", **asdict(warning))
     _instance()
     _spare_the_collector()
 

@@ -39,7 +39,7 @@ class Stage:
     def timer(self, payload: str = "") -> dict[str, Any]:
         """Invoke as the timer trigger does. Raises what the handler raises."""
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        event = {"triggerTime": now, "triggerName": "every-10-minutes", "payload": payload}
+        event = {"triggerTime": now, "triggerName": "every-5-minutes", "payload": payload}
         return self._handle(event)
 
     def invoke(self, *, timeout_seconds: int = 600, **event: object) -> dict[str, Any]:

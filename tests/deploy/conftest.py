@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from deploy.serverless_devs import (
     installed,
     with_standin,
 )
-from deploy.terraform import Terraform, copy_infra
+from deploy.terraform import Terraform, command, copy_infra
 
 NOT_RUN = "NOT RUN"
 
@@ -72,15 +73,22 @@ def package(request: pytest.FixtureRequest) -> Package:
     return Package(request.getfixturevalue("deployment").code, found, "310")
 
 
-@pytest.fixture
-def terraform(tmp_path: Path) -> Iterator[Terraform]:
-    """Terraform in a copy of infra/; where it is missing, CI fails."""
-    if shutil.which("terraform") is None:
+@pytest.fixture(scope="session")
+def terraform_command() -> tuple[str, ...]:
+    """Terraform, this machine's or from a package; where it cannot be had, CI fails."""
+    try:
+        return command()
+    except (OSError, subprocess.CalledProcessError) as missing:
         if os.environ.get("CI"):
-            raise FileNotFoundError("terraform")
-        pytest.skip(f"{NOT_RUN}: no terraform here")
+            raise
+        pytest.skip(f"{NOT_RUN}: no terraform here ({missing})")
+
+
+@pytest.fixture
+def terraform(terraform_command: tuple[str, ...], tmp_path: Path) -> Iterator[Terraform]:
+    """Terraform in a copy of infra/."""
     with provider.serving() as environment:
-        yield Terraform(copy_infra(tmp_path / "infra"), environment)
+        yield Terraform(terraform_command, copy_infra(tmp_path / "infra"), environment)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

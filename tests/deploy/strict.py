@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,8 +17,7 @@ from pydantic.alias_generators import to_camel
 ENVIRONMENT_BYTES = 4096
 RESERVED_VARIABLES = ("FC_", "ALIBABA_CLOUD_")
 CRON_FIELDS = 6
-_EVERY = re.compile(r"@every ([1-9][0-9]*)([smh])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_EVERY = re.compile(r"@every [1-9][0-9]*[smh]")
 _CRON_FIELD = re.compile(r"[0-9*/,\-?LW#A-Z]+")
 
 
@@ -30,7 +28,7 @@ class Strict(BaseModel):
 
 
 def _schedule(text: str) -> str:
-    """`@every 10m`, or six cron fields after an optional time zone. Raises ValueError."""
+    """`@every 5m`, or six cron fields after an optional time zone. Raises ValueError."""
     if _EVERY.fullmatch(text):
         return text
     fields = re.sub(r"^CRON_TZ=\S+ ", "", text).split(" ")
@@ -39,13 +37,6 @@ def _schedule(text: str) -> str:
     if not all(_CRON_FIELD.fullmatch(field) for field in fields):
         raise ValueError(f"not a cron expression: {text}")
     return text
-
-
-def interval(schedule: str) -> timedelta:
-    """The time between two runs of an `@every` schedule."""
-    found = _EVERY.fullmatch(schedule)
-    assert found, f"{schedule} has no fixed interval"
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 Schedule = Annotated[str, AfterValidator(_schedule)]

@@ -6,18 +6,24 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.serverless_devs import REPOSITORY
+from deploy.serverless_devs import REPOSITORY, with_uv
+
+_LOCK = Path(__file__).with_name("terraform.txt")
+LIBRARY = REPOSITORY / "build" / "terraform"
+"""Where the package is, if it had to be installed."""
 
 
 @dataclass(frozen=True)
 class Terraform:
     """The command, in a copy of infra/, with the stand-in's address in its environment."""
 
+    command: tuple[str, ...]
     infra: Path
     environment: Mapping[str, str]
 
@@ -27,9 +33,9 @@ class Terraform:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603  # the tool under test
-            ["terraform", *arguments],  # noqa: S607  # it is where PATH says
+            [*self.command, *arguments],
             cwd=self.root,
-            env={**_environment(), **self.environment},
+            env={**_environment(), **self.environment, "PYTHONPATH": str(LIBRARY)},
             capture_output=True,
             text=True,
             check=False,
@@ -65,6 +71,26 @@ class Plan:
     def outputs(self) -> dict[str, Any]:
         values = self.document["planned_values"]["outputs"]
         return {name: output["value"] for name, output in values.items()}
+
+
+def command() -> tuple[str, ...]:
+    """Terraform as it is on this machine, or else from a package, installed on first use in build/.
+
+    Raises CalledProcessError or OSError where it can be had in neither way.
+    """
+    if found := shutil.which("terraform"):
+        return (found,)
+    lock = LIBRARY / _LOCK.name
+    if not lock.exists() or lock.read_bytes() != _LOCK.read_bytes():
+        shutil.rmtree(LIBRARY, ignore_errors=True)
+        subprocess.run(  # noqa: S603  # uv, which is locked as well
+            ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python",  # noqa: S607  # it is where PATH says
+             sys.executable, "--target", LIBRARY, "--requirements", _LOCK],
+            env={**os.environ, **with_uv()},
+            check=True,
+        )  # fmt: skip
+        shutil.copy(_LOCK, lock)
+    return (sys.executable, str(Path(__file__).with_name("terraform_cli.py")))
 
 
 def copy_infra(to: Path) -> Path:

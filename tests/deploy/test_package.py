@@ -37,6 +37,16 @@ def test_it_says_that_it_needs_a_role(package: Package) -> None:
     assert "RAM role (`role` in s.yaml)" in refused["error"]
 
 
+def test_it_knows_when_its_timer_leaves_secrets_to_expire(package: Package) -> None:
+    """Cron expressions and time zones are the dependencies' work."""
+    well, told = (
+        package.invoke(NO_ROLE, ACR_REFRESHER_TIMER=f"CRON_TZ=Asia/Shanghai 0 {minutes} * * * *")[0]
+        for minutes in ("*/5", "0,20")
+    )
+    assert well is None
+    assert "less than the 40m between ticks of the timer" in told["error"]
+
+
 def test_it_does_the_whole_job(
     package: Package, double_clusters: list[DoubleCluster], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import reduce
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from acr_refresher.config import load_config
+from acr_refresher.config.timing import TIMER_VARIABLE, warnings_of
 from acr_refresher.events import parse_event
+from acr_refresher.inputs.schedule import read_timer
 from deploy.serverless_devs import ACCOUNT, REPOSITORY, ServerlessDevs, props_of
-from deploy.strict import Function2, Function3, functions_of, interval
+from deploy.strict import Function2, Function3, functions_of
 
 HANDLER = REPOSITORY / "function" / "handler.py"
 
@@ -41,11 +44,22 @@ def test_the_code_root_holds_the_handler(props: Props) -> None:
 
 def test_the_timer_is_faster_than_secrets_expire(props: Props) -> None:
     (trigger,) = Function3.model_validate(props).triggers
-    config = load_config(HANDLER.with_name("config.yaml"))
-    shortest = min(
-        secret.expiring_threshold for cluster in config.clusters for secret in cluster.pull_secrets
-    )
-    assert interval(trigger.trigger_config.cron_expression) < shortest
+    timer = read_timer(trigger.trigger_config.cron_expression, "s.yaml")
+    assert warnings_of(load_config(HANDLER.with_name("config.yaml")).timings, timer) == ()
+
+
+def test_the_function_knows_its_timer(props: Props) -> None:
+    function = Function3.model_validate(props)
+    (trigger,) = function.triggers
+    assert function.environment_variables[TIMER_VARIABLE] == trigger.trigger_config.cron_expression
+
+
+def test_an_event_older_than_the_timers_interval_is_outdated(props: Props) -> None:
+    function = Function3.model_validate(props)
+    (trigger,) = function.triggers
+    period = read_timer(trigger.trigger_config.cron_expression, "s.yaml").period
+    age = function.async_invoke_config.max_async_event_age_in_seconds
+    assert timedelta(seconds=age) == period
 
 
 def test_the_timers_payload_is_an_event_the_function_understands(props: Props) -> None:
@@ -132,7 +146,7 @@ def test_a_fault_is_found(
         Function3.model_validate(faulty)
 
 
-SCHEDULES = ["@every 10m", "0 */10 * * * *", "CRON_TZ=Asia/Shanghai 0 0 4 * * MON-FRI"]
+SCHEDULES = ["@every 5m", "0 */10 * * * *", "CRON_TZ=Asia/Shanghai 0 0 4 * * MON-FRI"]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -10,6 +10,7 @@ import pytest
 from acr_refresher.config import ConfigError
 from acr_refresher.errors import Denied
 from acr_refresher.events import InvalidEvent
+from acr_refresher.inputs.problems import InvalidInput
 from demo.company import FUNCTION_ROLE, HOME, REGION
 from demo.stage import context_of, stage
 from sites import Site, only, passwords, references, results
@@ -77,6 +78,36 @@ def test_a_bad_config_is_refused_at_start_with_every_problem(site: Site) -> None
     assert "did you mean serviceAccount" in str(refused.value)
 
 
+def test_secrets_that_can_expire_between_ticks_are_refused_at_start(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACR_REFRESHER_TIMER", "@every 20m")
+    with site.function() as function, pytest.raises(InvalidInput) as refused:
+        function.handler.initialize(SimpleNamespace())
+    assert "can expire between them" in str(refused.value)
+
+
+def test_a_timer_that_may_not_fail_once_is_told_of_at_start(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACR_REFRESHER_TIMER", "@every 10m")
+    with site.function() as function:
+        function.handler.initialize(SimpleNamespace())
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (line["event"], line["level"]) == ("config.warning", "warning")
+    assert line["path"] == "defaults.expiringThreshold"
+    assert "ACR_REFRESHER_TIMER" in line["problem"]
+    assert line["remedy"].startswith("make it 20m or more")
+
+
+def test_a_schedule_that_is_none_is_refused_at_start(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACR_REFRESHER_TIMER", "10m")
+    with site.function() as function, pytest.raises(InvalidInput, match="ACR_REFRESHER_TIMER"):
+        function.handler.initialize(SimpleNamespace())
+
+
 def test_the_example_config_serves_as_it_is(site: Site) -> None:
     """function/config.yaml, byte for byte: what the README shows and the demo runs."""
     clusters = {
@@ -96,7 +127,7 @@ def test_a_timers_payload_narrows_its_run(site: Site) -> None:
     with site.function() as function:
         report = function.timer(json.dumps({"clusters": ["prod-hangzhou"]}))
     assert results(report) == {shop: "created"}
-    assert report["trigger"] == "timer:every-10-minutes"
+    assert report["trigger"] == "timer:every-5-minutes"
 
 
 def test_an_instance_serves_again_after_it_was_told_to_stop(site: Site) -> None:

@@ -12,8 +12,8 @@ from acr_refresher.core.records import Finished, records
 from acr_refresher.core.report import Report
 from factories import MINUTE, NOW, wanted
 
-TICK = 10 * MINUTE
-TIMER = Request(trigger="timer:every-10-minutes")
+TICK = 5 * MINUTE
+TIMER = Request(trigger="timer:every-5-minutes")
 BY_HAND = Request(trigger="manual")
 UNREACHABLE = Failure("unreachable", "no connection in time", service="kube")
 UNMINTED = Failure("denied", "denied", subject="registry main", service="cr")

@@ -22,7 +22,7 @@ from sls.logstore import Logstore, definition, definitions
 
 ALERTS = definitions("alert")
 INDEX = definition("index.outcomes")
-EVERY_TICK = (-30, -20, -10, 0)
+EVERY_TICK = (-15, -10, -5, 0)
 
 
 def ringing(records: list[Record], minute: int = 0) -> set[str]:
@@ -42,7 +42,7 @@ def ringing(records: list[Record], minute: int = 0) -> set[str]:
 @pytest.mark.parametrize("minute", range(0, 60, 3))
 def test_while_all_is_well_none_rings(minute: int) -> None:
     """At any moment between ticks, just before a renewal too."""
-    last_tick = minute - minute % 10
+    last_tick = minute - minute % 5
     assert ringing(healthy(last_tick), minute) == set()
 
 
@@ -53,47 +53,47 @@ WARNED = second_writer.WARNING.format("default")
 
 CASES: dict[str, tuple[list[Record], set[str]]] = {
     "a due secret is not renewed": (
-        runs(EVERY_TICK, *MANY) + runs((-10, 0), served("prod", UNMINTABLE)),
+        runs(EVERY_TICK, *MANY) + runs((-5, 0), served("prod", UNMINTABLE)),
         {"expiry"},
     ),
     "one is not renewed and lasts for hours": (
-        runs((-10, 0), *MANY)
-        + runs((-10, 0), served("prod", secret("shop", Result.FAILED, 300, failures=(UNMINTED,)))),
+        runs((-5, 0), *MANY)
+        + runs((-5, 0), served("prod", secret("shop", Result.FAILED, 300, failures=(UNMINTED,)))),
         set(),
     ),
     "a cluster has not been reached since its secrets were fresh": (
-        run_at(-50, served("prod", secret("shop", Result.RENEWED, 10)))
+        run_at(-50, served("prod", secret("shop", Result.RENEWED, 8)))
         + runs(EVERY_TICK, *MANY, unserved("prod")),
         {"expiry", "failing-cluster"},
     ),
     "a namespace is gone, and its last secret ends": (
-        run_at(-20, served("prod", secret("gone", Result.UNCHANGED, 5), FRESH))
-        + runs((-10, 0), served("prod", FRESH)),
+        run_at(-10, served("prod", secret("gone", Result.UNCHANGED, 5), FRESH))
+        + runs((-5, 0), served("prod", FRESH)),
         set(),
     ),
     "a secret was removed": (
-        run_at(-10, served("prod", secret("shop", Result.UNCHANGED, 5), FRESH))
+        run_at(-5, served("prod", secret("shop", Result.UNCHANGED, 5), FRESH))
         + run_at(0, served("prod", secret("shop", Result.REMOVED), FRESH)),
         set(),
     ),
-    "no run": (runs((-50, -40, -26), *MANY), {"no-run"}),
+    "no run": (runs((-26, -21, -16), *MANY), {"no-run"}),
     "nothing was ever written": ([], {"no-run"}),
     "runs by hand alone": (run_at(-5, *MANY, request=BY_HAND), {"no-run"}),
-    "one run is late": (runs((-40, -30, -20), *MANY), set()),
+    "one run is late": (runs((-22, -17, -12), *MANY), set()),
     "half of the clusters cannot be reached": (
-        runs((-10, 0), *MANY, *(unserved(f"x{n}") for n in range(30))),
+        runs((-5, 0), *MANY, *(unserved(f"x{n}") for n in range(30))),
         {"failure-rate"},
     ),
     "many secrets fail in a few clusters": (
         runs(
-            (-10, 0),
+            (-5, 0),
             *MANY,
             served("prod", *(secret(f"n{n}", Result.FAILED, 300) for n in range(20))),
         ),
         {"failure-rate"},
     ),
     "one of many clusters fails once": (
-        runs((-30, -20, -10), *MANY) + run_at(0, *MANY, unserved("prod")),
+        runs((-15, -10, -5), *MANY) + run_at(0, *MANY, unserved("prod")),
         set(),
     ),
     "one of many clusters fails again and again": (
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         {"failing-cluster"},
     ),
     "one of many clusters failed, and is well again": (
-        runs((-30, -20, -10), *MANY, unserved("prod")) + run_at(0, *MANY, served("prod", FRESH)),
+        runs((-15, -10, -5), *MANY, unserved("prod")) + run_at(0, *MANY, served("prod", FRESH)),
         set(),
     ),
     "a stranger's secret": (

@@ -18,7 +18,7 @@ KEYS = "action, clusters, namespaces, registries, force, dryRun, reason"
 
 
 def timer(payload: object = "") -> str:
-    times = {"triggerTime": "2026-01-31T12:00:00Z", "triggerName": "every-10m"}
+    times = {"triggerTime": "2026-01-31T12:00:00Z", "triggerName": "every-5m"}
     return json.dumps({**times, "payload": payload})
 
 
@@ -58,20 +58,20 @@ def problems(event: bytes | str) -> list[str]:
             ),
             id="every field",
         ),
-        pytest.param(timer(), Request("timer:every-10m"), id="timer"),
+        pytest.param(timer(), Request("timer:every-5m"), id="timer"),
         pytest.param('{"triggerName": "t"}', Request("timer:t"), id="timer without payload"),
         pytest.param(
             '{"triggerName": "t", "since": "2027"}', Request("timer:t"), id="timer that says more"
         ),
-        pytest.param(timer("keep fresh"), Request("timer:every-10m"), id="timer with a note"),
-        pytest.param(timer("[1]"), Request("timer:every-10m"), id="timer with some other JSON"),
+        pytest.param(timer("keep fresh"), Request("timer:every-5m"), id="timer with a note"),
+        pytest.param(timer("[1]"), Request("timer:every-5m"), id="timer with some other JSON"),
         pytest.param(
             timer('{"clusters": ["idc"], "force": true}'),
-            Request("timer:every-10m", ("idc",), force=True),
+            Request("timer:every-5m", ("idc",), force=True),
             id="timer with an order",
         ),
         pytest.param(
-            timer(' {"action": "refresh"}'), Request("timer:every-10m"), id="timer with an action"
+            timer(' {"action": "refresh"}'), Request("timer:every-5m"), id="timer with an action"
         ),
     ],
 )

@@ -6,6 +6,7 @@ import typer
 
 from acr_refresher.cli import (
     check,
+    demo,
     import_helper,
     plan,
     refresh,
@@ -17,9 +18,11 @@ from acr_refresher.cli import (
 )
 
 app = typer.Typer(
-    help="Keeps the ACR pull secrets of many Kubernetes clusters fresh.",
+    help="Keeps the ACR pull secrets of many Kubernetes clusters fresh.\n\n"
+    "Commands that go to the cloud and to clusters use your own credentials, from the environment:"
+    " ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, where they are temporary,"
+    " ALIBABA_CLOUD_SECURITY_TOKEN.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # their frames show local variables, which may be secret
 )
 app.command("validate")(validate.validate)
@@ -31,3 +34,4 @@ app.command("rotate")(rotate.rotate)
 app.command("status")(status.status)
 app.command("check")(check.check)
 app.command("unregister")(unregister.unregister)
+app.command("demo")(demo.demo)

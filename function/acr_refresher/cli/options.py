@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from acr_refresher.cli.completion import cluster_names, registry_names
+
 USUAL_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 
 
@@ -39,7 +41,12 @@ Region = Annotated[
 ]
 Clusters = Annotated[
     list[str] | None,
-    typer.Option("--cluster", metavar="GLOB", help="Only these clusters; may be repeated."),
+    typer.Option(
+        "--cluster",
+        metavar="GLOB",
+        help="Only these clusters; may be repeated.",
+        autocompletion=cluster_names,
+    ),
 ]
 Namespaces = Annotated[
     list[str] | None,
@@ -47,10 +54,21 @@ Namespaces = Annotated[
 ]
 Registries = Annotated[
     list[str] | None,
-    typer.Option("--registry", metavar="GLOB", help="Only these registries; may be repeated."),
+    typer.Option(
+        "--registry",
+        metavar="GLOB",
+        help="Only these registries; may be repeated.",
+        autocompletion=registry_names,
+    ),
 ]
-Output = Annotated[Form, typer.Option("--output", "-o", help="For people, or for programs.")]
+Output = Annotated[
+    Form, typer.Option("--output", "-o", help="A table is for people, JSON for programs.")
+]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the report and the records.")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Renew whatever the age; remove however many.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Renew secrets of any age, and remove even more than 30 % of a cluster's.",
+    ),
 ]

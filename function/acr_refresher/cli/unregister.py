@@ -17,6 +17,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from acr_refresher.apply import Applier
+from acr_refresher.cli.completion import cluster_names
 from acr_refresher.cli.options import USUAL_CONFIG, ConfigFile, Region
 from acr_refresher.cli.progress import progress
 from acr_refresher.cli.refusal import FAILED, refusing
@@ -38,7 +39,12 @@ Removals = tuple[tuple[ClearNamespace, ...], ...]
 
 
 def unregister(
-    cluster: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    cluster: Annotated[
+        str,
+        typer.Argument(
+            help="Its name in config.yaml.", show_default=False, autocompletion=cluster_names
+        ),
+    ],
     config: ConfigFile = USUAL_CONFIG,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

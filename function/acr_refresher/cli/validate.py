@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from acr_refresher.cli.online import online_problems
 from acr_refresher.cli.options import Region
 from acr_refresher.cli.refusal import refusing
 from acr_refresher.cli.setup import opened
+from acr_refresher.cli.timer import timer_of
 from acr_refresher.cli.words import counted
 from acr_refresher.config import load_config
+from acr_refresher.config.timing import warnings_of
 from acr_refresher.inputs.problems import InvalidInput
 
 
@@ -29,10 +32,22 @@ def validate(
         ),
     ] = False,
     region: Region = "",
+    timer: Annotated[
+        str,
+        typer.Option(
+            metavar="SCHEDULE",
+            help='When the function is woken, such as "@every 5m": whether secrets can expire in'
+            " between. Default: ACR_REFRESHER_TIMER, or vars.every of the s.yaml above the"
+            " configuration's folder, if there is one.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Say what is wrong with a config.yaml: every problem at once, with its remedy."""
     with refusing():
         config = load_config(file)
+        ticks = timer_of(timer, os.environ, file)
+        warnings = warnings_of(config.timings, ticks) if ticks else ()
         if online:
             _ask_the_cloud(file, region)
     found = [
@@ -41,7 +56,10 @@ def validate(
     ]
     if config.discoveries:
         found.append(counted(len(config.discoveries), "discovery", "discoveries"))
-    typer.echo(f"ok: {', '.join(found)}")
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    told = f"; timer: {ticks.schedule} ({ticks.place})" if ticks else ""
+    typer.echo(f"ok: {', '.join(found)}{told}")
 
 
 def _ask_the_cloud(file: Path, region: str) -> None:

@@ -18,8 +18,10 @@ from acr_refresher.config.document import ConfigDocument
 from acr_refresher.config.logstore import logstore
 from acr_refresher.config.rate_limits import rate_limits
 from acr_refresher.config.registries import registry
+from acr_refresher.config.timing import timings
 from acr_refresher.core.discovery import Discovery
 from acr_refresher.core.model import Cluster, Logstore, Registry
+from acr_refresher.core.timing import Timing
 from acr_refresher.inputs.problems import InvalidInput, Problem
 from acr_refresher.inputs.strict_model import in_plain_words
 from acr_refresher.inputs.strict_yaml import read_yaml
@@ -34,7 +36,7 @@ class Config:
     """What is registered. `concurrency`: how many clusters are served at the same time.
 
     `logstore` is where outcomes are written, if anywhere. `rate_limits` are calls a second by
-    service, for each account.
+    service, for each account. `timings` are what a timer has to keep up with.
     """
 
     clusters: tuple[Cluster, ...]
@@ -43,6 +45,7 @@ class Config:
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
     rate_limits: Mapping[str, float] = field(default_factory=dict)
+    timings: tuple[Timing, ...] = ()
 
 
 def load_config(path: Path) -> Config:
@@ -99,4 +102,5 @@ def to_config(document: ConfigDocument) -> Config:
         ),
         logstore=logstore(document.sls),
         rate_limits=rate_limits(document.rate_limits),
+        timings=timings(document),
     )

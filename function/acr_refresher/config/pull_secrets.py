@@ -34,33 +34,38 @@ def pull_secrets(
     What a cluster says itself goes before what clusters share, and what a pull secret says before
     what stands beside the list that it is in.
     """
+    return tuple(_pull_secret(layers, registries) for layers in layers_of(own, shared))
+
+
+def layers_of(own: Settings, shared: Settings) -> list[Layers]:
+    """What is said of each pull secret of a cluster, as above."""
     if own.pull_secrets:
-        layers: list[Layers] = [(each, own, shared) for each in own.pull_secrets]
-    elif shared.pull_secrets:
-        layers = [(own, each, shared) for each in shared.pull_secrets]
-    else:
-        layers = [(own, shared)]
-    return tuple(_pull_secret(each, registries) for each in layers)
+        return [(each, own, shared) for each in own.pull_secrets]
+    if shared.pull_secrets:
+        return [(own, each, shared) for each in shared.pull_secrets]
+    return [(own, shared)]
 
 
 def _pull_secret(layers: Layers, registries: Mapping[str, Registry]) -> PullSecret:
-    accounts = _said(layers, "service_account", [DEFAULT_SERVICE_ACCOUNT])
+    accounts = said(layers, "service_account", [DEFAULT_SERVICE_ACCOUNT])
     return PullSecret(
-        name=_said(layers, "secret_name", DEFAULT_SECRET_NAME),
-        registries=tuple(registries[name] for name in _said(layers, "registries", registries)),
+        name=said(layers, "secret_name", DEFAULT_SECRET_NAME),
+        registries=tuple(registries[name] for name in said(layers, "registries", registries)),
         namespaces=_namespaces(
-            _said(layers, "watch_namespace", None), _said(layers, "namespace_selector", None)
+            said(layers, "watch_namespace", None), said(layers, "namespace_selector", None)
         ),
         service_accounts=ServiceAccountSelection(
             () if EVERY_SERVICE_ACCOUNT in accounts else tuple(accounts)
         ),
-        expiring_threshold=_said(layers, "expiring_threshold", DEFAULT_EXPIRING_THRESHOLD),
-        on_request=tuple(registries[name] for name in _said(layers, "grantable", [])),
+        expiring_threshold=said(layers, "expiring_threshold", DEFAULT_EXPIRING_THRESHOLD),
+        on_request=tuple(registries[name] for name in said(layers, "grantable", [])),
     )
 
 
-def _said(layers: Layers, key: str, otherwise: Any) -> Any:
-    return next((said for each in layers if (said := getattr(each, key)) is not None), otherwise)
+def said(layers: Layers, key: str, otherwise: Any) -> Any:
+    """What the nearest layer says that says anything under the key."""
+    values = (getattr(each, key) for each in layers)
+    return next((value for value in values if value is not None), otherwise)
 
 
 def _namespaces(patterns: list[str] | None, selector: Selector | None) -> NamespaceSelection:

@@ -171,7 +171,8 @@ def _kubeconfig_path(path: str) -> str:
 KubeconfigPath = Annotated[str, AfterValidator(_kubeconfig_path)]
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """The span that a text such as "1h30m" says. Raises `fault`."""
     parts = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
     if parts is None:
         raise fault("is not a duration", 'use one with units, such as "15m" or "1h30m"')
@@ -179,14 +180,22 @@ def _duration(value: object) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-def _threshold(duration: timedelta) -> timedelta:
-    if not timedelta(0) < duration < THRESHOLD_LIMIT:
+def as_duration(span: timedelta) -> str:
+    """`1h30m`, as `duration` reads it, without what is less than a second."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
+def _threshold(span: timedelta) -> timedelta:
+    if not timedelta(0) < span < THRESHOLD_LIMIT:
         raise fault("is out of range", "use more than 0s and less than 12h")
-    return duration
+    return span
 
 
 WITH_UNITS = BeforeValidator(
-    _duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
+    duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
 )
 Threshold = Annotated[timedelta, AfterValidator(_threshold), WITH_UNITS]
 

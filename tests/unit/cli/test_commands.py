@@ -54,6 +54,16 @@ def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) ->
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("name", ["missing.yaml", ".", "binary.yaml"])
+def test_a_configuration_that_cannot_be_read_is_told_in_a_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    for command_line in COMMANDS:
+        result = command(*command_line, "--config", str(tmp_path / name), **KEYS, **REGION)
+        assert (result.exit_code, result.stdout) == (2, "")
+        (told,) = result.stderr.splitlines()
+        assert told.startswith(f"{tmp_path / name}: ")
+
+
 def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
     file = write_config(tmp_path, "{name: idc, kubeconfig: idc.yaml, watchNamspace: all}")
     for name in COMMANDS:

@@ -1,0 +1,107 @@
+"""The command as a shell has it: completion, the demo, and an end without a traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+COMMAND = ROOT / "bin" / "acr-refresher"
+
+
+def ran(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """What a command came to; what the environment has is kept, but for one variable."""
+    kept = {name: value for name, value in os.environ.items() if name != "ACR_REFRESHER_CONFIG"}
+    return subprocess.run(  # noqa: S603  # our own
+        command, env={**kept, **environ}, capture_output=True, text=True, check=False
+    )
+
+
+def completed(*words: str, **environ: str) -> list[str]:
+    """What bash offers in place of the last word."""
+    asked = {
+        "_ACR_REFRESHER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "\n".join(("acr-refresher", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = ran(COMMAND, **asked, **environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("pl",), ["plan"]),
+        (("plan", "--cl"), ["--cluster"]),
+        (("plan", "--cluster", "prod-h"), ["prod-hangzhou"]),
+        (("refresh", "--registry", ""), ["main", "partner"]),
+        (("unregister", "i"), ["idc"]),
+        (("status", "--config", "not-there.yaml", "--cluster", ""), []),
+    ],
+)
+def test_the_shell_completes(words: tuple[str, ...], offered: list[str]) -> None:
+    assert completed(*words) == offered
+
+
+def test_names_are_those_of_the_config_that_is_meant(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "registries: [{name: a, instanceId: cri-a, regionId: cn-hangzhou}]\n"
+        "clusters: [{name: elsewhere, kubeconfig: x.yaml}]\n"
+    )
+    assert completed("plan", "--config", str(file), "--cluster", "") == ["elsewhere"]
+    assert completed("plan", "--cluster", "", ACR_REFRESHER_CONFIG=str(file)) == ["elsewhere"]
+
+
+def test_what_is_to_be_installed_in_bash_works() -> None:
+    script = f"""
+        eval "$({COMMAND} --show-completion)"
+        COMP_WORDS=(acr-refresher unre) COMP_CWORD=1
+        _acr_refresher_completion {COMMAND}
+        echo "${{COMPREPLY[@]}}"
+        complete -p acr-refresher
+    """
+    offered, installed = ran("bash", "-c", script).stdout.splitlines()
+    assert offered == "unregister"
+    assert installed.endswith("_acr_refresher_completion acr-refresher")
+
+
+def test_the_demo_runs_as_a_command() -> None:
+    done = ran(COMMAND, "demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("Every secret is where it should be")
+
+
+def test_without_a_checkout_there_is_no_demo(tmp_path: Path) -> None:
+    """As in the deployed package."""
+    shutil.copytree(
+        ROOT / "function" / "acr_refresher",
+        tmp_path / "function" / "acr_refresher",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    there = {"PYTHONPATH": str(tmp_path / "function")}
+    done = ran(sys.executable, "-m", "acr_refresher.cli", "demo", **there)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("demo: needs a checkout")
+
+
+def test_a_full_disk_is_told_in_a_line() -> None:
+    done = ran("bash", "-c", f"{COMMAND} schema >/dev/full")
+    assert (done.returncode, done.stderr) == (1, "acr-refresher: No space left on device\n")
+
+
+def test_what_nobody_foresaw_is_told_without_its_words(tmp_path: Path) -> None:
+    """A module that fails stands for any bug."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import json\ndef broken(*_, **__): raise RuntimeError('hunter2')\njson.dumps = broken\n"
+    )
+    done = ran(COMMAND, "schema", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("acr-refresher: unexpected RuntimeError at sitecustomize.py:2")
+    assert "hunter2" not in done.stderr
