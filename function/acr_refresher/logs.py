@@ -7,14 +7,13 @@ and the standard library's logging, through which the SDKs log signed requests, 
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import structlog
 from pydantic import SecretStr
@@ -28,31 +27,14 @@ _AS_IT_IS = frozenset({type(None), bool, int, float})
 _TIMES, _SECRETS, _LISTS = (datetime, timedelta), (SecretStr, bytes), (list, tuple, set, frozenset)
 
 
-class _Out(io.TextIOBase):
-    """Where lines go: the stream configured last, for loggers of before, too."""
-
-    stream: TextIO = sys.stdout
-
-    def write(self, text: str) -> int:
-        return self.stream.write(text)
-
-    def flush(self) -> None:
-        self.stream.flush()
-
-
-_out = _Out()
-
-
 def configure(stream: TextIO | None = None) -> None:
     """Send our lines to the stream (stdout by default), and silence everybody else."""
     _silence_libraries()
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, _line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _out)),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
     )
-    _out.stream = stream or sys.stdout
 
 
 def get_logger() -> FilteringBoundLogger:

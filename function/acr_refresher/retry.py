@@ -11,9 +11,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
-
 from acr_refresher.errors import PortError
 
 ATTEMPTS = 4
@@ -21,8 +18,6 @@ TIMEOUT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(seconds=10)
 
 T = TypeVar("T")
-
-set_on_retry_hooks([])  # one canonical line a cluster tells the end of it, not a line an attempt
 
 
 async def retrying(call: Callable[[], Awaitable[T]]) -> T:
@@ -32,7 +27,15 @@ async def retrying(call: Callable[[], Awaitable[T]]) -> T:
     except PortError as error:
         if not error.retryable:
             raise
-        first: PortError | None = error
+        return await _retrying(call, error)
+
+
+async def _retrying(call: Callable[[], Awaitable[T]], first: PortError | None) -> T:
+    """As above, after the first attempt failed. What that takes, most runs never load."""
+    import stamina  # noqa: PLC0415  # see above
+    from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415  # see above
+
+    set_on_retry_hooks([])  # one canonical line tells the end of it, not a line an attempt
     async for attempt in stamina.retry_context(
         on=_backoff, attempts=ATTEMPTS, timeout=TIMEOUT, wait_initial=0.2, wait_max=LONGEST_WAIT
     ):

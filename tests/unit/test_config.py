@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from acr_refresher.config import Config, load_config
-from acr_refresher.config.document import json_schema
+from acr_refresher.config.schema import json_schema
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Logstore, Registry, Role
 from acr_refresher.core.selection import LabelRequirement, NamespaceSelection, Operator
 

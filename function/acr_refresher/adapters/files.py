@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from acr_refresher.adapters.credential_plugin import ask_plugin
 from acr_refresher.adapters.kubeconfig import current, encoded, kubeconfig_of
 from acr_refresher.core.model import InClusterAccess, KubeconfigAccess
 from acr_refresher.errors import Denied, Gone, Invalid, Unreachable
@@ -75,6 +74,8 @@ async def resolved(document: SecretStr, folder: Path, environ: Mapping[str, str]
     cluster, user = current(document)
     await asyncio.to_thread(_embed_files, folder, cluster, user)
     if spec := user.pop("exec", None):
+        from acr_refresher.adapters.credential_plugin import ask_plugin  # noqa: PLC0415  # rare
+
         user |= await ask_plugin(spec, cluster, folder, environ)
     return kubeconfig_of(cluster, user)
 

@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from acr_refresher.config.document import json_schema
+from acr_refresher.config.schema import json_schema
 
 
 def schema() -> None:

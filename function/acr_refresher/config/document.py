@@ -5,11 +5,9 @@ Every description goes into config.schema.json, which editors show beside the ke
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from acr_refresher.config.access_document import ClusterAccessKeys, DiscoveryKeys
 from acr_refresher.config.logstore import LogstoreSection
@@ -223,24 +221,3 @@ class ConfigDocument(StrictModel):
         description="Simple Log Service: where outcomes are written, for the dashboard and the"
         " alerts of infra/sls. Default: nowhere but on the function's stdout.",
     )
-
-
-class _SchemaForEditors(GenerateJsonSchema):
-    """Leaves out null, which a key left empty would be and the loader refuses, and titles."""
-
-    def field_title_should_be_set(self, _schema: object) -> bool:
-        return False
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        if schema.get("default") is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of config.yaml, for editors."""
-    schema = ConfigDocument.model_json_schema(schema_generator=_SchemaForEditors)
-    return {"$schema": _SchemaForEditors.schema_dialect, **schema, "title": "acr-refresher"}

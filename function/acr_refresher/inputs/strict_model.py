@@ -16,7 +16,6 @@ from pydantic import (
     field_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from acr_refresher.inputs.problems import Location, Problem, path_of, shown, suggestion
@@ -63,7 +62,7 @@ class Form:
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    ) -> dict[str, Any]:
         """Editors check it too."""
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
