@@ -18,9 +18,10 @@ from typing import Any
 from acr_refresher import logs
 from acr_refresher.adapters.fc import read_invocation
 from acr_refresher.config import Config, load_config
+from acr_refresher.context import Context
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.events import InvalidEvent, parse_event, unknown_names
-from acr_refresher.run import Context, run
+from acr_refresher.run import run
 from acr_refresher.wiring import Caller, Instance
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"

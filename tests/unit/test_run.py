@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from acr_refresher.config import Config
 from acr_refresher.connect import KubeconfigCache, Kubeconfigs
+from acr_refresher.context import Context
 from acr_refresher.core.model import (
     Cluster,
     InClusterAccess,
@@ -37,7 +38,7 @@ from acr_refresher.ports import (
     RegistryToken,
     Sts,
 )
-from acr_refresher.run import Context, Outside, run
+from acr_refresher.run import Outside, run
 from factories import NOW, namespace, request, wanted
 
 
