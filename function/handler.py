@@ -31,7 +31,7 @@ TO_REPORT = timedelta(seconds=5)
 
 
 class RunFailed(Exception):
-    """A timer's run left something that needs attention; every other cluster was served.
+    """A timer's run, or a shard, left what needs attention; every other cluster was served.
 
     Raised so that the platform counts the invocation as failed; the details are in the log.
     """
@@ -49,7 +49,7 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
     """One run: the report as JSON-able data.
 
     Raises InvalidEvent, ConfigError or Denied (the function has no role) before anything is done,
-    and RunFailed after everything was done where a timer's run needs attention.
+    and RunFailed after everything was done where a timer's run, or a shard, needs attention.
     """
     logs.configure()
     request = parse_event(event)
@@ -58,16 +58,17 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
         raise InvalidEvent(unknown)
     invocation = read_invocation(context, os.environ)
     asked = Context(
-        run=invocation.request_id or str(uuid.uuid4()),
+        run=request.shard.run if request.shard else invocation.request_id or str(uuid.uuid4()),
         request=request,
         now=datetime.now(timezone.utc),
         budget=(invocation.timeout or USUAL_TIMEOUT) - TO_REPORT,
         account=invocation.account_id,
+        function=invocation.function,
     )
     caller = Caller(invocation.credentials, invocation.region_id)
     outside = _instance().outside(config, _config_path().parent, caller)
     report = asyncio.run(run(asked, config, outside))
-    if request.by_timer and not report.ok:
+    if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
     return to_json(report)
 
@@ -94,7 +95,8 @@ def _config_path() -> Path:
 
 
 def _verdict(report: Report) -> str:
-    return (
-        f"run {report.run}: {len(report.failing)} of {len(report.clusters)} clusters need"
-        f" attention: {', '.join(report.failing)}"
-    )
+    verdict = f"run {report.run}: {len(report.failing)} of {len(report.clusters)} clusters need"
+    verdict += f" attention: {', '.join(report.failing)}"
+    if tasks := report.not_handed_on:
+        verdict += f"; could not be started: {', '.join(tasks)}"
+    return verdict

@@ -20,6 +20,7 @@ from acr_refresher.config import Config
 from acr_refresher.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.ports import CloudCredentials
 from acr_refresher.run import Outside
+from acr_refresher.serve import Visits
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own service account."""
@@ -41,6 +42,7 @@ class Instance:
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
+    visits: Visits = field(default_factory=Visits)
 
     @staticmethod
     def new(environ: Mapping[str, str]) -> Instance:
@@ -66,6 +68,7 @@ class Instance:
             ),
             connector=KubernetesConnector(__version__),
             outcome_log=self._outcome_log(config, caller),
+            visits=self.visits,
         )
 
     def close(self) -> None:

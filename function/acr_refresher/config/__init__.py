@@ -7,13 +7,14 @@ stays in a file of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from acr_refresher.config.checks import contradictions
 from acr_refresher.config.clusters import cluster, discovery
-from acr_refresher.config.document import ConfigDocument
+from acr_refresher.config.document import SHARD_SIZE, ConfigDocument
 from acr_refresher.config.logstore import logstore
 from acr_refresher.config.registries import registry
 from acr_refresher.core.discovery import Discovery
@@ -21,6 +22,8 @@ from acr_refresher.core.model import Cluster, Logstore, Registry
 from acr_refresher.inputs.problems import InvalidInput, Problem
 from acr_refresher.inputs.strict_model import in_plain_words
 from acr_refresher.inputs.strict_yaml import read_yaml
+
+CLUSTER_TIMEOUT = timedelta(seconds=20)
 
 
 class ConfigError(InvalidInput):
@@ -31,7 +34,8 @@ class ConfigError(InvalidInput):
 class Config:
     """What is registered. `concurrency`: how many clusters are served at the same time.
 
-    `logstore` is where outcomes are written, if anywhere.
+    `cluster_timeout` is the most that one of them may take, `shard_size` how many of them one
+    invocation serves. `logstore` is where outcomes are written, if anywhere.
     """
 
     clusters: tuple[Cluster, ...]
@@ -39,6 +43,8 @@ class Config:
     concurrency: int
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
+    cluster_timeout: timedelta = CLUSTER_TIMEOUT
+    shard_size: int = SHARD_SIZE
 
 
 def load_config(path: Path) -> Config:
@@ -94,4 +100,6 @@ def to_config(document: ConfigDocument) -> Config:
             for index, section in enumerate(document.discover)
         ),
         logstore=logstore(document.sls),
+        cluster_timeout=document.cluster_timeout or CLUSTER_TIMEOUT,
+        shard_size=document.shard_size,
     )
