@@ -16,6 +16,7 @@ HOME, PARTNER, BEIJING = "1000000000000001", "2000000000000002", "30000000000000
 PREFIX = "acr-refresher-"
 FUNCTION_ROLE = f"acs:ram::{HOME}:role/{PREFIX}function"
 REGION = "cn-hangzhou"
+FUNCTION = "acr-refresher"
 
 MAIN_REGISTRY = RegistryInstance(
     "cri-acmehz0000000001",
@@ -65,6 +66,7 @@ def _function_role(registry: RegistryInstance) -> Role:
         (
             load_policy("function-role.policy", name_prefix=PREFIX),
             _pull_policy(registry),
+            _fan_out_policy(),
             _log_policy(LOG_PROJECT),
         ),
     )
@@ -86,6 +88,12 @@ def _pull_policy(registry: RegistryInstance) -> dict[str, object]:
         region=registry.region,
         account=registry.account,
         instance=registry.id,
+    )
+
+
+def _fan_out_policy() -> dict[str, object]:
+    return load_policy(
+        "fan-out.policy", region=REGION, account=HOME, service=FUNCTION, function=FUNCTION
     )
 
 

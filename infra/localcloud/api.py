@@ -11,7 +11,16 @@ from localcloud.errors import CloudError
 from localcloud.sessions import Session
 
 Json = dict[str, Any]
-Style = Literal["RPC", "ROA", "LOG"]
+Style = Literal["RPC", "ROA", "LOG", "FC"]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer that is not a JSON object of the API's own."""
+
+    body: bytes
+    status: int
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class HttpRequest:
 
     @property
     def version(self) -> str:
-        return self.headers.get("x-acs-version") or self.headers.get("x-log-apiversion", "")
+        named = self.headers.get("x-acs-version") or self.headers.get("x-log-apiversion")
+        in_path = re.match(r"/(\d{4}-\d\d-\d\d)/", self.path)
+        return named or (in_path[1] if in_path else "")
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,7 @@ class Operation:
     """
 
     action: str
-    answer: Callable[[Cloud, ApiRequest], Json]
+    answer: Callable[[Cloud, ApiRequest], Json | Raw]
     method: str = "POST"
     path: str = "/"
     anonymous: bool = False
@@ -112,7 +123,7 @@ class Product:
         hosts: Pattern of its host names; the group `region` is the region's ID, and others become
             parameters.
         style: RPC answers carry their RequestId; ROA errors write their fields in camelCase; LOG is
-            the way of SLS, signatures included.
+            the way of SLS, and FC that of Function Compute 2.0, signatures included.
     """
 
     hosts: re.Pattern[str]

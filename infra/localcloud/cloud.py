@@ -9,6 +9,7 @@ from functools import cached_property
 from localcloud import ram
 from localcloud.certificates import KeyPair, self_signed
 from localcloud.faults import Faults
+from localcloud.fc.deployed import Address, DeployedFunction
 from localcloud.journal import Call, Journal
 from localcloud.logs import Logs
 from localcloud.sessions import Session, open_session
@@ -40,7 +41,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Cloud:
-    """An Alibaba Cloud's state. Its dictionaries are only ever added to, one key at a time.
+    """An Alibaba Cloud's state. Its dictionaries change by one key at a time.
 
     Attributes:
         world: What exists.
@@ -50,6 +51,7 @@ class Cloud:
         registry_tokens: By the token itself.
         used_nonces: Nonces of authenticated requests.
         logs: What has been written to logstores.
+        functions: What is deployed to Function Compute.
         registry_admin: The login that may push; it stands for whoever builds the images.
     """
 
@@ -59,6 +61,7 @@ class Cloud:
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
     logs: Logs = field(default_factory=Logs, repr=False)
+    functions: dict[Address, DeployedFunction] = field(default_factory=dict, repr=False)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     registry_tokens: dict[str, RegistryToken] = field(default_factory=dict, repr=False)
     used_nonces: set[str] = field(default_factory=set, repr=False)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from localcloud import cr, cr_personal, cs, kms, log_signature, sls, sts
-from localcloud.api import ApiRequest, HttpRequest, Operation, Style
+from localcloud.api import ApiRequest, HttpRequest, Operation, Raw, Style
 from localcloud.authentication import authenticate
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
@@ -22,6 +22,8 @@ from localcloud.faults import (
     Stall,
     Unsuccessful,
 )
+from localcloud.fc import invoke
+from localcloud.fc import signature as fc_signature
 from localcloud.journal import Call
 from localcloud.replies import Reply, bad_gateway, refusal, success
 from localcloud.sessions import Session
@@ -33,6 +35,8 @@ PRODUCTS = (
     cs.PRODUCT,
     kms.PRODUCT,
     sls.PRODUCT,
+    invoke.PRODUCT_3,
+    invoke.PRODUCT_2,
 )
 
 _SECRET_PARAMETERS = {"OIDCToken", "SecurityToken"}
@@ -82,8 +86,8 @@ def find_route(http: HttpRequest) -> Route:
         for operation in product.operations:
             in_path = operation.match(http)
             if in_path is not None:
-                in_host = match.groupdict()
-                region = in_host.pop("region") or ""
+                in_host = {name: text or "" for name, text in match.groupdict().items()}
+                region = in_host.pop("region")
                 parameters = {**dict(http.query), **_form(http), **in_host, **in_path}
                 return Route(operation, product.style, region, parameters)
     raise CloudError(404, "InvalidAction.NotFound", message)
@@ -92,8 +96,8 @@ def find_route(http: HttpRequest) -> Route:
 def _caller(cloud: Cloud, route: Route, http: HttpRequest, now: datetime) -> Session | None:
     if route.operation.anonymous:
         return None
-    verify = log_signature.authenticate if route.style == "LOG" else authenticate
-    return verify(cloud, http, now)
+    own = {"LOG": log_signature.authenticate, "FC": fc_signature.authenticate}
+    return own.get(route.style, authenticate)(cloud, http, now)
 
 
 async def _answer(cloud: Cloud, route: Route, request: ApiRequest, fault: Fault | None) -> Outcome:
@@ -113,7 +117,7 @@ async def _answer(cloud: Cloud, route: Route, request: ApiRequest, fault: Fault 
         case Stall(delay=timedelta() as delay):
             await asyncio.sleep(delay.total_seconds())
     body = await asyncio.to_thread(route.operation.answer, cloud, request)
-    if isinstance(fault, ExpiredToken):
+    if isinstance(fault, ExpiredToken) and not isinstance(body, Raw):
         body = {**body, "ExpireTime": cr.milliseconds(request.now - fault.ago)}
     return success(body, route.style, request.id)
 

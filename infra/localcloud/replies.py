@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from localcloud.api import Json, Style
+from localcloud.api import Json, Raw, Style
 from localcloud.errors import AccessDenial, CloudError
 
 
@@ -19,8 +19,11 @@ class Reply:
     code: str = ""
 
 
-def success(body: Json, style: Style, request_id: str) -> Reply:
+def success(body: Json | Raw, style: Style, request_id: str) -> Reply:
     """HTTP 200, which a product may still use to say that it did not succeed."""
+    if isinstance(body, Raw):
+        code = body.headers.get("x-fc-error-type", "")
+        return Reply(body.status, body.body, headers=body.headers, code=code)
     code = body.get("Code", "") if body.get("IsSuccess") is False else ""
     if style == "LOG":
         return Reply(200, b"", headers={"x-log-requestid": request_id})
@@ -33,6 +36,10 @@ def refusal(error: CloudError, style: Style, request_id: str, host: str) -> Repl
         log_body = {"errorCode": error.code, "errorMessage": error.message}
         headers = {"x-log-requestid": request_id}
         return Reply(error.status, _encode(log_body), headers=headers, code=error.code)
+    if style == "FC":
+        fc_body = {"ErrorCode": error.code, "ErrorMessage": error.message}
+        headers = {"x-fc-request-id": request_id}
+        return Reply(error.status, _encode(fc_body), headers=headers, code=error.code)
     body: Json = {
         "RequestId": request_id,
         "HostId": host,

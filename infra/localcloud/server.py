@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from email.utils import format_datetime
 
@@ -15,11 +15,15 @@ from localcloud import registry_token
 from localcloud.api import HttpRequest
 from localcloud.cloud import Cloud
 from localcloud.faults import ConnectionReset
+from localcloud.fc.invoke import MOST_BYTES
 from localcloud.gateway import respond
 from localcloud.replies import Reply
 
 _BACKLOG = 1024
+_FC_2 = "/2016-08-15/"  # whose SDK knows no proxy, and so takes our own address for its endpoint
 _MAX_REQUEST_LINE = 65536  # bytes; an OpenID Connect token may stand in the query
+_MAX_BODY = MOST_BYTES + 1024  # bytes; who sends too much is told so by the API
+_THREADS = 64  # each invocation that is waited for takes one, and its function calls the cloud
 _SHUTDOWN_SECONDS = 0.1  # whoever is still being stalled by then is cut off
 
 
@@ -40,9 +44,10 @@ def serving(cloud: Cloud) -> Iterator[str]:
 
 async def _serve(cloud: Cloud, listener: socket.socket, stopping: Future[None]) -> None:
     own_host = "{}:{}".format(*listener.getsockname())
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if request.host == own_host:
+        if request.host == own_host and not request.path.startswith(_FC_2):
             response: web.StreamResponse = _answer_token_request(cloud, request)
         else:
             response = await _answer_api_call(cloud, request)
@@ -80,7 +85,7 @@ async def _read(request: web.BaseRequest) -> HttpRequest:
         path=request.rel_url.raw_path,
         query=tuple(request.rel_url.query.items()),
         headers={name: ",".join(sorted(request.headers.getall(name))) for name in names},
-        body=await request.read(),
+        body=await request.clone(client_max_size=_MAX_BODY).read(),
     )
 
 

@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from demo.company import (
+    FUNCTION,
     FUNCTION_ROLE,
     HOME,
     LOG_PROJECT,
     MAIN_REGISTRY,
     PARTNER_REGISTRY,
     PREFIX,
+    REGION,
 )
 from deploy.serverless_devs import REPOSITORY, ServerlessDevs, props_of
 from deploy.terraform import Plan, Terraform
@@ -64,6 +66,9 @@ def test_roles_trust_and_may_do_what_the_local_cloud_enforces(terraform: Terrafo
             account=HOME,
             project=LOG_PROJECT.name,
             logstore="outcomes",
+        ),
+        f"module.function {PREFIX}function-fan-out": load_policy(
+            "fan-out.policy", region=REGION, account=HOME, service=FUNCTION, function=FUNCTION
         ),
         f"module.function {PREFIX}function-registry-main": pull_policy(MAIN_REGISTRY),
         f"module.clusters {PREFIX}cluster-clusters": load_policy("cluster-account-role.policy"),

@@ -8,6 +8,7 @@ from localcloud.ram_files import POLICY_DIRECTORY, load_policy
 EXAMPLES = {
     "account": "1879224016553720",
     "external_id": "tenant-7",
+    "function": "acr-refresher",
     "function_role_arn": "acs:ram::1230047551289034:role/acr-refresher-function",
     "instance": "cri-7k2mzq4v0x9hd1ep",
     "key": "key-default",
@@ -20,6 +21,7 @@ EXAMPLES = {
     "region": "cn-hangzhou",
     "registry_role_arn": "acs:ram::1879224016553720:role/acr-refresher-registry",
     "secret": "kubeconfig/idc",
+    "service": "acr-refresher",
     "service_account": "acr-refresher",
 }
 NAMES = sorted(path.stem for path in POLICY_DIRECTORY.glob("*.json"))

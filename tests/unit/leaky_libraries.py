@@ -14,7 +14,7 @@ from acr_refresher import logs
 # Before the SDKs are imported, as in the handler: they set up their loggers only then.
 logs.configure()
 
-import fc2  # type: ignore[import-untyped]  # noqa: E402  # it has no types; after logging
+import fc2  # noqa: E402  # after logging is silenced
 import kubernetes.aio  # noqa: E402, F401  # imported for what it does to logging
 from alibabacloud_cr20181201.client import Client as RegistryClient  # noqa: E402  # likewise
 from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest  # noqa: E402  # likewise

@@ -53,7 +53,7 @@ class CloudSdk:
     """
 
     def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
-        self._transport = transport
+        self.transport = transport
         self._clock = CloudClock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
 
@@ -71,8 +71,8 @@ class CloudSdk:
             **(_keys(caller) if caller else {}),
             endpoint=host,
             region_id=region_id,
-            protocol="http" if self._transport.local_cloud else "https",
-            http_proxy=self._transport.local_cloud,
+            protocol="http" if self.transport.local_cloud else "https",
+            http_proxy=self.transport.local_cloud,
             connect_timeout=_milliseconds(CONNECT_TIMEOUT),
             read_timeout=_milliseconds(READ_TIMEOUT),
         )
@@ -107,7 +107,7 @@ class CloudSdk:
         except Exception as error:
             refused_by_clock = re.fullmatch(WRONG_CLOCK, str(getattr(error, "code", "")))
             if refused_by_clock and self._clock.skew is None:
-                self._clock.ask(self._transport.local_cloud)
+                self._clock.ask(self.transport.local_cloud)
             raise
         answer = answered if isinstance(answered, dict) else answered.to_map()
         self._clock.read(answer.get("headers") or {})

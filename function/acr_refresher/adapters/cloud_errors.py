@@ -240,7 +240,7 @@ def _unanswered(error: Exception, call: CloudCall) -> Unreachable:
         words = "no answer in time"
     elif isinstance(cause, http.ProxyError):
         words = "the proxy cannot be reached, or breaks the connection"
-    elif isinstance(cause, OSError):
+    elif isinstance(cause, OSError) and not isinstance(cause, http.InvalidJSONError):
         words = "the connection failed"
     else:
         words = "the answer is not one of the API's"

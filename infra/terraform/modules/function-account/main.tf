@@ -15,6 +15,12 @@ locals {
         project  = var.log_project
         logstore = "outcomes"
       })
+      fan-out = templatefile("${local.ram}/fan-out.policy.json", {
+        region   = var.region
+        account  = var.account
+        service  = var.function
+        function = var.function
+      })
       platform = templatefile("${path.module}/platform.policy.json", {
         region      = var.region
         account     = var.account

@@ -19,6 +19,12 @@ variable "log_project" {
   type        = string
 }
 
+variable "function" {
+  description = "`functionName` of s.yaml; in infra/s.fc2.yaml the service has the same name."
+  type        = string
+  default     = "acr-refresher"
+}
+
 variable "registries" {
   description = "ACR instances of this account that config.yaml names without assumeRoleARN."
   type = map(object({

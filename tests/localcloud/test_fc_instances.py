@@ -1,0 +1,187 @@
+"""Function Compute: processes of their own, limits that end them, tasks that are tried again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.cloud import Cloud
+from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, demo_world
+from localcloud.fc.deploy import deployed
+from localcloud.fc.deployed import DeployedFunction
+from localcloud.fc.description import EntryPoint, Function, read_function
+from localcloud.fc.instances import BusyError
+from small_functions import small_function
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENVIRON = {"ACR_REFRESHER_ACCOUNT": FUNCTION_ACCOUNT}
+SECOND = timedelta(seconds=1)
+
+
+@contextmanager
+def running(function: Function) -> Iterator[DeployedFunction]:
+    with deployed(Cloud(demo_world()), function) as there:
+        yield there
+
+
+def order(do: str, **more: Any) -> bytes:
+    return json.dumps({"do": do, **more}).encode()
+
+
+def told(there: DeployedFunction, request_id: str = "1") -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(there.invoke(order("tell"), request_id).body)
+    return read
+
+
+def test_a_warm_instance_serves_again(tmp_path: Path) -> None:
+    with running(small_function(tmp_path)) as there:
+        assert told(there)["pid"] == told(there)["pid"]
+        assert there.instances_started == 1
+
+
+def test_an_instance_serves_one_at_a_time(tmp_path: Path) -> None:
+    with running(small_function(tmp_path)) as there, ThreadPoolExecutor() as threads:
+        sleeper = threads.submit(there.invoke, order("sleep", seconds=1), "1")
+        there.wait_until(lambda: "got sleep" in there.lines)
+        told(there, "2")
+        assert sleeper.result().body == b"done"
+        assert there.instances_started == 2
+
+
+def test_there_are_no_more_instances_than_allowed(tmp_path: Path) -> None:
+    with running(small_function(tmp_path, instances=1)) as there, ThreadPoolExecutor() as threads:
+        sleeper = threads.submit(there.invoke, order("sleep", seconds=1), "1")
+        there.wait_until(lambda: "got sleep" in there.lines)
+        with pytest.raises(BusyError):
+            there.invoke(order("tell"), "2")
+        there.start(order("tell"), "3")  # waits for its turn
+        there.wait_until_idle()
+        assert sleeper.result().body == b"done"
+        assert there.instances_started == 1
+
+
+def test_retired_instances_are_told_so_and_new_ones_start_afresh(tmp_path: Path) -> None:
+    with running(small_function(tmp_path)) as there:
+        first = told(there)["pid"]
+        there.retire_instances()
+        assert there.lines[-1] == "stopping"
+        assert told(there)["pid"] != first
+
+
+def test_a_failing_initializer_fails_the_invocation(tmp_path: Path) -> None:
+    with running(small_function(tmp_path).with_environment(BROKEN="1")) as there:
+        results = [there.invoke(order("tell"), "1") for _ in range(2)]
+        assert there.instances_started == 2
+    assert all(b"broken from the start" in result.body for result in results)
+    assert results[0].error_type == "HandledInvocationError"
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        pytest.param(order("sleep"), "Function timed out after 1 seconds", id="time"),
+        pytest.param(order("fill", mb=200), "of the 128 MB that it may use", id="memory"),
+        pytest.param(order("exit"), "Process exited unexpectedly", id="exit"),
+    ],
+)
+def test_what_breaks_a_limit_is_ended(tmp_path: Path, event: bytes, words: str) -> None:
+    timeout = SECOND if "timed out" in words else 30 * SECOND
+    with running(small_function(tmp_path).with_timeout(timeout)) as there:
+        result = there.invoke(event, "1")
+        assert words in json.loads(result.body)["errorMessage"]
+        assert result.error_type == "UnhandledInvocationError"
+        assert told(there)["started"] == 1
+        assert there.instances_started == 2
+
+
+def test_a_failed_task_is_tried_again_as_often_as_configured(tmp_path: Path) -> None:
+    with running(small_function(tmp_path)) as there:
+        there.start(order("raise"), "1", "task")
+        there.wait_until_idle()
+        task = there.task("task")
+    assert (task.state, task.attempts) == ("Failed", 2)
+    assert task.result is not None
+    assert b"as ordered" in task.result.body
+
+
+def test_a_task_whose_instance_is_lost_runs_again(tmp_path: Path) -> None:
+    with running(small_function(tmp_path)) as there:
+        there.start(order("once", file=str(tmp_path / "mark")), "1", "task")
+        there.wait_until(lambda: "marked" in there.lines)
+        there.lose_instance("task")
+        there.wait_until_idle()
+        task = there.task("task")
+    assert (task.state, task.attempts) == ("Succeeded", 2)
+    assert task.result is not None
+    assert task.result.body == b"second time"
+
+
+def test_a_task_that_is_too_old_is_not_tried_again(tmp_path: Path) -> None:
+    function = small_function(tmp_path)
+    aged = replace(function.asynchronous, most_age=timedelta(seconds=-1))
+    with running(replace(function, asynchronous=aged)) as there:
+        there.start(order("raise"), "1", "task")
+        there.wait_until_idle()
+        assert (there.task("task").state, there.task("task").attempts) == ("Expired", 1)
+
+
+def test_the_timer_may_be_delivered_twice(tmp_path: Path) -> None:
+    handler = EntryPoint("small.timer", 30 * SECOND)
+    with running(small_function(tmp_path, handler=handler)) as there:
+        tasks = there.fire_timer(times=2)
+        there.wait_until_idle()
+        assert [there.task(task.id).state for task in tasks] == ["Succeeded"] * 2
+        first, second = (json.loads(line) for line in there.lines)
+    assert first == second
+    assert (first["triggerName"], first["payload"]) == ("timer", '{"do": "tell"}')
+    assert first["triggerTime"].endswith("Z")
+
+
+def test_what_runs_at_the_end_is_ended(tmp_path: Path) -> None:
+    with running(small_function(tmp_path)) as there:
+        there.start(order("sleep"), "1", "task")
+        there.wait_until(lambda: "got sleep" in there.lines)
+    assert there.task("task").state == "Retrying"
+
+
+def test_a_function_needs_a_role_that_trusts_the_platform(tmp_path: Path) -> None:
+    with pytest.raises(LookupError), running(small_function(tmp_path, role="acs:ram::1:role/x")):
+        pass
+
+
+def test_s_yaml_says_what_is_deployed() -> None:
+    function = read_function(REPOSITORY / "s.yaml", ENVIRON)
+    assert (function.name, function.service, function.region) == ("acr-refresher", "", REGION)
+    assert function.role == FUNCTION_ROLE_ARN
+    assert function.code == REPOSITORY / "function"
+    assert (function.handler, function.memory) == (EntryPoint("handler.handle", 600 * SECOND), 512)
+    assert function.initializer == EntryPoint("handler.initialize", 60 * SECOND)
+    assert function.asynchronous.task_ids
+    assert (function.asynchronous.most_retries, function.timer is not None) == (1, True)
+
+
+def test_the_file_for_2_deploys_the_same_to_a_service() -> None:
+    function = read_function(REPOSITORY / "s.yaml", ENVIRON)
+    function_2 = read_function(REPOSITORY / "infra" / "s.fc2.yaml", ENVIRON)
+    assert function_2 == replace(function, service="acr-refresher")
+
+
+def test_a_variable_that_nobody_set_is_missed() -> None:
+    with pytest.raises(LookupError, match="ACR_REFRESHER_ACCOUNT"):
+        read_function(REPOSITORY / "s.yaml", {})
+
+
+def test_this_functions_own_code_runs_there() -> None:
+    """Its initializer reads function/config.yaml; then it refuses an event that says nothing."""
+    with running(read_function(REPOSITORY / "s.yaml", ENVIRON)) as there:
+        result = there.invoke(b"", "1")
+        error = json.loads(result.body)
+    assert error["errorType"] == "InvalidEvent"
