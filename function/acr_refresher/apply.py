@@ -19,6 +19,7 @@ from acr_refresher.core.model import Credential, Registry, SecretContent, Servic
 from acr_refresher.core.outcome import Failure, SecretOutcome
 from acr_refresher.core.service_accounts import bound, unbound
 from acr_refresher.errors import Conflict, Gone, PortError
+from acr_refresher.flights import Flights
 from acr_refresher.mint import Minter
 from acr_refresher.ports import KubeApi
 from acr_refresher.retry import retrying
@@ -26,6 +27,15 @@ from acr_refresher.retry import retrying
 BINDING_ATTEMPTS = 5
 
 Change = Callable[[ServiceAccountState, str], ServiceAccountState]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A secret as far as its registries could be minted; `content` None: nothing is written."""
+
+    content: SecretContent | None
+    unminted: tuple[Failure, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Applier:
     now: datetime
     run: str
     _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
+    _making: Flights = field(default_factory=Flights)
 
     async def apply(self, action: Action) -> SecretOutcome:
         """Carry out one namespace's action."""
@@ -54,18 +65,29 @@ class Applier:
         if action.apply is None:
             changed, unchanged = await self._change_all(action.bind, action.secret, bound)
             return compose.served(action, bound=changed, unwritten=unchanged)
-        minted, unminted = await self._mint(action.apply)
-        content = compose.content(action.apply, minted, self.now, self.run)
+        made = await self._made(action.apply)
         try:
-            if content:
-                await self._write(action, action.apply, content)
+            if made.content:
+                await self._write(action, action.apply, made.content)
         except PortError as error:
-            return compose.refused(action, error.failure(), unminted)
-        if content is None and action.apply.uid is None:
-            return compose.served(action, unminted=unminted)  # there is no secret to refer to
+            return compose.refused(action, error.failure(), made.unminted)
+        if made.content is None and action.uid is None:
+            return compose.served(action, unminted=made.unminted)  # there is none to refer to
         changed, unchanged = await self._change_all(action.bind, action.secret, bound)
+        return compose.served(
+            action, made.content, changed, made.unminted, unchanged, made.warnings
+        )
+
+    async def _made(self, apply: ApplySecret) -> _Made:
+        """What is to be written, made once for all namespaces that share the action."""
+        made: _Made = await self._making.once(id(apply), partial(self._make, apply))
+        return made
+
+    async def _make(self, apply: ApplySecret) -> _Made:
+        minted, unminted = await self._mint(apply)
+        content = compose.content(apply, minted, self.now, self.run)
         warnings = tuple(warning for one in minted.values() for warning in one.warnings)
-        return compose.served(action, content, changed, unminted, unchanged, warnings)
+        return _Made(content, unminted, warnings)
 
     async def _mint(self, apply: ApplySecret) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
         minted: dict[str, Credential] = {}
@@ -86,7 +108,7 @@ class Applier:
     async def _write(
         self, action: ServeNamespace, apply: ApplySecret, content: SecretContent
     ) -> None:
-        namespace, name, uid = action.namespace, action.secret, apply.uid
+        namespace, name, uid = action.namespace, action.secret, action.uid
         if uid and apply.replace:
             await retrying(partial(self.kube.delete_secret, namespace, name, uid))
             uid = None
@@ -108,6 +130,9 @@ class Applier:
         self, accounts: Iterable[ServiceAccountState], secret: str, change: Change
     ) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
         """The names of those changed, and a failure for each that could not be."""
+        accounts = tuple(accounts)
+        if not accounts:
+            return (), ()  # the everyday case costs nothing
         changed: list[str] = []
         failures: list[Failure] = []
 

@@ -27,10 +27,19 @@ set_on_retry_hooks([])  # one canonical line a cluster tells the end of it, not 
 
 async def retrying(call: Callable[[], Awaitable[T]]) -> T:
     """Await the call, up to four times within 30 seconds. Raises the last attempt's PortError."""
+    try:
+        return await call()  # the everyday case, at no cost
+    except PortError as error:
+        if not error.retryable:
+            raise
+        first: PortError | None = error
     async for attempt in stamina.retry_context(
         on=_backoff, attempts=ATTEMPTS, timeout=TIMEOUT, wait_initial=0.2, wait_max=LONGEST_WAIT
     ):
         with attempt:
+            if first:
+                failed, first = first, None
+                raise failed
             return await call()
     raise AssertionError(
         "stamina yields until the call returns or raises"

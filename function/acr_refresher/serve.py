@@ -195,16 +195,16 @@ def _connections(namespaces: int) -> int:
 
 
 async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
-    """Await all calls, so many at a time, in order. Each is made when its turn has come.
+    """Await all calls, so many at a time; what they give, in order.
 
-    So nothing that was made is left unawaited where this is cancelled.
+    Each is made when its turn has come: none is left unawaited where this is cancelled.
     """
-    answers: dict[int, T] = {}
-    queue = enumerate(calls)
+    waiting = enumerate(calls)
+    given: dict[int, T] = {}
 
-    async def work() -> None:
-        for number, call in queue:
-            answers[number] = await call
+    async def place() -> None:
+        for number, call in waiting:
+            given[number] = await call
 
-    await asyncio.gather(*(work() for _ in range(limit)))
-    return tuple(answers[number] for number in sorted(answers))
+    await asyncio.gather(*(place() for _ in range(limit)))
+    return tuple(given[number] for number in sorted(given))

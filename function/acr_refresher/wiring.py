@@ -11,6 +11,7 @@ from acr_refresher.adapters.cloud import CloudSdk, transport_from_environment
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.files import LocalKubeconfigs, Pod
+from acr_refresher.adapters.functions import FunctionClient
 from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.adapters.kube import KubernetesConnector
 from acr_refresher.adapters.registry import REGISTRY_CA_VARIABLE, RegistryClient
@@ -68,6 +69,7 @@ class Instance:
             ),
             connector=KubernetesConnector(__version__),
             outcome_log=self._outcome_log(config, caller),
+            functions=FunctionClient(sdk, caller.credentials),
             visits=self.visits,
         )
 

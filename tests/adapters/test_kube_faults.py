@@ -8,7 +8,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from acr_refresher.adapters import kube
+from acr_refresher.adapters import kube, kube_http
 from acr_refresher.adapters.kube import KubernetesApi
 from acr_refresher.core.model import ServiceAccountState
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
@@ -76,7 +76,7 @@ def test_a_read_survives_one_broken_connection_and_not_two(double: DoubleCluster
 def test_no_answer_in_time_is_unreachable(
     double: DoubleCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube, "TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+    monkeypatch.setattr(kube_http, "TIMEOUT", aiohttp.ClientTimeout(total=0.1))
     double.faults.add(Fault(stall=0.3))
 
     with pytest.raises(Unreachable, match="no answer in time"):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.adapters.kube import pem_file
+from acr_refresher.adapters.kube_http import pem_file
 from acr_refresher.errors import Denied, Invalid, Unreachable
 from adapters.kubeapi import changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http

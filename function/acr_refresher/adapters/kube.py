@@ -1,28 +1,19 @@
-"""An API server over `kubernetes.aio`: its connections, TLS and proxy, but plain JSON.
-
-Typed models and aiohttp's `trust_env` would cost several times the CPU of a request.
-"""
+"""An API server: what is asked of it, as requests and plain JSON. How they get there: kube_http."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import ssl
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlencode
 
-import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import SecretStr
+from pydantic_core import from_json
 
-from acr_refresher.adapters.kube_errors import RedirectedError, answer_error, connection_error
+from acr_refresher.adapters.kube_errors import answer_error
+from acr_refresher.adapters.kube_http import KubeConnection
 from acr_refresher.adapters.kube_objects import (
     Json,
     deletion,
@@ -31,8 +22,9 @@ from acr_refresher.adapters.kube_objects import (
     secret_manifest,
     secret_state,
     service_account_state,
+    shared_part,
 )
-from acr_refresher.adapters.kubeconfig import ServerAccess, read_kubeconfig
+from acr_refresher.adapters.kubeconfig import read_kubeconfig
 from acr_refresher.core.model import (
     NamespaceState,
     SecretContent,
@@ -47,10 +39,10 @@ JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 
-TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)  # seconds
 PAGE_SIZE = 500
 EXPIRED_PAGE = "410"
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+OK = frozenset({200, 201, 202})
+MANAGED = urlencode({"fieldManager": MANAGER})
 
 State = TypeVar("State")
 
@@ -73,17 +65,16 @@ class KubernetesConnector(KubeConnector):
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        return KubernetesApi(access.server, open_client(access), headers)
+        return KubernetesApi(KubeConnection(access, headers))
 
 
 class KubernetesApi(KubeApi):
     """One API server. Each method is a request, or a list's pages, and raises any PortError."""
 
-    def __init__(self, server: str, client: ApiClient, headers: Mapping[str, str]) -> None:
+    def __init__(self, connection: KubeConnection) -> None:
         self.requests = 0
-        self._server = server
-        self._client = client
-        self._headers = headers
+        self._connection = connection
+        self._shared: tuple[SecretContent, str] | None = None
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""
@@ -101,29 +92,29 @@ class KubernetesApi(KubeApi):
         self, namespace: str, name: str, content: SecretContent, uid: str | None
     ) -> None:
         """Server-side apply; by force where `uid` says whose fields are taken over."""
-        manifest = secret_manifest(namespace, name, content, uid)
-        query = {"fieldManager": MANAGER} | ({"force": "true"} if uid else {})
-        path = _path(namespace, "secrets", name)
-        await self._send("PATCH", path, query, manifest, content_type=APPLY)
+        manifest = secret_manifest(namespace, name, uid, self._shared_part(content))
+        query = f"{MANAGED}&force=true" if uid else MANAGED
+        path = f"{_path(namespace, 'secrets', name)}?{query}"
+        await self._send("PATCH", path, manifest, APPLY)
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
         """With the uid as precondition: 409 for another Secret of that name."""
         try:
-            await self._send("DELETE", _path(namespace, "secrets", name), body=deletion(uid))
+            await self._send("DELETE", _path(namespace, "secrets", name), _encoded(deletion(uid)))
         except Gone:
             return
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current one, after a conflict."""
         path = _path(namespace, "serviceaccounts", name)
-        account = await self._send("GET", path)
+        account = await self._ask("GET", path)
         return _converted(f"GET {path}", lambda: service_account_state(account))
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         """Merge patch with resourceVersion: 409 where it has moved on."""
         path = _path(account.namespace, "serviceaccounts", account.name)
-        query = {"fieldManager": MANAGER}
-        patched = await self._send("PATCH", path, query, pull_secrets_patch(account), MERGE_PATCH)
+        patch = _encoded(pull_secrets_patch(account))
+        patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
         return _converted(f"PATCH {path}", lambda: service_account_state(patched))
 
     async def service_account_token(
@@ -132,7 +123,7 @@ class KubernetesApi(KubeApi):
         """TokenRequest of authentication.k8s.io/v1."""
         path = f"{_path(namespace, 'serviceaccounts', name)}/token"
         spec = {"audiences": [audience], "expirationSeconds": int(duration.total_seconds())}
-        answer = await self._send("POST", path, body={"spec": spec})
+        answer = await self._ask("POST", path, _encoded({"spec": spec}))
         return _converted(f"POST {path}", lambda: SecretStr(answer["status"]["token"]))
 
     async def may(self, **attributes: str) -> bool:
@@ -141,16 +132,17 @@ class KubernetesApi(KubeApi):
         The attributes are those of its `resourceAttributes`; what is left out means all.
         """
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = await self._send("POST", path, body={"spec": {"resourceAttributes": attributes}})
+        review = {"spec": {"resourceAttributes": attributes}}
+        answer = await self._ask("POST", path, _encoded(review))
         return _converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """For the operator's commands: the function itself has no right to it, and no need."""
-        return await self._send("GET", _path(namespace, "configmaps", name))
+        return await self._ask("GET", _path(namespace, "configmaps", name))
 
     async def close(self) -> None:
         """End all connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]  # the client is partly typed
+        await self._connection.close()
 
     async def _list(
         self, resource: str, convert: Callable[[Json], State], **query: str
@@ -168,107 +160,42 @@ class KubernetesApi(KubeApi):
         items: list[Json] = []
         page_query = {**query, "limit": str(PAGE_SIZE)}
         while True:
-            answer = await self._send("GET", path, page_query)
+            answer = await self._ask("GET", f"{path}?{urlencode(page_query)}")
             page, continuation = _converted(f"GET {path}", partial(_page, answer))
             items += page
             if not continuation:
                 return items
             page_query["continue"] = continuation
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Json | None = None,
-        content_type: str = JSON,
+    def _shared_part(self, content: SecretContent) -> str:
+        """Serialised once where the same is written to namespace after namespace."""
+        if self._shared is None or self._shared[0] is not content:
+            self._shared = (content, shared_part(content))
+        return self._shared[1]
+
+    async def _ask(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> Json:
-        """One request and its answer.
+        """One request and the object that it is answered with."""
+        return _parsed(_named(method, path), await self._send(method, path, body, content_type))
 
-        aiohttp itself repeats a GET or DELETE once where the connection breaks, as HTTP lets it.
-        """
-        what = f"{method} {path}"
+    async def _send(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
+    ) -> bytes:
         self.requests += 1
-        try:
-            response = await self._client.rest_client.request(  # type: ignore[no-untyped-call]  # as above
-                method,
-                f"{self._server}{path}?{urlencode(query or {})}",
-                headers={**self._headers, "Content-Type": content_type},
-                body=body,
-                _request_timeout=TIMEOUT,
-            )
-            content = await response.read()
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError, RedirectedError) as error:
-            raise connection_error(what, error) from error
-        if response.status not in {200, 201, 202}:
-            raise answer_error(what, response.status, response.headers, content)
-        return _parsed(what, content)
+        answer = await self._connection.send(method, path, body, content_type if body else None)
+        if answer.status not in OK:
+            raise answer_error(_named(method, path), *answer)
+        return answer.content
 
 
-def open_client(access: ServerAccess) -> ApiClient:
-    """A client for one server. Raises Invalid where OpenSSL cannot use a certificate or key."""
-    configuration = Configuration(
-        host=access.server,
-        ca_cert_data=access.ca_pem,
-        tls_server_name=access.tls_server_name,
-        proxy=_proxy(access),
-        retries=None,
-        client_session_kwargs={
-            "trust_env": False,
-            "cookie_jar": aiohttp.DummyCookieJar(),
-            "middlewares": (_refuse_redirects,),
-        },
-    )
-    try:
-        if access.client_pem is None:
-            return ApiClient(configuration)
-        with pem_file(access.client_pem) as configuration.cert_file:
-            return ApiClient(configuration)
-    except ssl.SSLError as error:
-        raise Invalid(
-            "the kubeconfig cannot be used: its certificates or key are broken, or the key is not "
-            f"the client certificate's ({(error.reason or 'unknown').lower()})",
-            service="kube",
-        ) from error
+def _named(method: str, path: str) -> str:
+    """A request as errors tell it, without its query."""
+    return f"{method} {path.partition('?')[0]}"
 
 
-@contextmanager
-def pem_file(pem: SecretStr) -> Iterator[str]:
-    """A path for OpenSSL, which reads keys from files only: in memory, so never on a disk.
-
-    Only Linux has memfd; elsewhere, on a developer's machine, it is a file of the user's own that
-    is removed at once.
-    """
-    content = pem.get_secret_value().encode()
-    if not hasattr(os, "memfd_create"):
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            yield file.name
-        return
-    with open(os.memfd_create("client-pem"), "wb") as file:  # noqa: PTH123  # a descriptor
-        file.write(content)
-        file.flush()
-        yield f"/proc/self/fd/{file.fileno()}"
-
-
-def _proxy(access: ServerAccess) -> str | None:
-    """The kubeconfig's, or the environment's, worked out once instead of at each request."""
-    if access.proxy_url:
-        return access.proxy_url.get_secret_value()
-    host = urlsplit(access.server).hostname or ""
-    return None if proxy_bypass(host) else getproxies().get("https")
-
-
-async def _refuse_redirects(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """An API server has no reason to send us elsewhere, with our credentials or without."""
-    response = await send(request)
-    if response.status in REDIRECTS:
-        response.close()
-        raise RedirectedError
-    return response
+def _encoded(body: Json) -> bytes:
+    return json.dumps(body).encode()
 
 
 def _page(answer: Json) -> tuple[list[Json], str]:
@@ -282,8 +209,8 @@ def _path(namespace: str, resource: str, name: str) -> str:
 
 def _parsed(what: str, content: bytes) -> Json:
     try:
-        return dict(json.loads(content))
-    except (RecursionError, TypeError, ValueError) as error:
+        return dict(from_json(content))
+    except (TypeError, ValueError) as error:
         message = f"{what}: the answer is no object in JSON: is this an API server?"
         raise Unreachable(message, service="kube") from error
 

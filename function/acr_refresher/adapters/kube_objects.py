@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,22 +64,26 @@ def service_account_state(account: Json) -> ServiceAccountState:
     )
 
 
-def secret_manifest(namespace: str, name: str, content: SecretContent, uid: str | None) -> Json:
+def secret_manifest(namespace: str, name: str, uid: str | None, shared: str) -> bytes:
     """A pull secret to apply. With `uid` the API server answers 409 for any other Secret."""
+    own = {"namespace": namespace, "name": name} | ({"uid": uid} if uid else {})
+    return f'{{"metadata": {json.dumps(own)[:-1]}, {shared}'.encode()
+
+
+def shared_part(content: SecretContent) -> str:
+    """What manifests of the same content end with, for `secret_manifest`."""
     document = content.dockerconfigjson.get_secret_value().encode()
     metadata = {
-        "name": name,
-        "namespace": namespace,
         "labels": {MANAGED_BY_LABEL: MANAGER},
         "annotations": dict(content.annotations),
     }
-    return {
+    manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata | ({"uid": uid} if uid else {}),
         "type": SECRET_TYPE,
         "data": {DOCUMENT_KEY: base64.b64encode(document).decode()},
     }
+    return f"{json.dumps(metadata)[1:]}, {json.dumps(manifest)[1:]}"
 
 
 def deletion(uid: str) -> Json:

@@ -16,15 +16,14 @@ class ApplySecret:
     """Write the secret: mint for `mint`, carry `kept` over.
 
     `fallback` holds the still-valid credentials of registries in `mint`, used where minting fails.
-    `uid` is that of the Secret found, None where there was none. `replace`: its type cannot be
-    changed, so it is deleted (by uid) right before the new one is written.
+    `replace`: the type of the Secret found cannot be changed, so it is deleted (by uid) right
+    before the new one is written. Namespaces that hold the same share one object of this.
     """
 
     reason: Reason
     mint: tuple[Registry, ...]
     kept: tuple[Credential, ...]
     fallback: tuple[Credential, ...]
-    uid: str | None
     replace: bool = False
 
 
@@ -32,13 +31,14 @@ class ApplySecret:
 class ServeNamespace:
     """Have the secret and its bindings in a namespace.
 
-    `apply` None: the secret is fresh. `bind`: those of the selected `service_accounts` that lack
-    the reference. `waiting_for`: accounts asked for by name that do not exist yet. `entries`: what
-    the secret found records.
+    `apply` None: the secret is fresh. `uid` is that of the Secret found, if any. `bind`: those of
+    the selected `service_accounts` that lack the reference. `waiting_for`: accounts asked for by
+    name that do not exist yet. `entries`: what the secret found records.
     """
 
     namespace: str
     secret: str
+    uid: str | None
     apply: ApplySecret | None
     bind: tuple[ServiceAccountState, ...]
     service_accounts: tuple[str, ...]

@@ -69,7 +69,7 @@ def refused(
     if failure.meaning == "gone":
         return replace(outcome, result=Result.SKIPPED, reason=Reason.NAMESPACE_GONE, failures=())
     if failure.meaning == "conflict":
-        new = action.apply is not None and action.apply.uid is None
+        new = action.uid is None
         reason = Reason.FOREIGN_SECRET if new else Reason.CHANGED_MEANWHILE
         return replace(outcome, result=Result.CONFLICT, reason=reason)
     return outcome

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from acr_refresher.core import on_request, record, renewal, second_writer, service_accounts
 from acr_refresher.core.action import (
@@ -31,8 +32,9 @@ from acr_refresher.core.selection import matches_any
 
 REMOVAL_LIMIT = 0.30
 
-Accounts = Mapping[str, Sequence[ServiceAccountState]]
+Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 """By namespace."""
+_Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
 
 
 def plan(
@@ -102,12 +104,12 @@ def _decide(
     given = [registry for survey in surveys for registry in survey.registries(namespace)]
     decided = [action for survey in surveys if (action := survey.decide(namespace))]
     actions = decided or ([] if given else _refusals(namespace, surveys))
-    if not actions:
-        return ()
     warnings = (
         *on_request.warnings(namespace, given),
         *second_writer.warnings(accounts.get(namespace.name, ())),
     )
+    if not warnings or not actions:
+        return tuple(actions)
     return (replace(actions[0], warnings=warnings), *actions[1:])
 
 
@@ -125,13 +127,17 @@ def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """The state of a cluster, by namespace, with what is wanted of it for one pull secret."""
+    """The state of a cluster, by namespace, with what is wanted of it for one pull secret.
+
+    `decided` remembers what was decided of a content: most namespaces hold the same.
+    """
 
     wanted: PullSecret
     request: Request
     now: datetime
     secrets: Mapping[str, SecretState]
     accounts: Accounts
+    decided: dict[Hashable, _Decided] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -183,11 +189,12 @@ class _Survey:
     ) -> ServeNamespace:
         accounts = self.accounts.get(namespace, ())
         selected = service_accounts.selected(accounts, self.wanted.service_accounts)
-        entries = record.read(secret.annotations) if secret else ()
+        apply, entries = self._decided(registries, secret)
         return ServeNamespace(
             namespace=namespace,
             secret=self.wanted.name,
-            apply=self._apply(registries, secret, entries),
+            uid=secret.uid if secret else None,
+            apply=apply,
             bind=tuple(
                 account
                 for account in selected
@@ -197,6 +204,15 @@ class _Survey:
             waiting_for=service_accounts.missing(accounts, self.wanted.service_accounts),
             entries=entries,
         )
+
+    def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
+        """Whether and how the secret is written, and what the one that was found records."""
+        content = secret and record.content(secret)
+        key = (tuple(registry.name for registry in registries), content)
+        if key not in self.decided:
+            entries = record.read(secret.annotations) if secret else ()
+            self.decided[key] = self._apply(registries, secret, entries), entries
+        return self.decided[key]
 
     def _apply(
         self,
@@ -219,7 +235,6 @@ class _Survey:
             mint=mint,
             kept=tuple(one for one in valid if one.entry.registry not in minting),
             fallback=tuple(one for one in valid if one.entry.registry in minting),
-            uid=secret.uid if secret else None,
             replace=secret is not None and renewal.needs_replacing(secret),
         )
 

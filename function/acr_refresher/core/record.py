@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import astuple
 from datetime import datetime, timezone
 from typing import Any
@@ -73,6 +73,12 @@ def refreshed_at(annotations: Mapping[str, str]) -> datetime | None:
         return _time(annotations[REFRESHED_AT])
     except (ValueError, KeyError):
         return None
+
+
+def content(secret: SecretState) -> Hashable:
+    """All in a secret that decides what is to be done with it: alike in most namespaces."""
+    recorded = (secret.annotations.get(ENTRIES), secret.annotations.get(CONTENT))
+    return (secret.type, secret.immutable, recorded, secret.dockerconfigjson)
 
 
 def intact(secret: SecretState) -> bool:

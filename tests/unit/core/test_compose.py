@@ -23,9 +23,8 @@ def apply(
     kept: tuple[Credential, ...] = (),
     fallback: tuple[Credential, ...] = (),
     reason: Reason = Reason.NEAR_EXPIRY,
-    uid: str | None = "uid",
 ) -> ApplySecret:
-    return ApplySecret(reason, mint, kept, fallback, uid)
+    return ApplySecret(reason, mint, kept, fallback)
 
 
 def content(wanted: ApplySecret, *minted: Credential) -> SecretContent | None:
@@ -38,6 +37,7 @@ def serve(
     return ServeNamespace(
         namespace="default",
         secret="acr-pull",
+        uid=None if wanted is CREATE else "uid",
         apply=wanted,
         bind=tuple(account(name) for name in bind),
         service_accounts=("builder", "default"),
@@ -87,7 +87,7 @@ def test_an_empty_secret_is_never_written() -> None:
 # ---- what came of it -----------------------------------------------------------------------------
 
 WRITTEN = content(apply(MAIN), credential(MAIN, HOUR))
-CREATE = apply(MAIN, reason=Reason.SECRET_MISSING, uid=None)
+CREATE = apply(MAIN, reason=Reason.SECRET_MISSING)
 RENEW = apply(MAIN)
 RENEW_ONE_OF_TWO = apply(MAIN, kept=(credential(PARTNER),))
 

@@ -156,7 +156,6 @@ def test_only_the_registry_that_is_due_is_minted() -> None:
     assert apply.mint == (MAIN,)
     assert apply.kept == (fresh,)
     assert apply.fallback == (due,)
-    assert apply.uid == "uid-default"
 
 
 def test_an_expired_credential_is_no_fallback() -> None:
@@ -186,8 +185,14 @@ def test_force_mints_everything_anew_with_the_old_to_fall_back_on() -> None:
 
 @pytest.mark.parametrize("found", [secret(type_="Opaque"), secret(immutable=True)])
 def test_what_cannot_be_changed_is_replaced(found: SecretState) -> None:
-    apply = applied(wanted(), state(found))
-    assert (apply.replace, apply.uid) == (True, "uid-default")
+    action = served(wanted(), state(found))
+    assert action.apply
+    assert (action.apply.replace, action.uid) == (True, "uid-default")
+
+
+def test_the_secret_found_is_the_one_that_is_changed() -> None:
+    assert served(wanted(), state(secret())).uid == "uid-default"
+    assert served(wanted(), state()).uid is None
 
 
 # ---- the request's scope -------------------------------------------------------------------------
