@@ -18,7 +18,7 @@ from acr_refresher.core.outcome import (
     Result,
     SecretOutcome,
 )
-from acr_refresher.core.records import Record, counted, failed, milliseconds
+from acr_refresher.core.records import Record, counted, failed, milliseconds, throttled
 from acr_refresher.core.report import (
     FAILING,
     REMEDIES,
@@ -95,6 +95,7 @@ def run_line(report: Report, duration: timedelta) -> None:
         handed_on=[one.task_id for one in report.handed_on],
         earliest_expiry=earliest_expiry(everything),
         duration_ms=milliseconds(duration),
+        **throttled(report),
         **counted(everything),
     )
 

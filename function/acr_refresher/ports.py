@@ -31,11 +31,15 @@ from acr_refresher.core.records import Record
 
 @dataclass(frozen=True, slots=True)
 class CloudCredentials:
-    """An access key, temporary where it has a security token."""
+    """An access key, temporary where it has a security token.
+
+    `account_id` is whose it is, and whom its calls are counted against; empty where not known.
+    """
 
     access_key_id: str
     access_key_secret: SecretStr
     security_token: SecretStr | None = None
+    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

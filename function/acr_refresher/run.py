@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -50,6 +50,8 @@ class Outside:
     functions: Functions | None = None
     """What starts this function again, where it may be."""
     visits: Visits = field(default_factory=Visits)
+    throttled: Callable[[], Mapping[str, int]] = dict
+    """How many calls to each service the cloud refused as too many."""
 
 
 async def run(context: Context, config: Config, outside: Outside) -> Report:
@@ -95,6 +97,7 @@ async def _run(context: Context, config: Config, outside: Outside, watch: Stopwa
         clusters=outcomes + registered.outcomes,
         clock_skew=outside.clock_skew(),
         handed_on=shards + continuation,
+        throttled=outside.throttled(),
     )
     run_line(report, watch.took)
     finished = Finished(report, context.now + watch.took, registered.clusters, context.account)

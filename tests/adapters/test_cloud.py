@@ -14,6 +14,7 @@ from adapters.cloudapi import HOUR, THE_REGISTRY, assume
 from localcloud.cloud import Cloud
 from localcloud.demo import (
     REGION,
+    REGISTRY_ACCOUNT,
     REGISTRY_ROLE_ARN,
 )
 
@@ -44,6 +45,12 @@ def test_assuming_a_role_asks_for_the_name_and_duration_given(
     assert call.host == f"sts.{REGION}.aliyuncs.com"
     assert call.parameters["RoleSessionName"] == "run-1"
     assert call.parameters["DurationSeconds"] == "900"
+
+
+def test_a_session_knows_the_account_that_its_calls_are_counted_against(
+    sdk: CloudSdk, function: CloudCredentials
+) -> None:
+    assert assume(sdk, function, REGISTRY_ROLE_ARN).account_id == REGISTRY_ACCOUNT
 
 
 def test_a_registrys_hosts_are_the_domains_of_all_enabled_endpoints(

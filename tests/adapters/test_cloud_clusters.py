@@ -14,6 +14,7 @@ from acr_refresher.adapters import cs
 from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.kms import KmsClient
+from acr_refresher.budgets import Budgets
 from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess, KmsAccess
 from acr_refresher.errors import Denied, Gone, Invalid, NotRunning
@@ -102,6 +103,17 @@ def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     found = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION))
 
     assert [cluster.cluster_id for cluster in found] == ["c0", "c1", "c2", "c3", "c4"]
+
+
+def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cs, "PAGE_SIZE", 2)
+    world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
+    budgets = Budgets({"cs": 20.0}, clock=lambda: 0.0)
+
+    asked(world, lambda sdk, caller: CsClient(sdk.within(budgets)).clusters(caller, REGION))
+
+    [(key, bucket)] = budgets.buckets.items()
+    assert (key, bucket.tokens) == ((CLUSTER_ACCOUNT, "cs"), 10 - 3)
 
 
 @pytest.mark.parametrize("state", ["initial", "deleting"])

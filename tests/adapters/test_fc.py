@@ -55,6 +55,7 @@ def test_python310_hands_everything_over_in_the_context() -> None:
     assert revealed(invocation.credentials) == ("STS.context", "context-secret", "context-token")
     assert invocation.request_id == "1-abc"
     assert (invocation.region_id, invocation.account_id) == ("cn-hangzhou", "7")
+    assert invocation.credentials.account_id == "7", "whom its calls are counted against"
     assert invocation.timeout == timedelta(minutes=10)
 
 

@@ -64,7 +64,7 @@ def place_of(cloud: Cloud, function: CloudCredentials, service: str = "") -> Ite
         session = assume(sdk, function, REGISTRY_ROLE_ARN)
         token = asyncio.run(CrClient(sdk).token(session, THE_REGISTRY))
         ca_file = str(registry.certificates / "ca.crt")
-        yield Place(registry, RegistryClient(CloudTransport(url), ca_file), token)
+        yield Place(registry, RegistryClient(CloudTransport(url, ca_file)), token)
         sdk.close()
 
 
@@ -277,7 +277,7 @@ def test_with_a_local_cloud_nothing_leaves_the_machine() -> None:
 
 def test_other_roots_are_for_a_local_cloud_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ACR_REFRESHER_LOCAL_CLOUD alone"):
-        RegistryClient(CloudTransport(), str(tmp_path / "ca.pem"))
+        CloudTransport(registry_ca=str(tmp_path / "ca.pem"))
 
 
 def test_expired(cloud: Cloud, function: CloudCredentials) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -45,6 +47,16 @@ def test_a_warm_instance_serves_again(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
         assert told(there)["pid"] == told(there)["pid"]
         assert there.instances_started == 1
+
+
+def test_a_process_with_many_open_files_can_have_instances(tmp_path: Path) -> None:
+    with ExitStack() as stack, running(small_function(tmp_path)) as there:
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
+        for _ in range(1024):
+            stack.enter_context(Path(os.devnull).open())
+        assert told(there)["started"] == 1
 
 
 def test_an_instance_serves_one_at_a_time(tmp_path: Path) -> None:

@@ -172,6 +172,17 @@ def test_how_much_one_cluster_and_one_invocation_may_take(tmp_path: Path) -> Non
     assert (chosen.cluster_timeout, chosen.shard_size) == (timedelta(seconds=90), 50)
 
 
+def test_rate_limits_stay_below_what_is_documented_and_are_set_one_by_one(tmp_path: Path) -> None:
+    clusters = [{"name": "idc", "kubeconfig": "idc.yaml"}]
+    usual = loaded(tmp_path, clusters=clusters).rate_limits
+    assert usual == {"sts": 50, "cr": 20, "cs": 10, "kms": 50}
+    for service, documented in {"sts": 100, "kms": 450}.items():
+        assert usual[service] * 1.5 < documented, "even in a busy second"
+    rate_limits: dict[str, object] = {"cs": 2.5, "sts": 5}
+    set_here = loaded(tmp_path, clusters=clusters, rateLimits=rate_limits).rate_limits
+    assert set_here == {**usual, "cs": 2.5, "sts": 5}
+
+
 def test_the_example_is_valid() -> None:
     config = load_config(FUNCTION / "config.yaml")
     served = {

@@ -329,7 +329,7 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "is not a known key",
             (
                 "use one of: registries, defaults, clusters, discover, concurrency, clusterTimeout,"
-                " shardSize, sls"
+                " shardSize, rateLimits, sls"
             ),
         ),
         (
@@ -379,6 +379,30 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "shardSize",
             "is 5001, more than 5000",
             "use 5000 or less",
+        ),
+        (
+            {**SOUND, "rateLimits": {"sts": 0}},
+            "rateLimits.sts",
+            "is 0, less than 0.1",
+            "use 0.1 or more",
+        ),
+        (
+            {**SOUND, "rateLimits": {"cr": "20/s"}},
+            "rateLimits.cr",
+            "is text, not a number",
+            "write a number without quotes",
+        ),
+        (
+            {**SOUND, "rateLimits": {"acr": 20}},
+            "rateLimits.acr",
+            "is not a known key",
+            "did you mean cr?",
+        ),
+        (
+            {**SOUND, "rateLimits": 20},
+            "rateLimits",
+            "is a number, not a mapping",
+            "write keys and values",
         ),
         (
             [],

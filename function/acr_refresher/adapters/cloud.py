@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 
 from acr_refresher.adapters.cloud_clock import CloudClock
 from acr_refresher.adapters.cloud_errors import WRONG_CLOCK, CloudCall, port_error
+from acr_refresher.budgets import Budgets
 from acr_refresher.ports import CloudCredentials
 
 LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
+REGISTRY_CA_VARIABLE = "ACR_REFRESHER_REGISTRY_CA"
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
 READ_TIMEOUT = timedelta(seconds=8)
@@ -27,13 +30,17 @@ class CloudTransport:
     """How requests reach the cloud: over HTTPS, certificates verified.
 
     With `local_cloud` they go, as plain HTTP, to a stand-in on this machine that acts as a forward
-    proxy and so sees the real host names. It is for development; an address that is not a
-    loopback one is a ValueError.
+    proxy and so sees the real host names; `registry_ca` is a file with the roots of the registry
+    there. They are for development: an address that is not a loopback one, or roots without a
+    local cloud, are a ValueError.
     """
 
     local_cloud: str | None = None
+    registry_ca: str | None = None
 
     def __post_init__(self) -> None:
+        if self.registry_ca and self.local_cloud is None:
+            raise ValueError(f"{REGISTRY_CA_VARIABLE} is for use with {LOCAL_CLOUD_VARIABLE} alone")
         if self.local_cloud is not None and not _is_loopback_http(self.local_cloud):
             raise ValueError(
                 f"{LOCAL_CLOUD_VARIABLE} must be http://127.0.0.1:PORT: requests to the cloud go "
@@ -43,19 +50,29 @@ class CloudTransport:
 
 def transport_from_environment(environ: Mapping[str, str]) -> CloudTransport:
     """HTTPS, unless ACR_REFRESHER_LOCAL_CLOUD names a stand-in. ValueError: not a loopback one."""
-    return CloudTransport(environ.get(LOCAL_CLOUD_VARIABLE) or None)
+    return CloudTransport(
+        environ.get(LOCAL_CLOUD_VARIABLE) or None, environ.get(REGISTRY_CA_VARIABLE) or None
+    )
 
 
 class CloudSdk:
     """Configures the SDKs' clients and runs their blocking calls in threads.
 
     The SDKs' own `_async` methods open a connection for each call; the blocking ones keep theirs.
+    Every request of theirs passes `ask`, so the budgets are kept here: pages and retries count too.
     """
 
     def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
         self.transport = transport
         self._clock = CloudClock()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
+        self._threads: Executor = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
+        self._budgets = Budgets({})
+
+    def within(self, budgets: Budgets) -> CloudSdk:
+        """The same, whose calls keep to these budgets."""
+        other = copy.copy(self)
+        other._budgets = budgets  # noqa: SLF001  # one of its own kind
+        return other
 
     def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
         """The `Config` of a client. Without `retry_options` the SDK sends a request once.
@@ -82,13 +99,18 @@ class CloudSdk:
     ) -> dict[str, Any]:
         """The body of the answer to `send(request, runtime options)`, made in a thread.
 
-        Whatever the SDK raises becomes a PortError.
+        It is made as soon as the caller's budget allows. Whatever the SDK raises becomes a
+        PortError.
         """
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._threads, self._send, send, request)
-        except Exception as error:
-            raise port_error(error, call, self._clock.skew) from error
+
+        async def made() -> dict[str, Any]:
+            try:
+                return await loop.run_in_executor(self._threads, self._send, send, request)
+            except Exception as error:
+                raise port_error(error, call, self._clock.skew) from error
+
+        return await self._budgets.spend(call.service, call.caller.account_id, made)
 
     def take_clock_skew(self) -> timedelta | None:
         """How far the clock here is ahead of the cloud's, as answers since the last time told."""

@@ -7,7 +7,7 @@ into the environment, and its context has no `credentials` and no `service`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +43,7 @@ def read_invocation(context: Any, environ: Mapping[str, str]) -> Invocation:
     account_id = _text(context, "account_id") or environ.get("FC_ACCOUNT_ID", "")
     return Invocation(
         request_id=_text(context, "request_id"),
-        credentials=_credentials(context, environ),
+        credentials=replace(_credentials(context, environ), account_id=account_id),
         region_id=region_id,
         account_id=account_id,
         timeout=timedelta(seconds=float(seconds)) if seconds else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from acr_refresher.adapters.kube_errors import answer_error
 from acr_refresher.adapters.kube_http import KubeConnection
@@ -74,7 +73,7 @@ class KubernetesApi(KubeApi):
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = 0
         self._connection = connection
-        self._shared: tuple[SecretContent, str] | None = None
+        self._shared: tuple[SecretContent, bytes] | None = None
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""
@@ -100,7 +99,7 @@ class KubernetesApi(KubeApi):
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
         """With the uid as precondition: 409 for another Secret of that name."""
         try:
-            await self._send("DELETE", _path(namespace, "secrets", name), _encoded(deletion(uid)))
+            await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
         except Gone:
             return
 
@@ -113,7 +112,7 @@ class KubernetesApi(KubeApi):
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         """Merge patch with resourceVersion: 409 where it has moved on."""
         path = _path(account.namespace, "serviceaccounts", account.name)
-        patch = _encoded(pull_secrets_patch(account))
+        patch = to_json(pull_secrets_patch(account))
         patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
         return _converted(f"PATCH {path}", lambda: service_account_state(patched))
 
@@ -123,7 +122,7 @@ class KubernetesApi(KubeApi):
         """TokenRequest of authentication.k8s.io/v1."""
         path = f"{_path(namespace, 'serviceaccounts', name)}/token"
         spec = {"audiences": [audience], "expirationSeconds": int(duration.total_seconds())}
-        answer = await self._ask("POST", path, _encoded({"spec": spec}))
+        answer = await self._ask("POST", path, to_json({"spec": spec}))
         return _converted(f"POST {path}", lambda: SecretStr(answer["status"]["token"]))
 
     async def may(self, **attributes: str) -> bool:
@@ -133,7 +132,7 @@ class KubernetesApi(KubeApi):
         """
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
-        answer = await self._ask("POST", path, _encoded(review))
+        answer = await self._ask("POST", path, to_json(review))
         return _converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
@@ -167,7 +166,7 @@ class KubernetesApi(KubeApi):
                 return items
             page_query["continue"] = continuation
 
-    def _shared_part(self, content: SecretContent) -> str:
+    def _shared_part(self, content: SecretContent) -> bytes:
         """Serialised once where the same is written to namespace after namespace."""
         if self._shared is None or self._shared[0] is not content:
             self._shared = (content, shared_part(content))
@@ -192,10 +191,6 @@ class KubernetesApi(KubeApi):
 def _named(method: str, path: str) -> str:
     """A request as errors tell it, without its query."""
     return f"{method} {path.partition('?')[0]}"
-
-
-def _encoded(body: Json) -> bytes:
-    return json.dumps(body).encode()
 
 
 def _page(answer: Json) -> tuple[list[Json], str]:

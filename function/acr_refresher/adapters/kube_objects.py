@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from acr_refresher.core import on_request
 from acr_refresher.core.model import (
@@ -64,13 +64,13 @@ def service_account_state(account: Json) -> ServiceAccountState:
     )
 
 
-def secret_manifest(namespace: str, name: str, uid: str | None, shared: str) -> bytes:
+def secret_manifest(namespace: str, name: str, uid: str | None, shared: bytes) -> bytes:
     """A pull secret to apply. With `uid` the API server answers 409 for any other Secret."""
     own = {"namespace": namespace, "name": name} | ({"uid": uid} if uid else {})
-    return f'{{"metadata": {json.dumps(own)[:-1]}, {shared}'.encode()
+    return b'{"metadata":%b,%b' % (to_json(own)[:-1], shared)
 
 
-def shared_part(content: SecretContent) -> str:
+def shared_part(content: SecretContent) -> bytes:
     """What manifests of the same content end with, for `secret_manifest`."""
     document = content.dockerconfigjson.get_secret_value().encode()
     metadata = {
@@ -83,7 +83,7 @@ def shared_part(content: SecretContent) -> str:
         "type": SECRET_TYPE,
         "data": {DOCUMENT_KEY: base64.b64encode(document).decode()},
     }
-    return f"{json.dumps(metadata)[1:]}, {json.dumps(manifest)[1:]}"
+    return b"%b,%b" % (to_json(metadata)[1:], to_json(manifest)[1:])
 
 
 def deletion(uid: str) -> Json:

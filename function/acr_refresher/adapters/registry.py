@@ -21,13 +21,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from acr_refresher.adapters.cloud import LOCAL_CLOUD_VARIABLE, CloudTransport
+from acr_refresher.adapters.cloud import CloudTransport
 from acr_refresher.errors import Denied, Unreachable
 from acr_refresher.ports import RegistryHosts, RegistryToken
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)  # seconds
 LOGIN_SERVICE = re.compile(r"dockerauth(-[a-z0-9-]+)?\.[a-z]{2}-[a-z0-9-]+\.aliyuncs\.com")
-REGISTRY_CA_VARIABLE = "ACR_REFRESHER_REGISTRY_CA"
 
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 
@@ -38,15 +37,12 @@ class RegistryClient(RegistryHosts):
     """Registries over HTTPS, certificates verified by the system's roots (or SSL_CERT_FILE's).
 
     With a local cloud nothing leaves this machine: other hosts than `localhost` count as
-    unreachable, and `ca_file` may name the roots of the registry there. It is for development;
-    without a local cloud it is a ValueError.
+    unreachable.
     """
 
-    def __init__(self, transport: CloudTransport, ca_file: str | None = None) -> None:
+    def __init__(self, transport: CloudTransport) -> None:
         self._local = transport.local_cloud is not None
-        self._ca_file = ca_file
-        if ca_file and not self._local:
-            raise ValueError(f"{REGISTRY_CA_VARIABLE} is for use with {LOCAL_CLOUD_VARIABLE} alone")
+        self._ca_file = transport.registry_ca
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
         """Raises Denied where the token is refused, Unreachable where nobody can tell from here."""

@@ -42,7 +42,7 @@ class StsClient(Sts):
         )
         call = _call(caller, role)
         answer = await self._sdk.ask(call, client.assume_role_with_options, request)
-        return _session(answer, call)
+        return _session(answer, call, role)
 
     async def assume_role_with_oidc(
         self, rrsa: Rrsa, token: SecretStr, session_name: str, duration: timedelta, policy: str = ""
@@ -65,16 +65,17 @@ class StsClient(Sts):
         )
         call = _oidc_call(rrsa, token)
         answer = await self._sdk.ask(call, client.assume_role_with_oidcwith_options, request)
-        return _session(answer, call)
+        return _session(answer, call, Role(rrsa.role_arn))
 
 
-def _session(answer: dict[str, Any], call: CloudCall) -> CloudCredentials:
+def _session(answer: dict[str, Any], call: CloudCall, role: Role) -> CloudCredentials:
     with reading_answer(call, str(answer.get("RequestId", ""))):
         credentials = answer["Credentials"]
         return CloudCredentials(
             credentials["AccessKeyId"],
             SecretStr(credentials["AccessKeySecret"]),
             SecretStr(credentials["SecurityToken"]),
+            role.account_id,
         )
 
 
@@ -86,7 +87,8 @@ def _oidc_call(rrsa: Rrsa, token: SecretStr) -> CloudCall:
         f"role {rrsa.role_arn}",
         f"its trust policy lacks {rrsa.oidc_provider_arn} with oidc:sub {account} and oidc:aud"
         f" {OIDC_AUDIENCE}, or there is no such provider; add what is missing in that account",
-        CloudCredentials("", token),  # what must never be shown
+        # What must never be shown, and whom it is counted against.
+        CloudCredentials("", token, account_id=Role(rrsa.role_arn).account_id),
     )
 
 

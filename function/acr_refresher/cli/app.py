@@ -9,6 +9,7 @@ from acr_refresher.cli import (
     import_helper,
     plan,
     refresh,
+    rotate,
     schema,
     status,
     unregister,
@@ -26,6 +27,7 @@ app.command("schema")(schema.schema)
 app.command("import")(import_helper.import_helper)
 app.command("plan")(plan.plan)
 app.command("refresh")(refresh.refresh)
+app.command("rotate")(rotate.rotate)
 app.command("status")(status.status)
 app.command("check")(check.check)
 app.command("unregister")(unregister.unregister)

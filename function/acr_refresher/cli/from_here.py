@@ -24,9 +24,14 @@ Globs = list[str] | None
 
 def request_for(clusters: Globs, namespaces: Globs, registries: Globs, **more: object) -> Request:
     """What the options ask for, read as an event that says the same. Raises InvalidEvent."""
+    return parse_event(event_for(clusters, namespaces, registries, **more))
+
+
+def event_for(clusters: Globs, namespaces: Globs, registries: Globs, **more: object) -> str:
+    """The event that says what the options ask for."""
     globs = {"clusters": clusters, "namespaces": namespaces, "registries": registries}
     given = {key: patterns for key, patterns in globs.items() if patterns}
-    return parse_event(json.dumps({"action": "refresh", **given, **more}))
+    return json.dumps({"action": "refresh", **given, **more})
 
 
 def check_names(request: Request, setup: Setup) -> None:

@@ -50,6 +50,7 @@ Registries = Annotated[
     typer.Option("--registry", metavar="GLOB", help="Only these registries; may be repeated."),
 ]
 Output = Annotated[Form, typer.Option("--output", "-o", help="For people, or for programs.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, for the report and the records.")]
 Force = Annotated[
     bool, typer.Option("--force", help="Renew whatever the age; remove however many.")
 ]

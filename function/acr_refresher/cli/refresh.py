@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from acr_refresher.cli.changes import show
 from acr_refresher.cli.from_here import request_for, run_from_here
 from acr_refresher.cli.options import (
@@ -18,11 +14,10 @@ from acr_refresher.cli.options import (
     Output,
     Region,
     Registries,
+    Why,
 )
 from acr_refresher.cli.refusal import refusing
 from acr_refresher.cli.setup import opened
-
-Why = Annotated[str, typer.Option("--reason", help="Why, for the report and the records.")]
 
 
 def refresh(  # noqa: PLR0913  # a command has a parameter for each of its options

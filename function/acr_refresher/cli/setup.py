@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from acr_refresher.adapters.fc import environment_credentials
 from acr_refresher.config import Config, load_config
 from acr_refresher.inputs.problems import InvalidInput, Problem
+from acr_refresher.ports import Functions
 from acr_refresher.run import Outside
 from acr_refresher.wiring import Caller, Instance
 
@@ -35,9 +36,25 @@ def opened(config_file: Path, region_id: str) -> Iterator[Setup]:
         instance.close()
 
 
-def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
+@contextmanager
+def function_compute(region_id: str, problems: Sequence[Problem]) -> Iterator[Functions]:
+    """The functions that are deployed, invoked as the operator.
+
+    Raises InvalidInput with the problems, if any, and those found here.
+    """
+    caller = _caller(os.environ, region_id, problems)
+    instance = _instance(os.environ)
+    try:
+        yield instance.functions(caller)
+    finally:
+        instance.close()
+
+
+def _caller(
+    environ: Mapping[str, str], region_id: str, found_before: Sequence[Problem] = ()
+) -> Caller:
     credentials = environment_credentials(environ)
-    problems = []
+    problems = [*found_before]
     if credentials is None:
         remedy = (
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and"

@@ -6,7 +6,8 @@ stays in a file of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from acr_refresher.config.checks import contradictions
 from acr_refresher.config.clusters import cluster, discovery
 from acr_refresher.config.document import SHARD_SIZE, ConfigDocument
 from acr_refresher.config.logstore import logstore
+from acr_refresher.config.rate_limits import rate_limits
 from acr_refresher.config.registries import registry
 from acr_refresher.core.discovery import Discovery
 from acr_refresher.core.model import Cluster, Logstore, Registry
@@ -35,7 +37,8 @@ class Config:
     """What is registered. `concurrency`: how many clusters are served at the same time.
 
     `cluster_timeout` is the most that one of them may take, `shard_size` how many of them one
-    invocation serves. `logstore` is where outcomes are written, if anywhere.
+    invocation serves. `logstore` is where outcomes are written, if anywhere. `rate_limits` are
+    calls a second by service, for each account.
     """
 
     clusters: tuple[Cluster, ...]
@@ -45,6 +48,7 @@ class Config:
     logstore: Logstore | None = None
     cluster_timeout: timedelta = CLUSTER_TIMEOUT
     shard_size: int = SHARD_SIZE
+    rate_limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_config(path: Path) -> Config:
@@ -102,4 +106,5 @@ def to_config(document: ConfigDocument) -> Config:
         logstore=logstore(document.sls),
         cluster_timeout=document.cluster_timeout or CLUSTER_TIMEOUT,
         shard_size=document.shard_size,
+        rate_limits=rate_limits(document.rate_limits),
     )

@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 
 from acr_refresher.config.access_document import ClusterAccessKeys, DiscoveryKeys
 from acr_refresher.config.logstore import LogstoreSection
+from acr_refresher.config.rate_limits import RateLimitsSection
 from acr_refresher.inputs.forms import (
     ClusterTimeout,
     Domains,
@@ -227,6 +228,10 @@ class ConfigDocument(StrictModel):
         le=5000,
         description="How many clusters one invocation serves. With more of them the function starts"
         " itself once for each part of that size, where infra/ram/fan-out.policy.json lets it.",
+    )
+    rate_limits: RateLimitsSection = Field(
+        RateLimitsSection(),
+        description="How often the services of the cloud are called: calls a second.",
     )
     sls: LogstoreSection | None = Field(
         None,

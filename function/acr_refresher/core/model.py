@@ -30,8 +30,8 @@ class Role:
     external_id: str = ""
 
     @property
-    def account(self) -> str:
-        """The number of the account that owns it."""
+    def account_id(self) -> str:
+        """Of the account that it belongs to."""
         return self.arn.split(":")[3]
 
 

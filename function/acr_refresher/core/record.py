@@ -101,6 +101,7 @@ def earliest(entries: Iterable[Entry]) -> datetime:
     return min(entry.expires_at for entry in entries)
 
 
+@functools.lru_cache(256)  # the same few moments stand in a report and a log a thousand times
 def rfc3339(moment: datetime) -> str:
     """`2026-01-31T23:59:59Z`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -95,6 +95,11 @@ def counted(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
     return {f"secrets_{result.value}": found.get(result.value, 0) for result in Result}
 
 
+def throttled(report: Report) -> dict[str, int]:
+    """How many calls the cloud refused as too many, in a field for each service."""
+    return {f"throttled_{service}": count for service, count in report.throttled.items()}
+
+
 def failed(failures: tuple[Failure, ...]) -> dict[str, str]:
     """The first failure in flat fields; of more, their messages too."""
     if not failures:
@@ -126,6 +131,7 @@ def _run(finished: Finished) -> Fields:
         "clusters_handed_on": clusters_handed_on(report),
         "handed_on": tuple(one.task_id for one in report.handed_on),
         "duration_ms": milliseconds(finished.at - report.started_at),
+        **throttled(report),
         **_expiry(earliest_expiry(everything), finished.at),
         **counted(everything),
     }
@@ -186,7 +192,7 @@ def _place(cluster: Cluster | None, own_account: str) -> Fields:
     if cluster is None or not isinstance(cluster.access, AckAccess):
         return {}
     chain = cluster.access.role_chain
-    account = chain[-1].account if chain else own_account
+    account = chain[-1].account_id if chain else own_account
     return {"account": account, "region": cluster.access.region_id}
 
 

@@ -51,6 +51,7 @@ class Report:
     `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
     `outcomes_unsent` is how many records did not get into the log of outcomes, where there is one.
     `handed_on` are clusters that other invocations serve and report.
+    `throttled` is how many calls the cloud refused as too many, by service; most were made again.
     """
 
     run: str
@@ -60,6 +61,7 @@ class Report:
     clock_skew: timedelta | None = None
     outcomes_unsent: int = 0
     handed_on: tuple[HandedOn, ...] = field(default=(), repr=False)
+    throttled: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clock_skew_seconds(self) -> int | None:
@@ -128,6 +130,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "outcomesUnsent": report.outcomes_unsent,
         "deferred": list(report.deferred),
         "handedOn": [_handed_on_to_json(one) for one in report.handed_on],
+        "throttled": dict(report.throttled),
         "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
     }
 

@@ -66,4 +66,7 @@ def _place(cluster: Cluster, own_account: str) -> tuple[str, str]:
     access = cluster.access
     if not isinstance(access, AckAccess | KmsAccess):
         return ("", "")
-    return (access.role_chain[-1].account if access.role_chain else own_account, access.region_id)
+    return (
+        access.role_chain[-1].account_id if access.role_chain else own_account,
+        access.region_id,
+    )

@@ -90,6 +90,7 @@ _WORDS = {
     ),
     "string_too_long": ("is longer than {max_length} characters", "shorten it"),
     "int_type": ("is {found}, not a whole number", "write a number without quotes"),
+    "float_type": ("is {found}, not a number", "write a number without quotes"),
     "bool_type": ("is {found}, not true or false", "write true or false without quotes"),
     "list_type": ("is {found}, not a list", "write a list"),
     "dict_type": ("is {found}, not a mapping", "write keys and values"),

@@ -20,7 +20,7 @@ from localcloud.fc.description import EntryPoint, Function
 from localcloud.fc.runtime import END_MARK
 
 HANDLED, UNHANDLED = "HandledInvocationError", "UnhandledInvocationError"
-_LOOK_EVERY = 0.05  # seconds: how often memory and time are looked at
+_LOOK_EVERY_MS = 50  # how often memory and time are looked at
 _LAST_LINES_SECONDS = 5
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
@@ -106,9 +106,10 @@ class Instance:
     def _answer(self, deadline: float) -> dict[str, Any] | str:
         """The answer, or in words why there is none."""
         received = bytearray()
+        answers = select.poll()  # unlike select(), it takes high file descriptors
+        answers.register(self._answers, select.POLLIN)
         while not received.endswith(b"\n"):
-            readable, _, _ = select.select([self._answers], [], [], _LOOK_EVERY)
-            if readable:
+            if answers.poll(_LOOK_EVERY_MS):
                 part = os.read(self._answers, 1 << 20)
                 if not part:
                     return "Process exited unexpectedly before completing request"

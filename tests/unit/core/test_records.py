@@ -184,6 +184,13 @@ def test_what_is_deferred_and_handed_on_is_recorded() -> None:
     assert cluster["seconds_left"] == 59 * 60
 
 
+def test_a_runs_record_says_how_often_each_service_refused_calls_as_too_many() -> None:
+    run = finished(served(CREATED))
+    run = replace(run, report=replace(run.report, throttled={"sts": 0, "cs": 3}))
+    [record] = of_kind("run", run)
+    assert (record["throttled_sts"], record["throttled_cs"]) == (0, 3)
+
+
 def test_what_expired_has_less_than_nothing_left() -> None:
     [record] = of_kind("secret", finished(served(replace(CREATED, expires_at=NOW))))
     assert record["seconds_left"] == -60

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -76,8 +77,9 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
     )
     cluster = ClusterOutcome(cluster="a", secrets=secrets)
     unserved = ClusterOutcome(cluster="b", failure=DENIED)
-    told = json.loads(json.dumps(to_json(report(cluster, unserved))))
+    told = json.loads(json.dumps(to_json(replace(report(cluster, unserved), throttled={"cr": 2}))))
     assert told["reason"] == "suspected leak"
+    assert told["throttled"] == {"cr": 2}
     assert told["results"] == {"conflict": 1, "renewed": 1, "degraded": 1}
     conflict, renewed, degraded = told["clusters"][0]["secrets"]
     assert "delete it, exclude the namespace" in conflict["remedy"]

@@ -1,0 +1,145 @@
+"""`acr-refresher rotate`: has the deployed function mint everything anew, whatever its age."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Annotated
+
+import typer
+
+from acr_refresher.cli.answered import read_answer
+from acr_refresher.cli.changes import lines
+from acr_refresher.cli.from_here import event_for
+from acr_refresher.cli.options import Clusters, Form, Namespaces, Output, Registries, Why
+from acr_refresher.cli.progress import progress
+from acr_refresher.cli.refusal import FAILED, refusing
+from acr_refresher.cli.setup import function_compute
+from acr_refresher.core.model import Function
+from acr_refresher.events import parse_event
+from acr_refresher.inputs.problems import InvalidInput, Problem, shown
+from acr_refresher.ports import Functions
+
+NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
+Named = Annotated[
+    str,
+    typer.Option(
+        "--function",
+        metavar="NAME|SERVICE/FUNCTION",
+        help="The function: of FC 3.0 by its name, of FC 2.0 with its service.",
+        show_default=False,
+    ),
+]
+Qualifier = Annotated[str, typer.Option(help="Its version or alias.", show_default="LATEST")]
+Account = Annotated[
+    str,
+    typer.Option(
+        envvar=["FC_ACCOUNT_ID", "ACR_REFRESHER_ACCOUNT"],
+        help="The number of the account that it is in.",
+        show_default=False,
+    ),
+]
+Region = Annotated[
+    str,
+    typer.Option(
+        envvar=["FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION"],
+        help="The region that it is in.",
+        show_default=False,
+    ),
+]
+Async = Annotated[bool, typer.Option("--async", help="Do not wait for it: print the task's ID.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def rotate(  # noqa: PLR0913  # a command has a parameter for each of its options
+    function: Named,
+    qualifier: Qualifier = "",
+    clusters: Clusters = None,
+    namespaces: Namespaces = None,
+    registries: Registries = None,
+    *,
+    reason: Why = "",
+    account: Account = "",
+    region: Region = "",
+    asynchronous: Async = False,
+    yes: Yes = False,
+    output: Output = Form.TABLE,
+) -> None:
+    """Have the deployed function renew the pull secrets by force, and show its report.
+
+    The same as `s invoke -e '{"action": "refresh", "force": true}'`. The function goes by its
+    own config.yaml. Tokens that were minted before live on until they expire.
+    """
+    with refusing():
+        said = {"reason": reason} if reason else {}
+        event = event_for(clusters, namespaces, registries, force=True, **said)
+        parse_event(event)
+        called = function_named(function, qualifier, region, account)
+        with function_compute(region, tuple(_problems(called))) as functions:
+            if not (yes or clusters or namespaces or registries):
+                _confirm(function)
+            if asynchronous:
+                _start(functions, called, event, output)
+            else:
+                _invoke(functions, called, event, output)
+
+
+def function_named(name: str, qualifier: str, region_id: str, account_id: str) -> Function:
+    """The function of that name, or of that service and name."""
+    service, slash, function = name.rpartition("/")
+    return Function(function, region_id, account_id, service or slash, qualifier)
+
+
+def _problems(function: Function) -> Iterator[Problem]:
+    """Region and account become part of the host name, so neither may be just any text."""
+    name = f"{function.service}/{function.name}" if function.service else function.name
+    yield from _unlike(f"({NAME}/)?{NAME}", "function", name, "write NAME, or SERVICE/FUNCTION")
+    qualifier = rf"({NAME}|\d+)?"
+    yield from _unlike(qualifier, "qualifier", function.qualifier, "write a version or an alias")
+    yield from _unlike("[a-z0-9-]*", "region", function.region_id, "write it as in cn-hangzhou")
+    remedy = "give --account, or set FC_ACCOUNT_ID or ACR_REFRESHER_ACCOUNT, to its number"
+    yield from _unlike(r"\d+", "account", function.account_id, remedy)
+
+
+def _unlike(pattern: str, what: str, value: str, remedy: str) -> Iterator[Problem]:
+    if not re.fullmatch(pattern, value, re.ASCII):
+        yield Problem(what, f"{shown(value)} cannot be one" if value else "is not known", remedy)
+
+
+def _invoke(functions: Functions, function: Function, event: str, output: Form) -> None:
+    """Ends the command by what the run came to. Raises PortError."""
+    with progress("rotating", None):
+        answer = asyncio.run(functions.invoke(function, event.encode()))
+    document, report = read_answer(answer)
+    if output is Form.JSON:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for line in lines(report, datetime.now(timezone.utc)):
+            typer.echo(line)
+    if not document["ok"]:
+        raise typer.Exit(FAILED)
+
+
+def _start(functions: Functions, function: Function, event: str, output: Form) -> None:
+    """Raises PortError."""
+    task_id = f"rotate-{uuid.uuid4()}"
+    with progress("starting", None):
+        asyncio.run(functions.start(function, event.encode(), task_id))
+    told = json.dumps({"task": task_id}) if output is Form.JSON else f"Started as task {task_id}."
+    typer.echo(told)
+
+
+def _confirm(name: str) -> None:
+    """Raises InvalidInput where there is nobody to ask."""
+    question = f"Renew every pull secret of every cluster that {name} serves?"
+    if not sys.stdin.isatty():
+        remedy = "give --yes, or narrow it down by --cluster, --namespace or --registry"
+        raise InvalidInput(
+            [Problem("rotate", "is meant for everything, and nobody is there to ask", remedy)]
+        )
+    typer.confirm(question, abort=True, err=True)

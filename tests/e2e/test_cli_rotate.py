@@ -1,0 +1,233 @@
+"""`acr-refresher rotate`: the deployed function is invoked by hand, through Function Compute."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from demo.company import FUNCTION_ROLE, HOME, REGION
+from demo.platform import S_FC2_YAML, S_YAML, on_function_compute
+from demo.stage import Stage
+from localcloud.fc.deployed import DeployedFunction
+from localkube.double import Fault
+from operators import command, printed_secrets
+from sites import BrokenSite, passwords, results
+
+THREE, TWO = "acr-refresher", "acr-refresher/acr-refresher"
+EVERYTHING = {"action": "refresh", "force": True}
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+CLI = [sys.executable, "-m", "acr_refresher.cli"]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    stage: Stage
+    there: DeployedFunction
+
+    def rotate(self, *arguments: str) -> Result:
+        """Of the deployed function, which is the only one in the account."""
+        described = self.there.description
+        name = f"{described.service}/{described.name}" if described.service else described.name
+        options = ("--function", name, "--account", HOME, *arguments)
+        return command(self.stage, "rotate", *options)
+
+    @property
+    def event(self) -> Any:
+        """What the function was invoked with, once."""
+        (event,) = self.there.events
+        return json.loads(event)
+
+
+@contextmanager
+def deployment(broken: BrokenSite, file: Path = S_YAML, **changes: Any) -> Iterator[Deployment]:
+    with broken.function() as stage, on_function_compute(stage, file, **changes) as there:
+        yield Deployment(stage, there)
+
+
+@pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
+def test_everything_is_minted_anew_and_reported_as_refresh_does(
+    broken: BrokenSite, file: Path
+) -> None:
+    shop, web = broken.namespace("shop"), broken.namespace("web", broken.beijing)
+    with deployment(broken, file) as here:
+        first = here.rotate("--yes")
+        before = passwords(broken.hangzhou, shop)
+        second = here.rotate("--yes", "--reason", "leak", "-o", "json")
+        assert printed_secrets(here.stage, first) == []
+        events = [json.loads(event) for event in here.there.events]
+        assert here.there.instances_started == 1
+    assert (first.exit_code, first.stderr) == (0, "")
+    assert first.stdout.splitlines()[0] == "prod-beijing"
+    assert first.stdout.splitlines()[-1].startswith("Done: 2 created, 0 renewed")
+    report = json.loads(second.stdout)
+    assert results(report) == {shop: "renewed", web: "renewed"}
+    assert (report["reason"], report["trigger"], report["force"]) == ("leak", "manual", True)
+    assert set(before) == set(passwords(broken.hangzhou, shop))
+    assert before != passwords(broken.hangzhou, shop)
+    assert events == [EVERYTHING, {**EVERYTHING, "reason": "leak"}]
+
+
+def documented() -> tuple[str, list[str]]:
+    """An event for `s invoke` and the arguments of `rotate` that are the same, it says."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    (event, rotation) = re.findall(
+        r"^s invoke -e '(.*\"force\".*)'\nacr-refresher (rotate .*)$", text, re.MULTILINE
+    )[0]
+    return event, shlex.split(rotation)
+
+
+def test_it_is_the_same_as_the_invocation_that_is_documented(broken: BrokenSite) -> None:
+    event, arguments = documented()
+    shop, web = broken.namespace("shop"), broken.namespace("web", broken.beijing)
+    with deployment(broken) as here:
+        rotated = command(here.stage, *arguments, "--account", HOME, "-o", "json")
+        invoked = here.there.invoke(event.encode(), "by-s-invoke")
+        assert [json.loads(one) for one in here.there.events] == [json.loads(event)] * 2
+    by_rotate, by_s = json.loads(rotated.stdout), json.loads(invoked.body)
+    assert results(by_rotate) == {shop: "created", web: "created"}
+    assert results(by_s) == {shop: "renewed", web: "renewed"}
+    assert by_rotate.keys() == by_s.keys()
+    for same in ("trigger", "reason", "force", "dryRun", "ok", "failing"):
+        assert by_rotate[same] == by_s[same]
+
+
+def test_it_can_be_narrowed_down(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop")
+    broken.namespace("web", broken.beijing)
+    options = ("--cluster", "prod-h*", "--namespace", f"{broken.prefix}-s*", "--registry", "main")
+    with deployment(broken) as here:
+        report = json.loads(here.rotate(*options, "-o", "json").stdout)
+        assert here.event == {
+            **EVERYTHING,
+            "clusters": ["prod-h*"],
+            "namespaces": [f"{broken.prefix}-s*"],
+            "registries": ["main"],
+        }
+    assert results(report) == {shop: "created"}
+
+
+@pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
+def test_it_need_not_be_waited_for(broken: BrokenSite, file: Path) -> None:
+    shop = broken.namespace("shop")
+    with deployment(broken, file) as here:
+        told = here.rotate("--async", "--yes")
+        as_json = json.loads(here.rotate("--async", "--yes", "-o", "json").stdout)
+        here.there.wait_until_idle()
+        tasks = {task.id: task.state for task in here.there.tasks}
+    assert told.exit_code == 0
+    started = re.fullmatch(r"Started as task (rotate-[0-9a-f-]{36})\.\n", told.stdout)
+    assert started is not None
+    assert tasks == {started[1]: "Succeeded", as_json["task"]: "Succeeded"}
+    assert passwords(broken.hangzhou, shop) != {}
+
+
+def test_a_version_can_be_named(broken: BrokenSite) -> None:
+    broken.namespace("shop")
+    with deployment(broken, S_FC2_YAML, qualifiers=("prod",)) as here:
+        assert here.rotate("--yes", "--qualifier", "prod").exit_code == 0
+        gone = here.rotate("--yes", "--qualifier", "test")
+    assert gone.exit_code == 1
+    assert "function acr-refresher/acr-refresher (test) in cn-hangzhou is not there" in gone.stderr
+
+
+def test_one_broken_cluster_fails_the_command_and_the_others_are_served(
+    broken: BrokenSite,
+) -> None:
+    broken.namespace("shop")
+    web = broken.namespace("web", broken.beijing)
+    broken.hangzhou.faults.add(Fault("GET", "/api/v1/namespaces", status=403, times=99))
+    with deployment(broken) as here:
+        told, as_json = here.rotate("--yes"), here.rotate("--yes", "-o", "json")
+    assert (told.exit_code, as_json.exit_code) == (1, 1)
+    assert "! denied: GET /api/v1/namespaces" in told.stdout
+    assert "1 of 2 clusters failed" in told.stdout
+    assert json.loads(as_json.stdout)["failing"] == ["prod-hangzhou"]
+    assert passwords(broken.beijing, web) != {}
+
+
+def test_a_function_that_fails_is_told_in_its_own_words(broken: BrokenSite) -> None:
+    with deployment(broken) as here:
+        result = here.rotate("--cluster", "prdo-*")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("fc: function acr-refresher failed: InvalidEvent: ")
+    assert '"prdo-*" matches none; use one of: prod-hangzhou' in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_without_the_right_to_invoke_it_says_which(broken: BrokenSite) -> None:
+    """The policy of infra/ram names one function."""
+    with deployment(broken, name="another") as here:
+        result = here.rotate("--yes")
+        assert here.there.events == []
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:functions/another" in result.stderr
+
+
+def test_another_function_is_not_taken_for_ours(broken: BrokenSite, tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text("def handle(event, context): return {'ok': True}\n")
+    with deployment(broken, code=tmp_path, initializer=None, pre_stop=None) as here:
+        result = here.rotate("--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is not a report as this version knows it" in result.stderr
+
+
+def test_everything_is_asked_for_at_a_terminal_alone(broken: BrokenSite) -> None:
+    with deployment(broken) as here:
+        result = here.rotate()
+        assert here.there.events == []
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give --yes, or narrow it down" in result.stderr
+
+
+@pytest.mark.parametrize(("typed", "code", "invoked"), [("y", 0, 1), ("n", 1, 0), ("", 1, 0)])
+def test_at_a_terminal_everything_is_confirmed(
+    broken: BrokenSite, typed: str, code: int, invoked: int
+) -> None:
+    broken.namespace("shop")
+    with deployment(broken) as here:
+        done = at_a_terminal(here, typed, "rotate", "--function", THREE, "--account", HOME)
+        assert len(here.there.events) == invoked
+    assert done.returncode == code
+    assert "Renew every pull secret of every cluster that acr-refresher serves?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def at_a_terminal(
+    here: Deployment, typed: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own whose standard input is a terminal."""
+    session = here.stage.cloud.function_credentials(FUNCTION_ROLE)
+    own = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": session.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": session.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": session.security_token,
+        "FC_REGION": REGION,
+        "PYTHONPATH": str(S_YAML.parent / "function"),
+    }
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{typed}\n".encode())
+    try:
+        return subprocess.run(  # noqa: S603  # the command under test
+            [*CLI, *arguments],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **own},
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)

@@ -1,0 +1,133 @@
+"""What `rotate` refuses before it calls anybody, and how it reads what a function returned."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from acr_refresher.cli.answered import read_answer
+from acr_refresher.cli.app import app
+from acr_refresher.core.model import Request
+from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, SecretOutcome
+from acr_refresher.core.outcome import Result as Came
+from acr_refresher.core.report import Report, to_json
+from acr_refresher.errors import Invalid
+
+KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
+PLACE = {"FC_REGION": "cn-hangzhou", "ACR_REFRESHER_ACCOUNT": "1000000000000001"}
+UNSET: dict[str, str | None] = dict.fromkeys(
+    (
+        "ACR_REFRESHER_ACCOUNT",
+        "ACR_REFRESHER_LOCAL_CLOUD",
+        "ACR_REFRESHER_REGION",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "ALIBABA_CLOUD_REGION_ID",
+        "FC_ACCOUNT_ID",
+        "FC_REGION",
+    )
+)
+
+
+def rotate(*arguments: str, **environ: str) -> Result:
+    return CliRunner(env={**UNSET, **environ}).invoke(app, ["rotate", *arguments])
+
+
+def test_all_that_is_missing_is_told_at_once() -> None:
+    result = rotate("--function", "acr-refresher")
+    assert (result.exit_code, result.stdout) == (2, "")
+    told = [line.split(":")[0] for line in result.stderr.splitlines()]
+    assert told == ["account", "credentials", "region"]
+    assert "set FC_ACCOUNT_ID or ACR_REFRESHER_ACCOUNT" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param((), "Missing option '--function'", id="no function"),
+        pytest.param(("--function", "a/b/c"), "write NAME, or SERVICE/FUNCTION", id="two slashes"),
+        pytest.param(("--function", "/b"), "write NAME, or SERVICE/FUNCTION", id="no service"),
+        pytest.param(("--function", "a?b"), "write NAME, or SERVICE/FUNCTION", id="no name"),
+        pytest.param(
+            ("--function", "a", "--region", "evil.example/"), "region", id="no region at all"
+        ),
+        pytest.param(
+            ("--function", "a", "--account", "me@evil.example"), "account", id="no number"
+        ),
+        pytest.param(("--function", "a", "--qualifier", "a/b"), "qualifier", id="no qualifier"),
+        pytest.param(("--function", "a", "--namespace", "A B"), "namespaces[0]", id="no glob"),
+        pytest.param(("--function", "a", "--reason", "x" * 201), "reason", id="too long a reason"),
+        pytest.param(("--function", "a", "-o", "yaml"), "'yaml' is not one of", id="unknown form"),
+    ],
+)
+def test_bad_usage_ends_with_two(options: tuple[str, ...], told: str) -> None:
+    result = rotate("--yes", *options, **KEYS, **PLACE)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=timezone.utc)
+FAILED = Failure("denied", "no", "main", "cr", "NoPermission", "7-A")
+REPORT = Report(
+    "run-1",
+    Request("manual", force=True, reason="leak"),
+    NOW,
+    (
+        ClusterOutcome(
+            cluster="prod",
+            secrets=(
+                SecretOutcome(
+                    namespace="shop",
+                    secret="acr-pull",
+                    result=Came.DEGRADED,
+                    reason=Reason.FORCED,
+                    service_accounts=("default", "ci"),
+                    bound=("ci",),
+                    waiting_for=("later",),
+                    hosts=("acme.example",),
+                    expires_at=NOW + timedelta(hours=1),
+                    failures=(FAILED,),
+                    warnings=("look",),
+                ),
+            ),
+            warnings=("and look",),
+            requests=5,
+            duration=timedelta(milliseconds=1234),
+        ),
+        ClusterOutcome(cluster="idc", failure=FAILED),
+        ClusterOutcome(cluster="old", skipped="it is being deleted"),
+    ),
+    clock_skew=timedelta(minutes=2),
+    outcomes_unsent=3,
+)
+
+
+def test_a_report_is_read_as_it_was_written() -> None:
+    document, report = read_answer(json.dumps(to_json(REPORT)).encode())
+    assert report == REPORT
+    assert document == to_json(REPORT)
+
+
+def test_what_a_newer_function_adds_is_kept() -> None:
+    document, report = read_answer(json.dumps({**to_json(REPORT), "tasks": ["t"]}).encode())
+    assert (document["tasks"], report) == (["t"], REPORT)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"done", id="no JSON"),
+        pytest.param(b"[1]", id="no object"),
+        pytest.param(b'{"ok": true}', id="another object"),
+        pytest.param(json.dumps({**to_json(REPORT), "startedAt": 7}).encode(), id="no time"),
+        pytest.param(json.dumps({**to_json(REPORT), "clusters": [7]}).encode(), id="no clusters"),
+    ],
+)
+def test_anything_else_is_refused(answer: Any) -> None:
+    with pytest.raises(Invalid, match="is not a report"):
+        read_answer(answer)
