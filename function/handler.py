@@ -21,10 +21,11 @@ from acr_refresher import logs
 from acr_refresher.adapters.fc import read_invocation
 from acr_refresher.config import Config, load_config
 from acr_refresher.config.timing import TIMER_VARIABLE, warnings_of
+from acr_refresher.context import Context
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.events import InvalidEvent, parse_event, unknown_names
 from acr_refresher.inputs.schedule import read_timer
-from acr_refresher.run import Context, run
+from acr_refresher.run import run
 from acr_refresher.wiring import Caller, Instance
 
 log = logs.get_logger()
@@ -38,7 +39,7 @@ TO_REPORT = timedelta(seconds=5)
 
 
 class RunFailed(Exception):
-    """A timer's run left something that needs attention; every other cluster was served.
+    """A timer's run, or a shard, left what needs attention; every other cluster was served.
 
     Raised so that the platform counts the invocation as failed; the details are in the log.
     """
@@ -65,7 +66,7 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
     """One run: the report as JSON-able data.
 
     Raises InvalidEvent, ConfigError or Denied (the function has no role) before anything is done,
-    and RunFailed after everything was done where a timer's run needs attention.
+    and RunFailed after everything was done where a timer's run, or a shard, needs attention.
     """
     logs.configure()
     request = parse_event(event)
@@ -74,16 +75,17 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
         raise InvalidEvent(unknown)
     invocation = read_invocation(context, os.environ)
     asked = Context(
-        run=invocation.request_id or str(uuid.uuid4()),
+        run=request.shard.run if request.shard else invocation.request_id or str(uuid.uuid4()),
         request=request,
         now=datetime.now(timezone.utc),
         budget=(invocation.timeout or USUAL_TIMEOUT) - TO_REPORT,
         account=invocation.account_id,
+        function=invocation.function,
     )
     caller = Caller(invocation.credentials, invocation.region_id)
     outside = _instance().outside(config, _config_path().parent, caller)
     report = asyncio.run(run(asked, config, outside))
-    if request.by_timer and not report.ok:
+    if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
     return to_json(report)
 
@@ -119,7 +121,8 @@ def _config_path() -> Path:
 
 
 def _verdict(report: Report) -> str:
-    return (
-        f"run {report.run}: {len(report.failing)} of {len(report.clusters)} clusters need"
-        f" attention: {', '.join(report.failing)}"
-    )
+    verdict = f"run {report.run}: {len(report.failing)} of {len(report.clusters)} clusters need"
+    verdict += f" attention: {', '.join(report.failing)}"
+    if tasks := report.not_handed_on:
+        verdict += f"; could not be started: {', '.join(tasks)}"
+    return verdict

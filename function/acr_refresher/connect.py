@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,8 +102,9 @@ class Connecting:
         kube = self.connector.connect(kubeconfig, self.now, cluster.proxy_url, cluster.ca_pem)
         try:
             return await use(kube)
-        except PortError:
-            # It may name an address, an authority or credentials that are no longer right.
+        except (PortError, asyncio.CancelledError):
+            # It may name an address, an authority or credentials that are no longer right. One that
+            # leads nowhere is cut off, before the connection fails by itself.
             if isinstance(cluster.access, RemoteAccess):
                 self.kubeconfigs.cache.drop(cluster.access)
             raise

@@ -11,7 +11,6 @@ from acr_refresher.bugs import bug
 from acr_refresher.core.discovery import Discovery, Finding, added
 from acr_refresher.core.model import Cluster, Request
 from acr_refresher.core.outcome import ClusterOutcome, Failure
-from acr_refresher.core.selection import matches_any
 from acr_refresher.errors import PortError
 from acr_refresher.events import InvalidEvent, unknown_clusters
 from acr_refresher.lines import cluster_line
@@ -47,19 +46,25 @@ class Discoverer:
         """The clusters configured and those found. A list that fails does not stop the others.
 
         Raises InvalidEvent where all lists are known, and the request is about a cluster in none.
+        A shard asks for no list that it can do without: its clusters may have gone meanwhile.
         """
+        shard = request.shard
+        if shard and shard.clusters <= {cluster.name for cluster in configured}:
+            return Registered(configured)
         places = [(discovery, region) for discovery in wanted for region in discovery.regions]
         lists = await asyncio.gather(*(self._list(*place) for place in places))
         discovered = added(configured, [finding for each in lists for finding in each.findings])
-        failed = tuple(each.failed for each in lists if each.failed)
         clusters = configured + discovered.clusters
         names = [*(cluster.name for cluster in clusters), *discovered.skipped]
+        failed = tuple(each.failed for each in lists if each.failed)
+        if shard and shard.clusters <= set(names):
+            failed = ()  # the coordinator tells of it
         if wanted and not failed and (unknown := unknown_clusters(request, names)):
             raise InvalidEvent(unknown)
         skipped = (
             ClusterOutcome(cluster=name, skipped=why)
             for name, why in discovered.skipped.items()
-            if not request.clusters or matches_any(name, request.clusters)
+            if request.concerns(name)
         )
         outcomes = (*failed, *skipped)
         for outcome in outcomes:

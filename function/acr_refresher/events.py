@@ -5,18 +5,22 @@ or any note, which changes nothing, or a JSON object that narrows the run down l
 
     {"action": "refresh", "clusters": ["prod-*"], "namespaces": ["team-*"], "registries": ["main"],
      "force": true, "dryRun": false, "reason": "rotated by hand"}
+
+With more clusters than one invocation is to serve, the function starts itself once a shard. Such an
+event has `shard` in place of `clusters`, with their exact names.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from acr_refresher.config import Config
-from acr_refresher.core.model import Request
+from acr_refresher.core.model import Request, Shard
 from acr_refresher.core.selection import matches_any
 from acr_refresher.inputs.forms import ClusterGlob, NameGlob
 from acr_refresher.inputs.problems import (
@@ -27,14 +31,23 @@ from acr_refresher.inputs.problems import (
     shown,
     suggestion,
 )
-from acr_refresher.inputs.strict_model import StrictModel, in_plain_words
+from acr_refresher.inputs.strict_model import Form, StrictModel, fault, in_plain_words
 
 _ROOT = "event"
 _EXAMPLE = 'send a JSON object such as {"action": "refresh"}'
 
 _Globs = Annotated[list[NameGlob], Field(min_length=1)]
 _ClusterGlobs = Annotated[list[ClusterGlob], Field(min_length=1)]
+_Words = Annotated[
+    str, Form("(?s:.{1,300})", "1 to 300 characters", "leave it as the coordinator wrote it")
+]
+_Trigger = Annotated[
+    str, Form("manual|timer:(?s:.*)", "a trigger", "use manual, or timer: and its name")
+]
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+_SHARD_FIELDS = ("run", "occasion", "number", "of", "continued")
 
 
 class InvalidEvent(InvalidInput):
@@ -51,14 +64,38 @@ class _TimerPayload(StrictModel):
     reason: str = Field("", max_length=200)
 
 
+class _ShardSection(StrictModel):
+    run: _Words
+    trigger: _Trigger
+    occasion: _Words
+    number: int = Field(ge=1)
+    of: int = Field(ge=1)
+    continued: int = Field(0, ge=0)
+    clusters: Annotated[list[_Words], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> _ShardSection:
+        if self.number > self.of:
+            raise fault("has a number above `of`", "leave it as the coordinator wrote it")
+        return self
+
+
 class _ManualEvent(_TimerPayload):
     action: Literal["refresh"]
+    shard: _ShardSection | None = None
+
+    @model_validator(mode="after")
+    def _clusters_once(self) -> _ManualEvent:
+        if self.shard and self.clusters:
+            raise fault("has both clusters and shard", "leave out one of them")
+        return self
 
 
 class _TimerEvent(StrictModel):
     model_config = ConfigDict(extra="ignore")  # what else it says is the platform's affair
 
     trigger_name: str
+    trigger_time: str = ""
     payload: str = ""
 
 
@@ -66,11 +103,29 @@ def parse_event(event: bytes | str) -> Request:
     """What the event asks for. Raises InvalidEvent with every problem found."""
     document = _json_object(event)
     if "triggerName" not in document or "action" in document:
-        return _request(_checked(_ManualEvent, document), "manual")
+        return _by_hand(_checked(_ManualEvent, document))
     timer = _checked(_TimerEvent, document)
     payload = _payload_object(timer.payload)
     order = _checked(_TimerPayload, payload, at=("payload",))
-    return _request(order, f"timer:{timer.trigger_name}")
+    return _request(order, f"timer:{timer.trigger_name}", timer.trigger_time)
+
+
+def shard_event(request: Request, shard: Shard) -> bytes:
+    """The event that has an invocation of its own serve a part of a request."""
+    told = {
+        "namespaces": request.namespaces,
+        "registries": request.registries,
+        "force": request.force,
+        "dryRun": request.dry_run,
+        "reason": request.reason,
+    }
+    section = {
+        **{name: getattr(shard, name) for name in _SHARD_FIELDS},
+        "trigger": request.trigger,
+        "clusters": sorted(shard.clusters),
+    }
+    event = {"action": "refresh", **{key: value for key, value in told.items() if value}}
+    return json.dumps({**event, "shard": section}, ensure_ascii=False).encode()
 
 
 def unknown_names(request: Request, config: Config) -> tuple[Problem, ...]:
@@ -129,7 +184,15 @@ def _checked(model: type[_Model], document: object, at: Location = ()) -> _Model
         raise InvalidEvent(in_plain_words(error, model, _ROOT, at)) from None
 
 
-def _request(order: _TimerPayload, trigger: str) -> Request:
+def _by_hand(event: _ManualEvent) -> Request:
+    if event.shard is None:
+        return _request(event, "manual")
+    fields = {name: getattr(event.shard, name) for name in _SHARD_FIELDS}
+    shard = Shard(clusters=frozenset(event.shard.clusters), **fields)
+    return replace(_request(event, event.shard.trigger, shard.occasion), shard=shard)
+
+
+def _request(order: _TimerPayload, trigger: str, occasion: str = "") -> Request:
     return Request(
         trigger=trigger,
         clusters=tuple(order.clusters or ()),
@@ -138,4 +201,5 @@ def _request(order: _TimerPayload, trigger: str) -> Request:
         force=order.force,
         dry_run=order.dry_run,
         reason=order.reason,
+        occasion=occasion,
     )

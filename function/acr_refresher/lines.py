@@ -10,9 +10,23 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Result, SecretOutcome
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Result,
+    SecretOutcome,
+)
 from acr_refresher.core.records import Record, counted, failed, milliseconds, throttled
-from acr_refresher.core.report import FAILING, REMEDIES, Report, earliest_expiry, succeeded
+from acr_refresher.core.report import (
+    FAILING,
+    REMEDIES,
+    Report,
+    clusters_handed_on,
+    earliest_expiry,
+    succeeded,
+)
 from acr_refresher.logs import get_logger
 
 QUIET = frozenset({Result.UNCHANGED, Result.WAITING, Result.SKIPPED, Result.PLANNED})
@@ -76,10 +90,36 @@ def run_line(report: Report, duration: timedelta) -> None:
         clock_skew_seconds=report.clock_skew_seconds,
         clusters=len(report.clusters),
         clusters_failing=len(report.failing),
+        clusters_deferred=len(report.deferred),
+        clusters_handed_on=clusters_handed_on(report),
+        handed_on=[one.task_id for one in report.handed_on],
         earliest_expiry=earliest_expiry(everything),
         duration_ms=milliseconds(duration),
         **throttled(report),
         **counted(everything),
+    )
+
+
+def deferred_line(cluster: str, deferral: Deferral) -> None:
+    """`cluster.deferred`: left to the next run."""
+    log.warning(
+        "cluster.deferred",
+        cluster=cluster,
+        deferred=deferral.why,
+        ok=deferral.fresh,
+        earliest_expiry=deferral.earliest_expiry,
+    )
+
+
+def shard_line(handed: HandedOn) -> None:
+    """`shard.started`; `shard.known`, started before; `shard.failed`."""
+    known = "shard.started" if handed.started else "shard.known"
+    write = log.warning if handed.failure else log.info
+    write(
+        "shard.failed" if handed.failure else known,
+        task_id=handed.task_id,
+        clusters=len(handed.clusters),
+        **failed((handed.failure,) if handed.failure else ()),
     )
 
 

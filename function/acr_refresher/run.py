@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import chain
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from structlog.contextvars import bound_contextvars
 
-from acr_refresher.apply import Applier
-from acr_refresher.bugs import bug
 from acr_refresher.config import Config
 from acr_refresher.connect import Connecting, Kubeconfigs
-from acr_refresher.core import compose
-from acr_refresher.core.action import Action
+from acr_refresher.context import Context, Stopwatch
 from acr_refresher.core.model import Cluster, Request
-from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
-from acr_refresher.core.plan import plan, secrets_in_scope
+from acr_refresher.core.order import most_urgent_first
+from acr_refresher.core.outcome import ClusterOutcome
+from acr_refresher.core.plan import secrets_in_scope
 from acr_refresher.core.records import Finished
 from acr_refresher.core.report import Report
-from acr_refresher.core.selection import matches_any
 from acr_refresher.discover import Discoverer
-from acr_refresher.errors import NotRunning, PortError
-from acr_refresher.lines import cluster_line, run_line, secret_line
+from acr_refresher.handover import Handover
+from acr_refresher.lines import run_line
 from acr_refresher.mint import Minter
-from acr_refresher.observe import observe
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
-    KubeApi,
+    Functions,
     KubeConnector,
     OutcomeLog,
     RegistryHosts,
     Sts,
 )
 from acr_refresher.publish import publish
-
-NAMESPACES_AT_ONCE = 16
-"""In one cluster: what an API server of modest size takes without queueing."""
-NAMESPACES_A_CONNECTION = 25
-"""A TLS handshake costs as much CPU as five writes, and its buffers 256 KiB: it has to pay."""
-
-T = TypeVar("T")
+from acr_refresher.serve import Serving, Visits, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,63 +47,61 @@ class Outside:
     clock_skew: Callable[[], timedelta | None]
     """How far the clock here is ahead of the cloud's, as far as this run's calls told."""
     outcome_log: OutcomeLog | None = None
+    functions: Functions | None = None
+    """What starts this function again, where it may be."""
+    visits: Visits = field(default_factory=Visits)
     throttled: Callable[[], Mapping[str, int]] = dict
     """How many calls to each service the cloud refused as too many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What holds for the whole run.
-
-    `budget` is the time it may take in all, `account` the number of the function's own.
-    """
-
-    run: str
-    request: Request
-    now: datetime
-    budget: timedelta
-    account: str = ""
 
 
 async def run(context: Context, config: Config, outside: Outside) -> Report:
     """Serve every cluster the request is about. One broken cluster never stops another.
 
+    What is too much for one invocation, or for its time, is handed on to others, where that can be.
     Raises InvalidEvent, with nothing done, where the request is about clusters that do not exist.
     """
-    with bound_contextvars(run=context.run):
-        return await _run(context, config, outside)
+    shard = context.request.shard
+    with bound_contextvars(run=context.run, **({"shard": str(shard)} if shard else {})):
+        return await _run(context, config, outside, Stopwatch.start(context.budget))
 
 
-async def _run(context: Context, config: Config, outside: Outside) -> Report:
-    session = f"acr-refresher-{context.run}"
+async def _run(context: Context, config: Config, outside: Outside, watch: Stopwatch) -> Report:
     minter = Minter(
         outside.sts,
         outside.registry_api,
         outside.registry_hosts,
         outside.function,
-        session,
+        f"acr-refresher-{context.run}",
         context.now,
     )
     connecting = Connecting(outside.kubeconfigs, outside.connector, minter, context.now)
-    serving = _Serving(context, connecting, minter, time.monotonic())
+    serving = Serving(context, connecting, minter, watch, config.cluster_timeout, outside.visits)
+    handover = Handover(context, outside.functions, config.shard_size, watch)
     discoverer = Discoverer(outside.kubeconfigs.ack, minter, context.budget / 4)
     try:
         registered = await discoverer.register(config.clusters, config.discoveries, context.request)
-        served = await at_once(
-            config.concurrency,
-            (serving.serve(one) for one in targets(registered.clusters, context.request)),
-        )
+        wanted = targets(registered.clusters, context.request)
+        queue = most_urgent_first(wanted, outside.visits.seen, context.now)
+        ours, shards = await handover.fan_out(queue)
+        begun = await at_once(config.concurrency, map(serving.serve, ours))
+        served = tuple(outcome for outcome in begun if outcome)
+        late = tuple(one for one, outcome in zip(ours, begun, strict=True) if outcome is None)
+        left, continuation = await handover.carry_on(late, len(served))
     finally:
         await minter.aclose()
-    outcomes = served + registered.outcomes
-    skew = outside.clock_skew()
+    outcomes = _in_order(wanted, (*served, *map(serving.defer, left)))
     report = Report(
-        context.run, context.request, context.now, outcomes, skew, throttled=outside.throttled()
+        run=context.run,
+        request=context.request,
+        started_at=context.now,
+        clusters=outcomes + registered.outcomes,
+        clock_skew=outside.clock_skew(),
+        handed_on=shards + continuation,
+        throttled=outside.throttled(),
     )
-    took = timedelta(seconds=time.monotonic() - serving.started)
-    run_line(report, took)
-    finished = Finished(report, context.now + took, registered.clusters, context.account)
-    return await _published(finished, outside.outcome_log, context.budget - took)
+    run_line(report, watch.took)
+    finished = Finished(report, context.now + watch.took, registered.clusters, context.account)
+    return await _published(finished, outside.outcome_log, watch.left)
 
 
 async def _published(finished: Finished, outcome_log: OutcomeLog | None, left: timedelta) -> Report:
@@ -134,93 +117,13 @@ def targets(clusters: Iterable[Cluster], request: Request) -> tuple[Cluster, ...
     return tuple(
         cluster
         for cluster in clusters
-        if (not request.clusters or matches_any(cluster.name, request.clusters))
-        and secrets_in_scope(cluster, request)
+        if request.concerns(cluster.name) and secrets_in_scope(cluster, request)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Serving:
-    context: Context
-    connecting: Connecting
-    minter: Minter
-    started: float
-
-    async def serve(self, cluster: Cluster) -> ClusterOutcome:
-        """Serve one cluster, whatever becomes of it, within what is left of the run's budget."""
-        began = time.monotonic()
-        left = self.context.budget.total_seconds() - (began - self.started)
-        secrets: tuple[SecretOutcome, ...] = ()
-        requests, failure, skipped = 0, None, ""
-        try:
-            requests, secrets = await asyncio.wait_for(self._visit(cluster), max(left, 0))
-        except NotRunning as error:
-            skipped = str(error)
-        except PortError as error:
-            failure = error.failure()
-        except asyncio.TimeoutError:
-            failure = Failure("unreachable", "not finished within the run's time", code="Deadline")
-        except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
-            failure = bug(error)
-        outcome = ClusterOutcome(
-            cluster=cluster.name,
-            secrets=secrets,
-            failure=failure,
-            skipped=skipped,
-            requests=requests,
-            duration=timedelta(seconds=time.monotonic() - began),
-        )
-        cluster_line(outcome)
-        return outcome
-
-    async def _visit(self, cluster: Cluster) -> tuple[int, tuple[SecretOutcome, ...]]:
-        async def refresh(kube: KubeApi) -> tuple[int, tuple[SecretOutcome, ...]]:
-            secrets = await self._refresh(cluster, kube)
-            return kube.requests, secrets
-
-        return await self.connecting.visit(cluster, refresh)
-
-    async def _refresh(self, cluster: Cluster, kube: KubeApi) -> tuple[SecretOutcome, ...]:
-        context = self.context
-        state = await observe(kube, secrets_in_scope(cluster, context.request))
-        planned = plan(cluster.pull_secrets, state, context.request, context.now)
-        if context.request.dry_run:
-            return tuple(compose.previewed(action) for actions in planned for action in actions)
-        applier = Applier(kube, self.minter, context.now, context.run)
-        outcomes = await at_once(
-            _connections(len(planned)),
-            (self._apply_all(applier, cluster.name, actions) for actions in planned),
-        )
-        return tuple(chain.from_iterable(outcomes))
-
-    async def _apply_all(
-        self, applier: Applier, cluster: str, actions: Iterable[Action]
-    ) -> list[SecretOutcome]:
-        """One namespace's actions, one after another: they may change the same service account."""
-        return [await self._apply(applier, cluster, action) for action in actions]
-
-    async def _apply(self, applier: Applier, cluster: str, action: Action) -> SecretOutcome:
-        try:
-            outcome = await applier.apply(action)
-        except Exception as error:  # noqa: BLE001  # a bug met in one namespace must not stop others
-            outcome = compose.broken(action, bug(error))
-        secret_line(cluster, outcome)
-        return outcome
-
-
-def _connections(namespaces: int) -> int:
-    """How many namespaces of a cluster are served at the same time, each over a connection."""
-    return min(NAMESPACES_AT_ONCE, max(1, math.ceil(namespaces / NAMESPACES_A_CONNECTION)))
-
-
-async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
-    """Await all calls, so many at a time; what they give, in order."""
-    waiting = enumerate(calls)
-    given: dict[int, T] = {}
-
-    async def place() -> None:
-        for number, call in waiting:
-            given[number] = await call
-
-    await asyncio.gather(*(place() for _ in range(limit)))
-    return tuple(given[number] for number in sorted(given))
+def _in_order(
+    clusters: Iterable[Cluster], outcomes: Iterable[ClusterOutcome]
+) -> tuple[ClusterOutcome, ...]:
+    """As they are registered, which is how people look for them."""
+    numbers = {cluster.name: number for number, cluster in enumerate(clusters)}
+    return tuple(sorted(outcomes, key=lambda one: numbers[one.cluster]))

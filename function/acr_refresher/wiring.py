@@ -22,6 +22,7 @@ from acr_refresher.config import Config
 from acr_refresher.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.ports import CloudCredentials, KubeConnector, RegistryHosts
 from acr_refresher.run import Outside
+from acr_refresher.serve import Visits
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own service account."""
@@ -47,6 +48,7 @@ class Instance:
     sdk: CloudSdk
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
+    visits: Visits = field(default_factory=Visits)
     buckets: Buckets = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
 
@@ -89,6 +91,8 @@ class Instance:
             ),
             connector=self.connector,
             outcome_log=self._outcome_log(config, caller),
+            functions=self.functions(caller),
+            visits=self.visits,
         )
 
     def functions(self, caller: Caller) -> FunctionClient:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from acr_refresher.adapters.fc import read_invocation
+from acr_refresher.core.model import Function
 from acr_refresher.errors import Denied
 from acr_refresher.ports import CloudCredentials
 
@@ -95,3 +96,51 @@ def test_credentials_are_not_printed() -> None:
 
     assert "environment-secret" not in repr(invocation)
     assert "environment-token" not in repr(invocation)
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "expected"),
+    [
+        pytest.param(
+            {"function": SimpleNamespace(name="f"), "service": SimpleNamespace(name="")},
+            ENVIRONMENT,
+            Function("f", "cn-beijing", "42"),
+            id="3.0",
+        ),
+        pytest.param(
+            {},
+            ENVIRONMENT | {"FC_FUNCTION_NAME": "f"},
+            Function("f", "cn-beijing", "42"),
+            id="3.0 by the environment",
+        ),
+        pytest.param(
+            {
+                "function": SimpleNamespace(name="f"),
+                "service": SimpleNamespace(name="ops", qualifier="LATEST"),
+            },
+            ENVIRONMENT,
+            Function("f", "cn-beijing", "42", service="ops"),
+            id="2.0",
+        ),
+        pytest.param(
+            {
+                "function": SimpleNamespace(name="f"),
+                "service": SimpleNamespace(name="ops", qualifier="prod"),
+            },
+            ENVIRONMENT,
+            Function("f", "cn-beijing", "42", service="ops", qualifier="prod"),
+            id="2.0 by an alias",
+        ),
+        pytest.param({}, ENVIRONMENT, None, id="without a name"),
+        pytest.param(
+            {"function": SimpleNamespace(name="f")},
+            {**ENVIRONMENT, "FC_ACCOUNT_ID": ""},
+            None,
+            id="without an account",
+        ),
+    ],
+)
+def test_which_function_runs(
+    given: dict[str, object], environ: dict[str, str], expected: Function | None
+) -> None:
+    assert read_invocation(context(**given), environ).function == expected

@@ -67,7 +67,7 @@ def test_the_timers_payload_is_an_event_the_function_understands(props: Props) -
     payload = trigger.trigger_config.payload
     timer = {"triggerTime": "2026-01-01T00:00:00Z", "triggerName": "timer", "payload": payload}
     request = parse_event(json.dumps(timer))
-    assert request.by_timer
+    assert request.unattended
     assert not request.dry_run
 
 

@@ -14,9 +14,10 @@ import pytest
 import stamina
 
 from demo.company import LOG_PROJECT
+from demo.stage import Stage
 from localcloud.faults import ApiError, throttled
 from localkube.double import DoubleCluster
-from sites import Site, clear_secrets, config_of, later
+from sites import CLUSTERS, Site, clear_secrets, config_of, later
 from sls.logstore import Logstore, definition
 
 DENIED = ApiError(403, "StatusForbidden", "forbidden")
@@ -38,7 +39,7 @@ class Written:
 
 @pytest.fixture(scope="session")
 def written(double_clusters: list[DoubleCluster]) -> Written:
-    """A timer's run without one cluster, one by hand in which much fails, and one unrecorded."""
+    """Runs that begin nothing, that lack a cluster, in which much fails, and one unrecorded."""
     for cluster in double_clusters:
         cluster.apply_rbac()
         clear_secrets(cluster)
@@ -46,7 +47,9 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
     for name in ("shop", "stock"):
         site.namespace(name)
     site.namespace("web", site.beijing)
-    with recording() as stdout, site.function(config()) as function:
+    with recording() as stdout, later(-10), site.function(config() + "shardSize: 1\n") as function:
+        outcomes = without_time(function)
+    with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
         with suppress(function.handler.RunFailed):
             function.timer()
@@ -58,11 +61,21 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
             function.invoke(force=True, reason="a drill")
         function.cloud.faults.inject("PutLogs", DENIED)
         function.invoke(namespaces=["sls-shop"])
-        outcomes = function.cloud.logs.records(LOG_PROJECT.name, "outcomes")
-    lines = [json.loads(line) for line in stdout.getvalue().splitlines()]
+        outcomes += function.cloud.logs.records(LOG_PROJECT.name, "outcomes")
+    lines = [json.loads(line) for each in (stdout, more) for line in each.getvalue().splitlines()]
     for cluster in double_clusters:
         clear_secrets(cluster)
     return Written([dict(record) for record in outcomes], lines)
+
+
+def without_time(function: Stage) -> list[Any]:
+    """The records of a run that could hand nothing on, and of a shard; both defer all clusters."""
+    shard = {"run": "r", "trigger": "manual", "occasion": "r", "number": 1, "of": 2}
+    names = [each["name"] for each in CLUSTERS]
+    function.invoke(timeout_seconds=5)
+    with suppress(function.handler.RunFailed):
+        function.invoke(timeout_seconds=5, shard={**shard, "clusters": names})
+    return [*function.cloud.logs.records(LOG_PROJECT.name, "outcomes")]
 
 
 def config() -> str:

@@ -164,6 +164,14 @@ def test_concurrency(tmp_path: Path) -> None:
     assert loaded(tmp_path, clusters=clusters, concurrency=8).concurrency == 8
 
 
+def test_how_much_one_cluster_and_one_invocation_may_take(tmp_path: Path) -> None:
+    clusters = [{"name": "idc", "kubeconfig": "idc.yaml"}]
+    usual = loaded(tmp_path, clusters=clusters)
+    assert (usual.cluster_timeout, usual.shard_size) == (timedelta(seconds=20), 500)
+    chosen = loaded(tmp_path, clusters=clusters, clusterTimeout="1m30s", shardSize=50)
+    assert (chosen.cluster_timeout, chosen.shard_size) == (timedelta(seconds=90), 50)
+
+
 def test_rate_limits_stay_below_what_is_documented_and_are_set_one_by_one(tmp_path: Path) -> None:
     clusters = [{"name": "idc", "kubeconfig": "idc.yaml"}]
     usual = loaded(tmp_path, clusters=clusters).rate_limits

@@ -327,7 +327,10 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             {**SOUND, "an odd key": 1},
             '"an odd key"',
             "is not a known key",
-            "use one of: registries, defaults, clusters, discover, concurrency, rateLimits, sls",
+            (
+                "use one of: registries, defaults, clusters, discover, concurrency, clusterTimeout,"
+                " shardSize, rateLimits, sls"
+            ),
         ),
         (
             SOUND | {7: "x"},
@@ -358,6 +361,24 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "concurrency",
             "is 0, less than 1",
             "use 1 or more",
+        ),
+        (
+            {**SOUND, "clusterTimeout": "11m"},
+            "clusterTimeout",
+            "is out of range",
+            "use 1s to 10m",
+        ),
+        (
+            {**SOUND, "clusterTimeout": 20},
+            "clusterTimeout",
+            "is not a duration",
+            'use one with units, such as "15m" or "1h30m"',
+        ),
+        (
+            {**SOUND, "shardSize": 5001},
+            "shardSize",
+            "is 5001, more than 5000",
+            "use 5000 or less",
         ),
         (
             {**SOUND, "rateLimits": {"sts": 0}},

@@ -11,7 +11,7 @@ import pytest
 import stamina
 
 from acr_refresher.core.discovery import Discovery, FoundCluster
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Shard
 from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import Denied, Throttled
 from acr_refresher.events import InvalidEvent
@@ -130,3 +130,28 @@ def test_a_cluster_that_is_skipped_has_a_line_of_its_own(
     printed = capsys.readouterr().out
     assert "cluster.skipped" in printed
     assert "its state is failed" in printed
+
+
+@pytest.mark.parametrize(
+    ("clusters", "asked", "told"),
+    [
+        pytest.param({"idc"}, [], [], id="configured ones: it asks for no list"),
+        pytest.param({"idc", "shop-cn-a"}, ["cn-a", "cn-b"], [], id="all found"),
+        pytest.param(
+            {"shop-cn-b"}, ["cn-a", "cn-b"], ["discover[0] cn-b"], id="one lacks: a list failed"
+        ),
+    ],
+)
+def test_a_shard_tells_of_a_failed_list_only_where_it_lacks_a_cluster(
+    clusters: set[str], asked: list[str], told: list[str]
+) -> None:
+    """The coordinator tells of it, and each shard would fail for what is not its affair."""
+    cloud = Cloud(cn_b=Denied("no right", service="cs"))
+    found = registered(cloud, request(shard=Shard("run-7", "t", frozenset(clusters))))
+    assert cloud.asked == asked
+    assert [one.cluster for one in found.outcomes] == told
+
+
+def test_a_cluster_that_is_gone_since_the_coordinator_found_it_is_no_failure() -> None:
+    found = registered(Cloud(), request(shard=Shard("run-7", "t", frozenset({"shop-cn-x"}))))
+    assert found.outcomes == ()

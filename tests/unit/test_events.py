@@ -10,11 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acr_refresher.config import load_config
-from acr_refresher.core.model import Request
-from acr_refresher.events import InvalidEvent, parse_event, unknown_clusters, unknown_names
+from acr_refresher.core.model import Request, Shard
+from acr_refresher.events import (
+    InvalidEvent,
+    parse_event,
+    shard_event,
+    unknown_clusters,
+    unknown_names,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "function" / "config.yaml"
-KEYS = "action, clusters, namespaces, registries, force, dryRun, reason"
+KEYS = "action, clusters, namespaces, registries, force, dryRun, reason, shard"
+TICK = "2026-01-31T12:00:00Z"
+SHARD = {
+    "run": "run-7",
+    "trigger": "timer:every-5m",
+    "occasion": TICK,
+    "number": 2,
+    "of": 5,
+    "clusters": ["prod-a", "Prod_B@c1"],
+}
 
 
 def timer(payload: object = "") -> str:
@@ -58,20 +73,37 @@ def problems(event: bytes | str) -> list[str]:
             ),
             id="every field",
         ),
-        pytest.param(timer(), Request("timer:every-5m"), id="timer"),
+        pytest.param(
+            manual(namespaces=["a"], force=True, shard=SHARD),
+            Request(
+                "timer:every-5m",
+                namespaces=("a",),
+                force=True,
+                occasion=TICK,
+                shard=Shard("run-7", TICK, frozenset({"prod-a", "Prod_B@c1"}), 2, 5),
+            ),
+            id="shard",
+        ),
+        pytest.param(timer(), Request("timer:every-5m", occasion=TICK), id="timer"),
         pytest.param('{"triggerName": "t"}', Request("timer:t"), id="timer without payload"),
         pytest.param(
             '{"triggerName": "t", "since": "2027"}', Request("timer:t"), id="timer that says more"
         ),
-        pytest.param(timer("keep fresh"), Request("timer:every-5m"), id="timer with a note"),
-        pytest.param(timer("[1]"), Request("timer:every-5m"), id="timer with some other JSON"),
+        pytest.param(
+            timer("keep fresh"), Request("timer:every-5m", occasion=TICK), id="timer with a note"
+        ),
+        pytest.param(
+            timer("[1]"), Request("timer:every-5m", occasion=TICK), id="timer with some other JSON"
+        ),
         pytest.param(
             timer('{"clusters": ["idc"], "force": true}'),
-            Request("timer:every-5m", ("idc",), force=True),
+            Request("timer:every-5m", ("idc",), force=True, occasion=TICK),
             id="timer with an order",
         ),
         pytest.param(
-            timer(' {"action": "refresh"}'), Request("timer:every-5m"), id="timer with an action"
+            timer(' {"action": "refresh"}'),
+            Request("timer:every-5m", occasion=TICK),
+            id="timer with an action",
         ),
     ],
 )
@@ -118,6 +150,22 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (manual(reason="x" * 201), "reason: is longer than 200 characters; shorten it"),
         (manual(reason="\ud800"), "reason: is not valid; correct it"),
         (manual(triggerName="t"), "triggerName: is not a known key; use one of: " + KEYS),
+        (manual(shard=[]), "shard: is a list, not a mapping; write keys and values"),
+        (
+            manual(shard={**SHARD, "cluster": []}),
+            "shard.cluster: is not a known key; did you mean clusters?",
+        ),
+        (manual(shard={**SHARD, "clusters": []}), "shard.clusters: is empty; name at least one"),
+        (manual(shard={**SHARD, "clusters": [""]}), "shard.clusters[0]: "),
+        (manual(shard={**SHARD, "run": ""}), 'shard.run: "" is not 1 to 300 characters'),
+        (manual(shard={**SHARD, "trigger": "cron"}), 'shard.trigger: "cron" is not a trigger'),
+        (manual(shard={**SHARD, "number": 0}), "shard.number: is 0, less than 1; use 1 or more"),
+        (manual(shard={**SHARD, "number": 6}), "shard: has a number above `of`"),
+        (
+            manual(clusters=["a"], shard=SHARD),
+            "event: has both clusters and shard; leave out one of them",
+        ),
+        (timer(manual(shard=SHARD)), "payload.shard: is not a known key"),
         ('{"triggerName": 1}', "triggerName: is a number, not text; write text, in quotes where "),
         (timer({}), "payload: is a mapping, not text; write text, in quotes where "),
         (timer('{"force": '), "payload: begins like JSON but is not JSON; correct its syntax"),
@@ -162,6 +210,38 @@ def test_where_clusters_are_discovered_none_is_unknown_before(tmp_path: Path) ->
         "registries[0]"
     ]
     assert [problem.path for problem in unknown_clusters(request, ["prod-b"])] == ["clusters[0]"]
+
+
+WORDS = st.text(min_size=1, max_size=20, alphabet=st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    st.builds(
+        Shard,
+        run=WORDS,
+        occasion=WORDS,
+        clusters=st.frozensets(WORDS, min_size=1),
+        number=st.integers(1, 9),
+        of=st.integers(9, 20),
+        continued=st.integers(0, 9),
+    ),
+    WORDS.map("timer:{}".format) | st.just("manual"),
+    st.booleans(),
+)
+def test_a_shard_is_read_as_it_was_written(shard: Shard, trigger: str, force: bool) -> None:
+    """Whatever letters there are in the names of clusters and triggers."""
+    asked = Request(trigger, ("*",), ("a-*",), ("main",), force=force, reason="why", occasion="now")
+    read = parse_event(shard_event(asked, shard))
+    assert read == Request(
+        trigger, (), ("a-*",), ("main",), force=force, reason="why", occasion=shard.occasion,
+        shard=shard,
+    )  # fmt: skip
+    assert read.unattended
+
+
+def test_only_a_run_by_hand_has_somebody_who_waits_for_its_answer() -> None:
+    assert not Request("manual").unattended
+    assert Request("timer:t").unattended
 
 
 JSON = st.recursive(

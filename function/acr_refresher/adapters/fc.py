@@ -13,13 +13,17 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from acr_refresher.core.model import Function
 from acr_refresher.errors import Denied
 from acr_refresher.ports import CloudCredentials
+
+LATEST = "LATEST"
+"""What Function Compute calls a service that was invoked without a qualifier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One invocation. `timeout` None: it is not known.
+    """One invocation. `timeout`, `function` None: it is not known.
 
     The credentials are those of the function's role and belong to this invocation alone.
     """
@@ -29,18 +33,21 @@ class Invocation:
     region_id: str
     account_id: str
     timeout: timedelta | None
+    function: Function | None = None
 
 
 def read_invocation(context: Any, environ: Mapping[str, str]) -> Invocation:
     """From the context object and the environment. Raises Denied where the function has no role."""
     seconds = getattr(getattr(context, "function", None), "timeout", None)
+    region_id = _text(context, "region") or environ.get("FC_REGION", "")
     account_id = _text(context, "account_id") or environ.get("FC_ACCOUNT_ID", "")
     return Invocation(
         request_id=_text(context, "request_id"),
         credentials=replace(_credentials(context, environ), account_id=account_id),
-        region_id=_text(context, "region") or environ.get("FC_REGION", ""),
+        region_id=region_id,
         account_id=account_id,
         timeout=timedelta(seconds=float(seconds)) if seconds else None,
+        function=_function(context, environ, region_id, account_id),
     )
 
 
@@ -50,6 +57,21 @@ def environment_credentials(environ: Mapping[str, str]) -> CloudCredentials | No
         environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
         environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
         environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""),
+    )
+
+
+def _function(
+    context: Any, environ: Mapping[str, str], region_id: str, account_id: str
+) -> Function | None:
+    """Of Function Compute 2.0 where the context names a service, else of 3.0; None: no name."""
+    name = _text(getattr(context, "function", None), "name") or environ.get("FC_FUNCTION_NAME", "")
+    if not name or not region_id or not account_id:
+        return None
+    service = getattr(context, "service", None)
+    in_service = _text(service, "name")
+    qualifier = _text(service, "qualifier") if in_service else ""
+    return Function(
+        name, region_id, account_id, in_service, "" if qualifier == LATEST else qualifier
     )
 
 

@@ -20,7 +20,8 @@ from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.mint import Minter
 from acr_refresher.ports import KubeApi
-from acr_refresher.run import at_once, targets
+from acr_refresher.run import targets
+from acr_refresher.serve import at_once
 
 PATIENCE = timedelta(minutes=5)
 """For a list of clusters."""

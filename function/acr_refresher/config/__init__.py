@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from acr_refresher.config.checks import contradictions
 from acr_refresher.config.clusters import cluster, discovery
-from acr_refresher.config.document import ConfigDocument
+from acr_refresher.config.document import SHARD_SIZE, ConfigDocument
 from acr_refresher.config.logstore import logstore
 from acr_refresher.config.rate_limits import rate_limits
 from acr_refresher.config.registries import registry
@@ -26,6 +27,8 @@ from acr_refresher.inputs.problems import InvalidInput, Problem
 from acr_refresher.inputs.strict_model import in_plain_words
 from acr_refresher.inputs.strict_yaml import read_yaml
 
+CLUSTER_TIMEOUT = timedelta(seconds=20)
+
 
 class ConfigError(InvalidInput):
     """config.yaml cannot be used."""
@@ -35,8 +38,9 @@ class ConfigError(InvalidInput):
 class Config:
     """What is registered. `concurrency`: how many clusters are served at the same time.
 
-    `logstore` is where outcomes are written, if anywhere. `rate_limits` are calls a second by
-    service, for each account. `timings` are what a timer has to keep up with.
+    `cluster_timeout` is the most that one of them may take, `shard_size` how many of them one
+    invocation serves. `logstore` is where outcomes are written, if anywhere. `rate_limits` are
+    calls a second by service, for each account. `timings` are what a timer has to keep up with.
     """
 
     clusters: tuple[Cluster, ...]
@@ -44,6 +48,8 @@ class Config:
     concurrency: int
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
+    cluster_timeout: timedelta = CLUSTER_TIMEOUT
+    shard_size: int = SHARD_SIZE
     rate_limits: Mapping[str, float] = field(default_factory=dict)
     timings: tuple[Timing, ...] = ()
 
@@ -101,6 +107,8 @@ def to_config(document: ConfigDocument) -> Config:
             for index, section in enumerate(document.discover)
         ),
         logstore=logstore(document.sls),
+        cluster_timeout=document.cluster_timeout or CLUSTER_TIMEOUT,
+        shard_size=document.shard_size,
         rate_limits=rate_limits(document.rate_limits),
         timings=timings(document),
     )

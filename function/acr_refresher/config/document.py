@@ -13,6 +13,7 @@ from acr_refresher.config.access_document import ClusterAccessKeys, DiscoveryKey
 from acr_refresher.config.logstore import LogstoreSection
 from acr_refresher.config.rate_limits import RateLimitsSection
 from acr_refresher.inputs.forms import (
+    ClusterTimeout,
     Domains,
     EndpointTypes,
     ExternalId,
@@ -33,6 +34,8 @@ from acr_refresher.inputs.forms import (
     Threshold,
 )
 from acr_refresher.inputs.strict_model import StrictModel, fault
+
+SHARD_SIZE = 500
 
 
 class RegistrySection(StrictModel):
@@ -211,6 +214,18 @@ class ConfigDocument(StrictModel):
     )
     concurrency: int = Field(
         64, ge=1, le=1000, description="How many clusters are served at the same time."
+    )
+    cluster_timeout: ClusterTimeout | None = Field(
+        None,
+        description='The most that one cluster may take, such as "20s" (the default): then it is'
+        " left as it is, and its place goes to the next. 1s to 10m.",
+    )
+    shard_size: int = Field(
+        SHARD_SIZE,
+        ge=1,
+        le=5000,
+        description="How many clusters one invocation serves. With more of them the function starts"
+        " itself once for each part of that size, where infra/ram/fan-out.policy.json lets it.",
     )
     rate_limits: RateLimitsSection = Field(
         RateLimitsSection(),

@@ -82,17 +82,45 @@ class SecretOutcome:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """Why a cluster is left to the next run.
+
+    `fresh`: nothing was due there, by what the last visit saw, which `earliest_expiry` is from.
+    """
+
+    why: str
+    fresh: bool = False
+    earliest_expiry: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOutcome:
     """What came of one cluster. `failure` is what kept it from being served at all.
 
-    `skipped` says why there was nothing to serve: it is not running.
+    `skipped` says why there was nothing to serve: it is not running. `deferred`: the run had no
+    time for it.
     """
 
     cluster: str
     secrets: tuple[SecretOutcome, ...] = ()
     failure: Failure | None = None
     skipped: str = ""
+    deferred: Deferral | None = None
     warnings: tuple[str, ...] = ()
     requests: int = 0
     duration: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """Clusters that another invocation serves, under this task ID and the same run.
+
+    `started` False: it was started before, by another attempt or delivery of this invocation; or,
+    with a `failure`, it was not.
+    """
+
+    task_id: str
+    clusters: frozenset[str]
+    started: bool = False
+    failure: Failure | None = None

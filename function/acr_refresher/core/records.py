@@ -16,7 +16,14 @@ from typing import TypeAlias
 from acr_refresher.core.model import AckAccess, Cluster
 from acr_refresher.core.outcome import ClusterOutcome, Failure, Result, SecretOutcome
 from acr_refresher.core.record import rfc3339
-from acr_refresher.core.report import FAILING, Report, counts, earliest_expiry, succeeded
+from acr_refresher.core.report import (
+    FAILING,
+    Report,
+    clusters_handed_on,
+    counts,
+    earliest_expiry,
+    succeeded,
+)
 
 Record: TypeAlias = Mapping[str, str | int]
 Value: TypeAlias = "str | int | bool | tuple[str, ...] | Enum | datetime | None"
@@ -50,6 +57,7 @@ def records(finished: Finished) -> Iterator[Record]:
         "trigger": report.request.trigger,
         "run_reason": report.request.reason,
         "force": report.request.force,
+        "shard": str(report.request.shard or ""),
     }
     known = {cluster.name: cluster for cluster in finished.clusters}
     clusters = [
@@ -119,6 +127,9 @@ def _run(finished: Finished) -> Fields:
         "result": "served" if report.ok else "attention",
         "clusters": len(report.clusters),
         "clusters_failing": len(report.failing),
+        "clusters_deferred": len(report.deferred),
+        "clusters_handed_on": clusters_handed_on(report),
+        "handed_on": tuple(one.task_id for one in report.handed_on),
         "duration_ms": milliseconds(finished.at - report.started_at),
         **throttled(report),
         **_expiry(earliest_expiry(everything), finished.at),
@@ -132,10 +143,16 @@ def _cluster(outcome: ClusterOutcome, at: datetime) -> Fields:
         "requests": outcome.requests,
         "duration_ms": milliseconds(outcome.duration),
         "warnings": outcome.warnings,
-        **_expiry(earliest_expiry(outcome.secrets), at),
+        "deferred": outcome.deferred.why if outcome.deferred else "",
+        **_expiry(_ends(outcome), at),
         **counted(outcome.secrets),
         **failed((outcome.failure,) if outcome.failure else ()),
     }
+
+
+def _ends(outcome: ClusterOutcome) -> datetime | None:
+    deferred = outcome.deferred
+    return deferred.earliest_expiry if deferred else earliest_expiry(outcome.secrets)
 
 
 def _cluster_result(outcome: ClusterOutcome) -> str:
@@ -143,6 +160,8 @@ def _cluster_result(outcome: ClusterOutcome) -> str:
         return Result.FAILED.value
     if outcome.skipped:
         return Result.SKIPPED.value
+    if outcome.deferred:
+        return "deferred"
     return "served" if succeeded(outcome) else "attention"
 
 

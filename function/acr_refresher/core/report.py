@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Reason,
+    Result,
+    SecretOutcome,
+)
 from acr_refresher.core.record import rfc3339
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -42,6 +50,7 @@ class Report:
 
     `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
     `outcomes_unsent` is how many records did not get into the log of outcomes, where there is one.
+    `handed_on` are clusters that other invocations serve and report.
     `throttled` is how many calls the cloud refused as too many, by service; most were made again.
     """
 
@@ -51,6 +60,7 @@ class Report:
     clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # long, and asyncio.run asks for it
     clock_skew: timedelta | None = None
     outcomes_unsent: int = 0
+    handed_on: tuple[HandedOn, ...] = field(default=(), repr=False)
     throttled: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -62,19 +72,35 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every cluster was served and nothing needs attention."""
-        return all(succeeded(cluster) for cluster in self.clusters)
+        """Whether every cluster was served or handed on, and nothing needs attention."""
+        return not self.failing and not self.not_handed_on
 
     @property
     def failing(self) -> tuple[str, ...]:
         """The clusters that need attention."""
         return tuple(one.cluster for one in self.clusters if not succeeded(one))
 
+    @property
+    def not_handed_on(self) -> tuple[str, ...]:
+        """The tasks that could not be started; their clusters are among those of this run."""
+        return tuple(one.task_id for one in self.handed_on if one.failure)
+
+    @property
+    def deferred(self) -> tuple[str, ...]:
+        """The clusters left to the next run."""
+        return tuple(one.cluster for one in self.clusters if one.deferred)
+
 
 def succeeded(cluster: ClusterOutcome) -> bool:
-    """Whether a cluster was served with nothing that needs attention."""
+    """Whether a cluster was served with nothing that needs attention, or can do without for now."""
     failing = any(secret.result in FAILING for secret in cluster.secrets)
-    return cluster.failure is None and not failing
+    overdue = cluster.deferred is not None and not cluster.deferred.fresh
+    return cluster.failure is None and not failing and not overdue
+
+
+def clusters_handed_on(report: Report) -> int:
+    """How many clusters other invocations serve."""
+    return sum(len(one.clusters) for one in report.handed_on if not one.failure)
 
 
 def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
@@ -102,6 +128,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "failing": list(report.failing),
         "results": counts(everything),
         "outcomesUnsent": report.outcomes_unsent,
+        "deferred": list(report.deferred),
+        "handedOn": [_handed_on_to_json(one) for one in report.handed_on],
         "throttled": dict(report.throttled),
         "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
     }
@@ -113,10 +141,29 @@ def _cluster_to_json(cluster: ClusterOutcome) -> dict[str, Any]:
         "ok": succeeded(cluster),
         "failure": _failure_to_json(cluster.failure) if cluster.failure else None,
         "skipped": cluster.skipped,
+        "deferred": _deferral_to_json(cluster.deferred) if cluster.deferred else None,
         "warnings": list(cluster.warnings),
         "requests": cluster.requests,
         "durationMs": round(cluster.duration.total_seconds() * 1000),
         "secrets": [_secret_to_json(secret) for secret in cluster.secrets],
+    }
+
+
+def _deferral_to_json(deferral: Deferral) -> dict[str, Any]:
+    ends = deferral.earliest_expiry
+    return {
+        "why": deferral.why,
+        "fresh": deferral.fresh,
+        "earliestExpiry": rfc3339(ends) if ends else None,
+    }
+
+
+def _handed_on_to_json(handed: HandedOn) -> dict[str, Any]:
+    return {
+        "taskId": handed.task_id,
+        "clusters": len(handed.clusters),
+        "started": handed.started,
+        "failure": _failure_to_json(handed.failure) if handed.failure else None,
     }
 
 

@@ -16,6 +16,7 @@ from acr_refresher.inputs.strict_model import Form, StrictModel, fault
 EXCLUSION = "!"
 EVERY_SERVICE_ACCOUNT = "*"
 THRESHOLD_LIMIT = timedelta(hours=12)
+CLUSTER_TIMEOUT_LIMIT = timedelta(minutes=10)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
@@ -194,10 +195,17 @@ def _threshold(span: timedelta) -> timedelta:
     return span
 
 
+def _cluster_timeout(duration: timedelta) -> timedelta:
+    if not timedelta(seconds=1) <= duration <= CLUSTER_TIMEOUT_LIMIT:
+        raise fault("is out of range", "use 1s to 10m")
+    return duration
+
+
 WITH_UNITS = BeforeValidator(
     duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
 )
 Threshold = Annotated[timedelta, AfterValidator(_threshold), WITH_UNITS]
+ClusterTimeout = Annotated[timedelta, AfterValidator(_cluster_timeout), WITH_UNITS]
 
 # ---- lists ---------------------------------------------------------------------------------------
 

@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Role
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Role, Shard
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Reason,
+    Result,
+    SecretOutcome,
+)
 from acr_refresher.core.records import (
     MOST_BYTES,
     MOST_RECORDS,
@@ -154,6 +162,26 @@ def test_a_runs_record_sums_up_its_clusters_and_comes_first() -> None:
     assert (run["secrets_created"], run["secrets_renewed"], run["secrets_failed"]) == (1, 1, 0)
     assert (run["duration_ms"], run["seconds_left"]) == (60_000, 29 * 60)
     assert of_kind("run", finished(served(CREATED)))[0]["result"] == "served"
+
+
+def test_what_is_deferred_and_handed_on_is_recorded() -> None:
+    late = ClusterOutcome(cluster="prod", deferred=Deferral("no time", earliest_expiry=NOW + HOUR))
+    handed = (
+        HandedOn("task-1", frozenset({"a", "b"}), started=True),
+        HandedOn("task-2", frozenset({"prod"}), failure=DENIED),
+    )
+    shard = Shard("run-7", "t", frozenset(), number=2, of=5)
+    report = Report("run-7", replace(REQUEST, shard=shard), NOW, (late,), handed_on=handed)
+    run, cluster = records(Finished(report, NOW + MINUTE))
+    assert (run["result"], run["clusters_deferred"], run["clusters_handed_on"]) == (
+        "attention",
+        1,
+        2,
+    )
+    assert run["handed_on"] == "task-1, task-2"
+    assert run["shard"] == cluster["shard"] == "2/5"
+    assert (cluster["result"], cluster["deferred"]) == ("deferred", "no time")
+    assert cluster["seconds_left"] == 59 * 60
 
 
 def test_a_runs_record_says_how_often_each_service_refused_calls_as_too_many() -> None:

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Reason,
+    Result,
+    SecretOutcome,
+)
 from acr_refresher.core.report import Report, counts, earliest_expiry, to_json
 from factories import HOUR, NOW, request
 
@@ -78,3 +86,30 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
     assert renewed["expiresAt"] == "2026-01-31T13:00:00Z"
     assert degraded["failures"][0]["requestId"] == "REQ-1"
     assert told["clusters"][1]["failure"]["meaning"] == "denied"
+
+
+def test_clusters_handed_on_are_well_unless_they_could_not_be() -> None:
+    there = HandedOn("task-1", frozenset({"a", "b"}), started=True)
+    known = HandedOn("task-2", frozenset({"c"}))
+    failed = HandedOn("task-3", frozenset({"d"}), failure=DENIED)
+    assert Report("run-7", request(), NOW, (), handed_on=(there, known)).ok
+    told = Report("run-7", request(), NOW, (), handed_on=(there, failed))
+    assert not told.ok
+    assert told.not_handed_on == ("task-3",)
+    assert [
+        (one["taskId"], one["clusters"], one["started"], one["failure"] is None)
+        for one in to_json(told)["handedOn"]
+    ] == [("task-1", 2, True, True), ("task-3", 1, False, False)]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_deferred_cluster_needs_attention_unless_it_is_fresh(fresh: bool) -> None:
+    deferred = ClusterOutcome(cluster="a", deferred=Deferral("no time", fresh, NOW + HOUR))
+    told = report(deferred)
+    assert told.ok is fresh
+    assert to_json(told)["deferred"] == ["a"]
+    assert to_json(told)["clusters"][0]["deferred"] == {
+        "why": "no time",
+        "fresh": fresh,
+        "earliestExpiry": "2026-01-31T13:00:00Z",
+    }

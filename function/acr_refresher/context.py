@@ -1,0 +1,48 @@
+"""What holds for a whole run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from acr_refresher.core.model import Function, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What holds for the whole run.
+
+    `budget` is the time it may take in all, `account` the number of the function's own. `function`
+    is what runs, where that is known: what can be started again.
+    """
+
+    run: str
+    request: Request
+    now: datetime
+    budget: timedelta
+    account: str = ""
+    function: Function | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """How much of a run's budget is spent, by the machine's own monotonic clock."""
+
+    budget: timedelta
+    started: float
+
+    @staticmethod
+    def start(budget: timedelta) -> Stopwatch:
+        """Begin to count."""
+        return Stopwatch(budget, time.monotonic())
+
+    @property
+    def took(self) -> timedelta:
+        """The time since it was started."""
+        return timedelta(seconds=time.monotonic() - self.started)
+
+    @property
+    def left(self) -> timedelta:
+        """What is left of the budget; never less than nothing."""
+        return max(self.budget - self.took, timedelta())

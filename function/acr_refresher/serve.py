@@ -1,0 +1,210 @@
+"""Serving one cluster: observe, plan, mint and apply, whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import TypeVar
+
+from acr_refresher.apply import Applier
+from acr_refresher.bugs import bug
+from acr_refresher.connect import Connecting
+from acr_refresher.context import Context, Stopwatch
+from acr_refresher.core import compose
+from acr_refresher.core.action import Action
+from acr_refresher.core.model import Cluster
+from acr_refresher.core.order import Visit, is_due
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
+from acr_refresher.core.plan import plan, secrets_in_scope
+from acr_refresher.core.report import earliest_expiry
+from acr_refresher.errors import NotRunning, PortError
+from acr_refresher.lines import cluster_line, deferred_line, secret_line
+from acr_refresher.mint import Minter
+from acr_refresher.observe import observe
+from acr_refresher.ports import KubeApi
+
+TO_WIND_UP = timedelta(seconds=5)
+"""Kept back of a run's time to hand on what was not begun, and to write the outcomes."""
+NAMESPACES_AT_ONCE = 16
+"""In one cluster: what an API server of modest size takes without queueing."""
+NAMESPACES_A_CONNECTION = 25
+"""A TLS handshake costs as much CPU as five writes, and its buffers 256 KiB: it has to pay."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """What a warm instance has seen of each cluster, by name: it tells who is served first."""
+
+    seen: dict[str, Visit] = field(default_factory=dict)
+
+    def note(self, outcome: ClusterOutcome, now: datetime) -> None:
+        """Keep what a visit saw; after one that failed, what the one before did."""
+        ends = earliest_expiry(outcome.secrets)
+        before = self.seen.get(outcome.cluster)
+        if outcome.failure and before:
+            ends = before.earliest_expiry
+        self.seen[outcome.cluster] = Visit(now, ends)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a visit has come, to be read where it is cut off."""
+
+    kube: KubeApi | None = None
+    actions: tuple[Action, ...] = ()
+    done: dict[int, SecretOutcome] = field(default_factory=dict)
+
+    @property
+    def unfinished(self) -> list[Action]:
+        """What has not come out yet."""
+        return [action for action in self.actions if id(action) not in self.done]
+
+    @property
+    def outcomes(self) -> tuple[SecretOutcome, ...]:
+        """What has, in the order in which it was planned."""
+        return tuple(self.done[id(one)] for one in self.actions if id(one) in self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Serves clusters in one run."""
+
+    context: Context
+    connecting: Connecting
+    minter: Minter
+    watch: Stopwatch
+    cluster_timeout: timedelta
+    visits: Visits
+
+    async def serve(self, cluster: Cluster) -> ClusterOutcome | None:
+        """Serve one cluster, whatever becomes of it, within its own time and the run's.
+
+        None: it was not begun, since too little of the run's time is left.
+        """
+        if not self._in_time():
+            return None
+        began = time.monotonic()
+        within = min(self.cluster_timeout, self.watch.left - self._to_wind_up)
+        progress = _Progress()
+        failure, skipped = None, ""
+        try:
+            await asyncio.wait_for(self._visit(cluster, progress), within.total_seconds())
+        except NotRunning as error:
+            skipped = str(error)
+        except PortError as error:
+            failure = error.failure()
+        except asyncio.TimeoutError:
+            failure = self._cut_off(cluster.name, progress, within)
+        except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
+            failure = bug(error)
+        outcome = ClusterOutcome(
+            cluster=cluster.name,
+            secrets=progress.outcomes,
+            failure=failure,
+            skipped=skipped,
+            requests=progress.kube.requests if progress.kube else 0,
+            duration=timedelta(seconds=time.monotonic() - began),
+        )
+        cluster_line(outcome)
+        if not self.context.request.partial:
+            self.visits.note(outcome, self.context.now)
+        return outcome
+
+    def defer(self, cluster: Cluster) -> ClusterOutcome:
+        """Leave a cluster to the next run, and say so."""
+        visit = self.visits.seen.get(cluster.name)
+        due = visit is None or is_due(cluster, visit, self.context.now)
+        deferral = Deferral(
+            "the run had no time left to begin with it, and handed it on to no other: raise the"
+            " function's timeout, or let it start itself (infra/ram/fan-out.policy.json)",
+            fresh=not due and not self.context.request.force,
+            earliest_expiry=visit.earliest_expiry if visit else None,
+        )
+        deferred_line(cluster.name, deferral)
+        return ClusterOutcome(cluster=cluster.name, deferred=deferral)
+
+    def _in_time(self) -> bool:
+        """Whether a cluster may take its time. A run that has little begins in its first half."""
+        least = min(self.cluster_timeout + self._to_wind_up, self.context.budget / 2)
+        return self.watch.left > least
+
+    @property
+    def _to_wind_up(self) -> timedelta:
+        return min(TO_WIND_UP, self.context.budget / 4)
+
+    def _cut_off(self, cluster: str, progress: _Progress, within: timedelta) -> Failure | None:
+        """The failure of each action that is unfinished, or of the cluster where none is known."""
+        if within < self.cluster_timeout:
+            words = "within the run's time: raise the function's timeout"
+        else:
+            words = f"within a cluster's {within.total_seconds():g} s: raise clusterTimeout"
+        late = Failure("unreachable", f"not finished {words}", code="Deadline")
+        for action in progress.unfinished:
+            outcome = compose.broken(action, late)
+            progress.done[id(action)] = outcome
+            secret_line(cluster, outcome)
+        return None if progress.actions else late
+
+    async def _visit(self, cluster: Cluster, progress: _Progress) -> None:
+        async def refresh(kube: KubeApi) -> None:
+            progress.kube = kube
+            await self._refresh(cluster, kube, progress)
+
+        await self.connecting.visit(cluster, refresh)
+
+    async def _refresh(self, cluster: Cluster, kube: KubeApi, progress: _Progress) -> None:
+        context = self.context
+        state = await observe(kube, secrets_in_scope(cluster, context.request))
+        planned = plan(cluster.pull_secrets, state, context.request, context.now)
+        progress.actions = tuple(chain.from_iterable(planned))
+        if context.request.dry_run:
+            progress.done = {id(one): compose.previewed(one) for one in progress.actions}
+            return
+        applier = Applier(kube, self.minter, context.now, context.run)
+        await at_once(
+            _connections(len(planned)),
+            (self._apply_all(applier, cluster.name, actions, progress) for actions in planned),
+        )
+
+    async def _apply_all(
+        self, applier: Applier, cluster: str, actions: Iterable[Action], progress: _Progress
+    ) -> None:
+        """One namespace's actions, one after another: they may change the same service account."""
+        for action in actions:
+            progress.done[id(action)] = await self._apply(applier, cluster, action)
+
+    async def _apply(self, applier: Applier, cluster: str, action: Action) -> SecretOutcome:
+        try:
+            outcome = await applier.apply(action)
+        except Exception as error:  # noqa: BLE001  # a bug met in one namespace must not stop others
+            outcome = compose.broken(action, bug(error))
+        secret_line(cluster, outcome)
+        return outcome
+
+
+def _connections(namespaces: int) -> int:
+    """How many namespaces of a cluster are served at the same time, each over a connection."""
+    return min(NAMESPACES_AT_ONCE, max(1, math.ceil(namespaces / NAMESPACES_A_CONNECTION)))
+
+
+async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
+    """Await all calls, so many at a time; what they give, in order.
+
+    Each is made when its turn has come: none is left unawaited where this is cancelled.
+    """
+    waiting = enumerate(calls)
+    given: dict[int, T] = {}
+
+    async def place() -> None:
+        for number, call in waiting:
+            given[number] = await call
+
+    await asyncio.gather(*(place() for _ in range(limit)))
+    return tuple(given[number] for number in sorted(given))

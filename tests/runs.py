@@ -1,0 +1,225 @@
+"""Runs before hand-written doubles of all that is outside: clusters, registries, the platform."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from pydantic import SecretStr
+
+from acr_refresher.config import Config
+from acr_refresher.connect import KubeconfigCache, Kubeconfigs
+from acr_refresher.context import Context
+from acr_refresher.core.model import (
+    Cluster,
+    Function,
+    InClusterAccess,
+    KubeconfigAccess,
+    NamespaceState,
+    Registry,
+    Request,
+    SecretContent,
+    SecretState,
+    ServiceAccountState,
+)
+from acr_refresher.core.report import Report
+from acr_refresher.errors import PortError
+from acr_refresher.ports import (
+    CloudCredentials,
+    ContainerRegistry,
+    ContainerService,
+    Functions,
+    KeyManagement,
+    KubeApi,
+    Kubeconfig,
+    KubeconfigFiles,
+    KubeConnector,
+    RegistryHosts,
+    RegistryToken,
+    Sts,
+)
+from acr_refresher.run import Outside, run
+from acr_refresher.serve import Visits
+from factories import NOW, namespace, request, wanted
+
+FUNCTION = Function("acr-refresher", "cn-hangzhou", "7")
+NEVER = 3600
+"""Seconds: longer than any run here has."""
+
+
+@dataclass
+class Kube(KubeApi):
+    """A cluster of two namespaces; writing to `broken` meets a bug, and to `stalled` has no end.
+
+    `unanswered`: so has reading.
+    """
+
+    broken: str = ""
+    stalled: str = ""
+    unanswered: bool = False
+    requests: int = 0
+    written: list[str] = field(default_factory=list)
+
+    async def list_namespaces(self) -> tuple[NamespaceState, ...]:
+        if self.unanswered:
+            await asyncio.sleep(NEVER)
+        return (namespace("one"), namespace("two"))
+
+    async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
+        del name
+        return ()
+
+    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
+        return ()
+
+    async def apply_secret(
+        self, namespace: str, name: str, content: SecretContent, uid: str | None
+    ) -> None:
+        del name, content, uid
+        if namespace == self.broken:
+            raise KeyError("hunter2")
+        if namespace == self.stalled:
+            await asyncio.sleep(NEVER)
+        self.written.append(namespace)
+
+    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+        raise NotImplementedError
+
+    async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
+        raise NotImplementedError
+
+    async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
+        raise NotImplementedError
+
+    async def service_account_token(
+        self, namespace: str, name: str, audience: str, duration: timedelta
+    ) -> SecretStr:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class Connector(KubeConnector):
+    """Opens the clusters by the document that stands for their kubeconfig; `bug` is one itself."""
+
+    kubes: dict[str, Kube]
+
+    def connect(
+        self,
+        kubeconfig: Kubeconfig,
+        now: datetime,
+        proxy_url: SecretStr | None = None,
+        ca_pem: str = "",
+    ) -> KubeApi:
+        del now, proxy_url, ca_pem
+        return self.kubes[kubeconfig.document.get_secret_value()]
+
+
+class Files(KubeconfigFiles):
+    async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
+        assert isinstance(access, KubeconfigAccess)
+        return Kubeconfig(SecretStr(access.path))
+
+
+class Registries(ContainerRegistry, RegistryHosts):
+    async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
+        del caller, registry
+        return RegistryToken("user", SecretStr("token"), NOW + timedelta(hours=1), "REQ")
+
+    async def hosts(self, caller: CloudCredentials, registry: Registry) -> tuple[str, ...]:
+        del caller, registry
+        return ("registry.example.com",)
+
+    async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
+        pass
+
+
+@dataclass
+class Started(Functions):
+    """Function Compute: what it was told to start, by task ID; `refused` at those calls."""
+
+    events: dict[str, bytes] = field(default_factory=dict)
+    refused: Mapping[int, PortError] = field(default_factory=dict)
+    calls: int = 0
+
+    async def invoke(self, function: Function, payload: bytes) -> bytes:
+        raise NotImplementedError
+
+    async def start(self, function: Function, payload: bytes, task_id: str) -> bool:
+        assert function == FUNCTION
+        assert len(payload) < 128 * 1024
+        self.calls += 1
+        if error := self.refused.get(self.calls - 1):
+            raise error
+        if task_id in self.events:
+            return False
+        self.events[task_id] = payload
+        return True
+
+
+def cluster(name: str) -> Cluster:
+    return Cluster(name, KubeconfigAccess(name), (wanted(namespaces=("all",)),))
+
+
+@dataclass
+class Fleet:
+    """Clusters and an instance of the function that serves them, run after run."""
+
+    kubes: dict[str, Kube]
+    functions: Started | None = None
+    visits: Visits = field(default_factory=Visits)
+    clock_skew: timedelta | None = None
+
+    @staticmethod
+    def of(count: int, **more: Any) -> Fleet:
+        return Fleet({f"c{number:04}": Kube() for number in range(count)}, **more)
+
+    def run(
+        self,
+        asked: Request | None = None,
+        names: tuple[str, ...] = (),
+        seconds: float = 60,
+        now: datetime = NOW,
+        **config: Any,
+    ) -> Report:
+        """One run of so many seconds."""
+        clusters = tuple(cluster(name) for name in names or self.kubes)
+        asked = asked or request()
+        context = Context(
+            run=asked.shard.run if asked.shard else "run-7",
+            request=asked,
+            now=now,
+            budget=timedelta(seconds=seconds),
+            account="7",
+            function=FUNCTION,
+        )
+        config = {"concurrency": 8, **config}
+        return asyncio.run(run(context, Config(clusters, (), **config), self.outside()))
+
+    def outside(self) -> Outside:
+        return Outside(
+            function=CloudCredentials("ak", SecretStr("secret")),
+            sts=cast("Sts", None),  # no role is configured
+            registry_api=Registries(),
+            registry_hosts=Registries(),
+            kubeconfigs=Kubeconfigs(
+                ack=cast("ContainerService", None),  # no ACK cluster is configured
+                kms=cast("KeyManagement", None),  # nor one whose kubeconfig is a secret
+                files=Files(),
+                cache=KubeconfigCache(),
+            ),
+            connector=Connector(self.kubes),
+            clock_skew=lambda: self.clock_skew,
+            functions=self.functions,
+            visits=self.visits,
+        )
+
+    @property
+    def served(self) -> set[str]:
+        """The clusters in which something was written."""
+        return {name for name, kube in self.kubes.items() if kube.written}
