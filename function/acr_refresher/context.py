@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from acr_refresher.core.model import Function, Request
+from acr_refresher.ports import CloudCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,14 @@ class Context:
     budget: timedelta
     account: str = ""
     function: Function | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a run is made as, and from which region: that of STS and, by default, of the outcomes."""
+
+    credentials: CloudCredentials
+    region_id: str
 
 
 @dataclass(frozen=True, slots=True)

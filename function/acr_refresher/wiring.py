@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from acr_refresher import __version__
-from acr_refresher.adapters.cloud import CloudSdk, CloudTransport, transport_from_environment
+from acr_refresher.adapters.cloud import CloudSdk, transport_from_environment
 from acr_refresher.adapters.cr import CrClient
 from acr_refresher.adapters.cs import CsClient
 from acr_refresher.adapters.files import LocalKubeconfigs, Pod
 from acr_refresher.adapters.functions import FunctionClient
 from acr_refresher.adapters.kms import KmsClient
+from acr_refresher.adapters.kube import KubernetesConnector
+from acr_refresher.adapters.registry import RegistryClient
 from acr_refresher.adapters.sls import SlsLog
 from acr_refresher.adapters.sts import StsClient
 from acr_refresher.budgets import Buckets, Budgets
 from acr_refresher.config import Config
 from acr_refresher.connect import KubeconfigCache, Kubeconfigs
-from acr_refresher.ports import CloudCredentials, KubeConnector, RegistryHosts
+from acr_refresher.context import Caller
 from acr_refresher.run import Outside
 from acr_refresher.serve import Visits
 
@@ -29,23 +30,11 @@ SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who a run is made as, and from which region: that of STS and, by default, of the outcomes."""
-
-    credentials: CloudCredentials
-    region_id: str
-
-
-@dataclass(frozen=True)
 class Instance:
-    """What lasts from one run to the next while a process is warm.
+    """What lasts from one run to the next while a process is warm."""
 
-    What rests on aiohttp and on the Kubernetes client, half of all the CPU of importing, is loaded
-    by the first run: a cold start is over sooner without.
-    """
-
-    transport: CloudTransport
     sdk: CloudSdk
+    registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
     visits: Visits = field(default_factory=Visits)
@@ -56,21 +45,7 @@ class Instance:
     def new(environ: Mapping[str, str]) -> Instance:
         """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
         transport = transport_from_environment(environ)
-        return Instance(transport, CloudSdk(transport), environ)
-
-    @cached_property
-    def registry_hosts(self) -> RegistryHosts:
-        """What tries tokens at registries; it keeps the roots that it trusts."""
-        from acr_refresher.adapters.registry import RegistryClient  # noqa: PLC0415  # see above
-
-        return RegistryClient(self.transport)
-
-    @cached_property
-    def connector(self) -> KubeConnector:
-        """What opens API servers."""
-        from acr_refresher.adapters.kube import KubernetesConnector  # noqa: PLC0415  # see above
-
-        return KubernetesConnector(__version__)
+        return Instance(CloudSdk(transport), RegistryClient(transport), environ)
 
     def outside(self, config: Config, folder: Path, caller: Caller) -> Outside:
         """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
@@ -89,7 +64,7 @@ class Instance:
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
-            connector=self.connector,
+            connector=KubernetesConnector(__version__),
             outcome_log=self._outcome_log(config, caller),
             functions=self.functions(caller),
             visits=self.visits,

@@ -20,11 +20,12 @@ from pydantic import SecretStr
 
 from acr_refresher.config import Config
 from acr_refresher.connect import Connecting
+from acr_refresher.context import Caller
 from acr_refresher.core.model import AckAccess, Cluster, Registry, Role, Verification
 from acr_refresher.errors import Throttled
 from acr_refresher.mint import Minter
 from acr_refresher.ports import CloudCredentials, KubeApi, KubeConnector
-from acr_refresher.wiring import Caller, Instance
+from acr_refresher.wiring import Instance
 from localcloud.cloud import Cloud
 from localcloud.demo import (
     CLUSTER_ACCOUNT,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from acr_refresher.invocation import RunFailed
 from demo.company import BEIJING, HOME
 from demo.stage import Stage
 from localcloud import world
@@ -106,7 +107,7 @@ def test_a_list_that_is_denied_fails_by_itself_and_the_rest_is_served(site: Site
         failure = by_name(report)["discover[1] cn-beijing"]["failure"]
         assert failure["meaning"] == "denied"
         assert "allow cs:DescribeClustersV1 and cs:ListClusters" in failure["message"]
-        with pytest.raises(function.handler.RunFailed, match=r"discover\[1\] cn-beijing"):
+        with pytest.raises(RunFailed, match=r"discover\[1\] cn-beijing"):
             function.timer()
 
 

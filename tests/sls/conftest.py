@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import stamina
 
+from acr_refresher.invocation import RunFailed
 from demo.company import LOG_PROJECT
 from demo.stage import Stage
 from localcloud.faults import ApiError, throttled
@@ -51,7 +52,7 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         outcomes = without_time(function)
     with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
-        with suppress(function.handler.RunFailed):
+        with suppress(RunFailed):
             function.timer()
         put_foreign_secret(site, site.namespace("taken"))
         function.cloud.faults.inject(
@@ -73,7 +74,7 @@ def without_time(function: Stage) -> list[Any]:
     shard = {"run": "r", "trigger": "manual", "occasion": "r", "number": 1, "of": 2}
     names = [each["name"] for each in CLUSTERS]
     function.invoke(timeout_seconds=5)
-    with suppress(function.handler.RunFailed):
+    with suppress(RunFailed):
         function.invoke(timeout_seconds=5, shard={**shard, "clusters": names})
     return [*function.cloud.logs.records(LOG_PROJECT.name, "outcomes")]
 

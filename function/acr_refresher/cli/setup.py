@@ -10,10 +10,11 @@ from pathlib import Path
 
 from acr_refresher.adapters.fc import environment_credentials
 from acr_refresher.config import Config, load_config
+from acr_refresher.context import Caller
 from acr_refresher.inputs.problems import InvalidInput, Problem
 from acr_refresher.ports import Functions
 from acr_refresher.run import Outside
-from acr_refresher.wiring import Caller, Instance
+from acr_refresher.wiring import Instance
 
 
 @dataclass(frozen=True, slots=True)

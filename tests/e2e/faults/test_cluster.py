@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from acr_refresher.invocation import RunFailed
 from demo.stage import Stage
 from localkube.double import Fault
 from localkube.pki import Authority
@@ -229,7 +230,7 @@ def test_a_timer_that_left_something_undone_raises_after_all_clusters_were_serve
     web = broken.namespace("web", broken.beijing)
     broken.hangzhou.faults.add(Fault(times=None, status=503))
     with broken.function() as function:
-        with pytest.raises(function.handler.RunFailed, match=r"1 of 2 clusters.*prod-hangzhou"):
+        with pytest.raises(RunFailed, match=r"1 of 2 clusters.*prod-hangzhou"):
             function.timer()
         assert passwords(broken.beijing, web)
 

@@ -1,0 +1,63 @@
+"""One invocation of the function: from its event to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from acr_refresher.adapters.fc import read_invocation
+from acr_refresher.config import Config
+from acr_refresher.context import Caller, Context
+from acr_refresher.core.report import Report, to_json
+from acr_refresher.events import InvalidEvent, parse_event, unknown_names
+from acr_refresher.run import run
+from acr_refresher.wiring import Instance
+
+USUAL_TIMEOUT = timedelta(minutes=10)
+TO_REPORT = timedelta(seconds=5)
+"""Kept back from the function's timeout to report what was not finished."""
+
+
+class RunFailed(Exception):
+    """A timer's run, or a shard, left what needs attention; every other cluster was served.
+
+    Raised so that the platform counts the invocation as failed; the details are in the log.
+    """
+
+
+def answer(
+    event: bytes | str, context: object, config: Config, instance: Instance, folder: Path
+) -> dict[str, Any]:
+    """The report of the run that the event asks for. `folder` is that of the configuration.
+
+    Raises InvalidEvent, or Denied where the function has no role, before anything is done; and
+    RunFailed after everything was.
+    """
+    request = parse_event(event)
+    if unknown := unknown_names(request, config):
+        raise InvalidEvent(unknown)
+    invocation = read_invocation(context, os.environ)
+    asked = Context(
+        run=request.shard.run if request.shard else invocation.request_id or os.urandom(16).hex(),
+        request=request,
+        now=datetime.now(timezone.utc),
+        budget=(invocation.timeout or USUAL_TIMEOUT) - TO_REPORT,
+        account=invocation.account_id,
+        function=invocation.function,
+    )
+    caller = Caller(invocation.credentials, invocation.region_id)
+    report = asyncio.run(run(asked, config, instance.outside(config, folder, caller)))
+    if request.unattended and not report.ok:
+        raise RunFailed(_verdict(report))
+    return to_json(report)
+
+
+def _verdict(report: Report) -> str:
+    verdict = f"run {report.run}: {len(report.failing)} of {len(report.clusters)} clusters need"
+    verdict += f" attention: {', '.join(report.failing)}"
+    if tasks := report.not_handed_on:
+        verdict += f"; could not be started: {', '.join(tasks)}"
+    return verdict
