@@ -26,7 +26,6 @@ from acr_refresher.core.model import (
     ServiceAccountState,
 )
 from acr_refresher.core.report import Report
-from acr_refresher.errors import PortError
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
@@ -144,7 +143,7 @@ class Started(Functions):
     """Function Compute: what it was told to start, by task ID; `refused` at those calls."""
 
     events: dict[str, bytes] = field(default_factory=dict)
-    refused: Mapping[int, PortError] = field(default_factory=dict)
+    refused: Mapping[int, Exception] = field(default_factory=dict)
     calls: int = 0
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:

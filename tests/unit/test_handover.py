@@ -122,6 +122,14 @@ def test_a_shard_that_may_not_be_started_is_served_here_and_the_permission_is_na
     assert (line["error"], line["log_level"]) == ("denied", "warning")
 
 
+def test_a_bug_met_with_one_shard_does_not_stop_the_others() -> None:
+    many = fleet(refused={0: KeyError("hunter2")})
+    report = many.run(TICK, shard_size=2)
+    assert len(started(many)) == 2
+    assert many.served == {"c0000", "c0001"}
+    assert "hunter2" not in str(to_json(report))
+
+
 def test_what_passes_at_function_compute_is_tried_again() -> None:
     many = fleet(refused={0: Throttled("later", service="fc", retry_after=timedelta())})
     assert many.run(TICK, shard_size=2).ok
