@@ -39,9 +39,6 @@ def logging_begins_anew() -> Iterator[None]:
     """Whoever configured logging wrote to a stream that pytest takes away with its test."""
     yield
     structlog.reset_defaults()
-    for module in [one for name, one in sys.modules.items() if name.startswith("acr_refresher.")]:
-        if logger := vars(module).get("log"):
-            vars(logger).pop("bind", None)  # it was made for the configuration of its first line
 
 
 @pytest.fixture(scope="session")
