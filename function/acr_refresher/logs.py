@@ -7,10 +7,11 @@ and the standard library's logging, through which the SDKs log signed requests, 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, TextIO
@@ -23,8 +24,9 @@ from structlog.typing import EventDict, FilteringBoundLogger
 from acr_refresher.redaction import MASK, is_secret_name, mask_text
 
 _OURS = "acr_refresher."
+_NUMBERS = (int, float, timedelta)
 _AS_IT_IS = frozenset({type(None), bool, int, float})
-_TIMES, _SECRETS, _LISTS = (datetime, timedelta), (SecretStr, bytes), (list, tuple, set, frozenset)
+_SECRETS, _LISTS = (SecretStr, bytes), (list, tuple, set, frozenset)
 
 
 def configure(stream: TextIO | None = None) -> None:
@@ -60,9 +62,13 @@ def _line(_logger: object, level: str, event: EventDict) -> str:
     """One processor for all: a line a secret is a good part of what a run costs."""
     if "exc_info" in event:
         event.update(_exception_in_short(event.pop("exc_info")))
-    line = {name: _value(name, value) for name, value in event.items()}
+    line = {
+        name: _value(name, value)
+        for name, value in event.items()
+        if value or isinstance(value, _NUMBERS)  # what says nothing is left out
+    }
     line["level"] = level
-    line["ts"] = _time("ts", datetime.now(timezone.utc))
+    line["ts"] = _utc(datetime.now(timezone.utc))
     return to_json(line).decode()
 
 
@@ -82,21 +88,37 @@ def _value(name: str, value: object) -> Any:  # noqa: PLR0911  # a line for each
         return value
     if isinstance(value, Enum):
         return _value(name, value.value)
-    if isinstance(value, _TIMES):
-        return _time(name, value)
+    if isinstance(value, datetime):
+        return _utc_again(value)
+    if isinstance(value, timedelta):
+        unit = timedelta(milliseconds=1) if name.endswith("_ms") else timedelta(seconds=1)
+        return round(value / unit, 3)
     if is_secret_name(name) or isinstance(value, _SECRETS):
         return MASK
     if isinstance(value, str):
         return mask_text(value)
     if isinstance(value, _LISTS):
-        return [_value(name, each) for each in value]
+        return _all(value)
     if isinstance(value, Mapping):
         return {str(key): _value(str(key), each) for key, each in value.items()}
     return mask_text(str(value))
 
 
-def _time(name: str, value: datetime | timedelta) -> str | float:
-    if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-    unit = timedelta(milliseconds=1) if name.endswith("_ms") else timedelta(seconds=1)
-    return round(value / unit, 3)
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+# The same hosts, warnings and expiry stand in the lines of a thousand secrets.
+_utc_again = functools.lru_cache(64)(_utc)
+
+
+def _all(values: Iterable[object]) -> list[Any]:
+    try:
+        return _all_again(values)  # type: ignore[arg-type]  # hashable, or else a TypeError
+    except TypeError:  # what can change is not remembered
+        return [_value("", each) for each in values]
+
+
+@functools.lru_cache(64)
+def _all_again(values: Any) -> list[Any]:
+    return [_value("", each) for each in values]

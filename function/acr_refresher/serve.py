@@ -23,7 +23,7 @@ from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, Secret
 from acr_refresher.core.plan import plan, secrets_in_scope
 from acr_refresher.core.report import earliest_expiry
 from acr_refresher.errors import NotRunning, PortError
-from acr_refresher.lines import cluster_line, deferred_line, secret_line
+from acr_refresher.lines import cluster_line, deferred_line, secret_lines
 from acr_refresher.mint import Minter
 from acr_refresher.observe import observe
 from acr_refresher.ports import KubeApi
@@ -101,7 +101,7 @@ class Serving:
         except PortError as error:
             failure = error.failure()
         except asyncio.TimeoutError:
-            failure = self._cut_off(cluster.name, progress, within)
+            failure = self._cut_off(progress, within)
         except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
             failure = bug(error)
         outcome = ClusterOutcome(
@@ -112,6 +112,7 @@ class Serving:
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=time.monotonic() - began),
         )
+        secret_lines(outcome)
         cluster_line(outcome)
         if not self.context.request.partial:
             self.visits.note(outcome, self.context.now)
@@ -139,7 +140,7 @@ class Serving:
     def _to_wind_up(self) -> timedelta:
         return min(TO_WIND_UP, self.context.budget / 4)
 
-    def _cut_off(self, cluster: str, progress: _Progress, within: timedelta) -> Failure | None:
+    def _cut_off(self, progress: _Progress, within: timedelta) -> Failure | None:
         """The failure of each action that is unfinished, or of the cluster where none is known."""
         if within < self.cluster_timeout:
             words = "within the run's time: raise the function's timeout"
@@ -147,9 +148,7 @@ class Serving:
             words = f"within a cluster's {within.total_seconds():g} s: raise clusterTimeout"
         late = Failure("unreachable", f"not finished {words}", code="Deadline")
         for action in progress.unfinished:
-            outcome = compose.broken(action, late)
-            progress.done[id(action)] = outcome
-            secret_line(cluster, outcome)
+            progress.done[id(action)] = compose.broken(action, late)
         return None if progress.actions else late
 
     async def _visit(self, cluster: Cluster, progress: _Progress) -> None:
@@ -170,23 +169,18 @@ class Serving:
         applier = Applier(kube, self.minter, context.now, context.run)
         await at_once(
             _connections(len(planned)),
-            (self._apply_all(applier, cluster.name, actions, progress) for actions in planned),
+            (self._apply_all(applier, actions, progress) for actions in planned),
         )
 
     async def _apply_all(
-        self, applier: Applier, cluster: str, actions: Iterable[Action], progress: _Progress
+        self, applier: Applier, actions: Iterable[Action], progress: _Progress
     ) -> None:
         """One namespace's actions, one after another: they may change the same service account."""
         for action in actions:
-            progress.done[id(action)] = await self._apply(applier, cluster, action)
-
-    async def _apply(self, applier: Applier, cluster: str, action: Action) -> SecretOutcome:
-        try:
-            outcome = await applier.apply(action)
-        except Exception as error:  # noqa: BLE001  # a bug met in one namespace must not stop others
-            outcome = compose.broken(action, bug(error))
-        secret_line(cluster, outcome)
-        return outcome
+            try:
+                progress.done[id(action)] = await applier.apply(action)
+            except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
+                progress.done[id(action)] = compose.broken(action, bug(error))
 
 
 def _connections(namespaces: int) -> int:

@@ -77,7 +77,8 @@ def test_lines_go_to_stdout_by_default(capsys: pytest.CaptureFixture[str]) -> No
         pytest.param("secret", "acr-pull", "acr-pull", id="name of a secret"),
         pytest.param("tokens", 3, 3, id="number of tokens"),
         pytest.param("ok", True, True, id="boolean"),
-        pytest.param("remedy", None, None, id="nothing"),
+        pytest.param("failures", 0, 0, id="none of them"),
+        pytest.param("hosts", ({"a": "Bearer s3cr3t-"},), [{"a": f"Bearer {MASK}"}], id="nested"),
         pytest.param("hosts", ("a", "b"), ["a", "b"], id="tuple"),
         pytest.param("hosts", frozenset({"a"}), ["a"], id="set"),
         pytest.param("path", Path("a/b"), "a/b", id="anything else"),
@@ -92,6 +93,12 @@ def test_lines_go_to_stdout_by_default(capsys: pytest.CaptureFixture[str]) -> No
 def test_values(stream: io.StringIO, key: str, value: object, expected: object) -> None:
     logs.get_logger().info("event", **{key: value})
     assert line(stream)[key] == expected
+
+
+@pytest.mark.parametrize("value", [None, "", (), []])
+def test_what_says_nothing_is_left_out(stream: io.StringIO, value: object) -> None:
+    logs.get_logger().info("x.y", remedy=value)
+    assert "remedy" not in json.loads(stream.getvalue())
 
 
 def test_an_exception_of_ours_is_told_with_its_message(stream: io.StringIO) -> None:

@@ -81,7 +81,8 @@ class KubernetesApi(KubeApi):
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """By a field selector, which a rule's `resourceNames` lets pass."""
-        return await self._list("secrets", secret_state, fieldSelector=f"metadata.name={name}")
+        convert = partial(secret_state, decoded={})
+        return await self._list("secrets", convert, fieldSelector=f"metadata.name={name}")
 
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         """All service accounts."""

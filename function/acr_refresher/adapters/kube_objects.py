@@ -37,8 +37,14 @@ def namespace_state(namespace: Json) -> NamespaceState:
     )
 
 
-def secret_state(secret: Json) -> SecretState:
-    """A Secret. Its document is empty where there is none."""
+def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
+    """A Secret. Its document is empty where there is none.
+
+    `decoded` are the documents of those before, of which most are the same.
+    """
+    data = (secret.get("data") or {}).get(DOCUMENT_KEY) or ""
+    if data not in decoded:
+        decoded[data] = _decoded(data)
     metadata = secret["metadata"]
     labels: Mapping[str, str] = metadata.get("labels") or {}
     return SecretState(
@@ -49,7 +55,7 @@ def secret_state(secret: Json) -> SecretState:
         managed=labels.get(MANAGED_BY_LABEL) == MANAGER,
         immutable=secret.get("immutable") is True,
         annotations=metadata.get("annotations") or {},
-        dockerconfigjson=_decoded((secret.get("data") or {}).get(DOCUMENT_KEY) or ""),
+        dockerconfigjson=decoded[data],
     )
 
 

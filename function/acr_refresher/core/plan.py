@@ -101,8 +101,11 @@ def _decide(
     namespace: NamespaceState, surveys: Sequence[_Survey], accounts: Accounts
 ) -> tuple[Action, ...]:
     """A namespace's actions, the first of which carries what is to be said of the namespace."""
-    given = [registry for survey in surveys for registry in survey.registries(namespace)]
-    decided = [action for survey in surveys if (action := survey.decide(namespace))]
+    covered = [(survey, survey.registries(namespace)) for survey in surveys]
+    decided = [
+        action for survey, registries in covered if (action := survey.decide(namespace, registries))
+    ]
+    given = [registry for _, registries in covered for registry in registries]
     actions = decided or ([] if given else _refusals(namespace, surveys))
     warnings = (
         *on_request.warnings(namespace, given),
@@ -154,11 +157,13 @@ class _Survey:
         """What the namespace's secret is to cover; nothing where it is to have none."""
         selected = self.wanted.namespaces.selects(namespace.name, namespace.labels)
         own = self.wanted.registries if selected else ()
+        if not namespace.requested:
+            return own  # as nearly all do
         asked_for = on_request.granted(namespace, self.wanted)
         return (*own, *(registry for registry in asked_for if registry not in own))
 
-    def decide(self, namespace: NamespaceState) -> Action | None:
-        registries = self.registries(namespace)
+    def decide(self, namespace: NamespaceState, registries: tuple[Registry, ...]) -> Action | None:
+        """What is done about this pull secret in a namespace that is to have these registries."""
         secret = self.secrets.get(namespace.name)
         ours = secret is not None and secret.managed
         if not registries and not ours:
