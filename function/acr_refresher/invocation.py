@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,19 @@ def answer(
         function=invocation.function,
     )
     caller = Caller(invocation.credentials, invocation.region_id)
-    report = asyncio.run(run(asked, config, instance.outside(config, folder, caller)))
+    report = _complete(run(asked, config, instance.outside(config, folder, caller)))
     if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
     return to_json(report)
+
+
+def _complete(running: Coroutine[Any, Any, Report]) -> Report:
+    """In uvloop's event loop, whose TLS takes a fifth less of a request's CPU."""
+    try:
+        import uvloop  # noqa: PLC0415  # there is none for Windows
+    except ImportError:
+        return asyncio.run(running)
+    return uvloop.run(running)
 
 
 def _verdict(report: Report) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode
+from urllib.request import getproxies
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
@@ -51,6 +52,7 @@ class KubernetesConnector(KubeConnector):
 
     def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
+        self._proxies = getproxies()  # for all clusters: it goes through all of the environment
 
     def connect(
         self,
@@ -64,7 +66,7 @@ class KubernetesConnector(KubeConnector):
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        return KubernetesApi(KubeConnection(access, headers))
+        return KubernetesApi(KubeConnection(access, headers, self._proxies))
 
 
 class KubernetesApi(KubeApi):

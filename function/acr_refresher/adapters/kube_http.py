@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import proxy_bypass
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -40,14 +40,19 @@ class Answer(NamedTuple):
 class KubeConnection:
     """The connections to one API server, opened as they are needed."""
 
-    def __init__(self, access: ServerAccess, headers: Mapping[str, str]) -> None:
-        """Sends nothing. Raises Invalid where OpenSSL cannot use a certificate or key."""
+    def __init__(
+        self, access: ServerAccess, headers: Mapping[str, str], proxies: Mapping[str, str]
+    ) -> None:
+        """Sends nothing. `proxies` are the environment's, as `getproxies` tells them.
+
+        Raises Invalid where OpenSSL cannot use a certificate or key.
+        """
         self._server = access.server
         self._client = _open_client(access)
         self._headers = headers  # not the session's own: those are sent to a proxy, too
         self._session: aiohttp.ClientSession | None = None
         self._to: dict[str, Any] = {"allow_redirects": False}
-        if proxy := _proxy(access):
+        if proxy := _proxy(access, proxies):
             self._to["proxy"] = proxy
         if access.tls_server_name:
             self._to["server_hostname"] = access.tls_server_name
@@ -129,9 +134,9 @@ def pem_file(pem: SecretStr) -> Iterator[str]:
         yield f"/proc/self/fd/{file.fileno()}"
 
 
-def _proxy(access: ServerAccess) -> str | None:
+def _proxy(access: ServerAccess, proxies: Mapping[str, str]) -> str | None:
     """The kubeconfig's, or the environment's, worked out once instead of at each request."""
     if access.proxy_url:
         return access.proxy_url.get_secret_value()
-    host = urlsplit(access.server).hostname or ""
-    return None if proxy_bypass(host) else getproxies().get("https")
+    proxy = proxies.get("https")
+    return proxy if proxy and not proxy_bypass(urlsplit(access.server).hostname or "") else None
