@@ -11,6 +11,7 @@ from bench.fleet import FIRST, ROTATION, Fleet, doubles
 
 CLUSTERS, NAMESPACES, LATENCY_SECONDS = 1000, 20, 0.1
 ROUNDS = 2
+IDLE, ROTATED = f"idle tick, {CLUSTERS} x {NAMESPACES}", f"full rotation, {CLUSTERS} x {NAMESPACES}"
 
 IDLE_WALL_SECONDS, IDLE_MB = 15, 256
 ROTATION_WALL_SECONDS, ROTATION_MB, ROTATION_CPU_RATIO = 60, 320, 1.5
@@ -37,12 +38,11 @@ def _calls(calls: Json) -> Iterator[Figure]:
 def _idle(fleet: Fleet) -> Iterator[Figure]:
     with fleet.instance() as instance:
         ticks = [fleet.handle(instance, FIRST) for _ in range(ROUNDS)]
-    of = f"idle tick, {CLUSTERS} x {NAMESPACES}"
     asked = ticks[0]["requests"]
-    yield Figure(f"{of}: requests", asked, "requests", limit=3 * CLUSTERS, bound=EXACTLY)
-    yield Figure(f"{of}: wall", _median(ticks, "wall_s"), "s", limit=IDLE_WALL_SECONDS)
-    yield Figure(f"{of}: CPU", _median(ticks, "cpu_s"), "s")
-    yield Figure(f"{of}: memory", ticks[-1]["peak_mb"], "MB", limit=IDLE_MB)
+    yield Figure(f"{IDLE}: requests", asked, "requests", limit=3 * CLUSTERS, bound=EXACTLY)
+    yield Figure(f"{IDLE}: wall", _median(ticks, "wall_s"), "s", limit=IDLE_WALL_SECONDS)
+    yield Figure(f"{IDLE}: CPU", _median(ticks, "cpu_s"), "s")
+    yield Figure(f"{IDLE}: memory", ticks[-1]["peak_mb"], "MB", limit=IDLE_MB)
 
 
 def _rotation(fleet: Fleet, servers: Ask) -> Iterator[Figure]:
@@ -52,18 +52,19 @@ def _rotation(fleet: Fleet, servers: Ask) -> Iterator[Figure]:
         for _ in range(ROUNDS):
             ours.append(fleet.handle(instance, ROTATION))
             floors.append(fleet.send(clients, "bare", secret))
-    of = f"full rotation, {CLUSTERS} x {NAMESPACES}"
     limit = (3 + NAMESPACES) * CLUSTERS
-    yield Figure(f"{of}: requests", ours[0]["requests"], "requests", limit=limit, bound=EXACTLY)
-    yield Figure(f"{of}: wall", _median(ours, "wall_s"), "s", limit=ROTATION_WALL_SECONDS)
+    yield Figure(
+        f"{ROTATED}: requests", ours[0]["requests"], "requests", limit=limit, bound=EXACTLY
+    )
+    yield Figure(f"{ROTATED}: wall", _median(ours, "wall_s"), "s", limit=ROTATION_WALL_SECONDS)
     yield compared(
-        f"{of}: CPU",
+        f"{ROTATED}: CPU",
         "s",
         [one["cpu_s"] for one in ours],
         [one["cpu_s"] for one in floors],
         limit=ROTATION_CPU_RATIO,
     )
-    yield Figure(f"{of}: memory", ours[-1]["peak_mb"], "MB", limit=ROTATION_MB)
+    yield Figure(f"{ROTATED}: memory", ours[-1]["peak_mb"], "MB", limit=ROTATION_MB)
 
 
 def _median(told: list[Json], key: str) -> float:
