@@ -1,4 +1,4 @@
-"""What a fleet costs, by build/bench.json: `python -m bench.scaling` puts it into docs/scaling.md."""
+"""What a fleet costs, by build/bench.json. `python -m bench.scaling` puts it in docs/scaling.md."""
 
 from __future__ import annotations
 
