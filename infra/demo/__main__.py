@@ -90,7 +90,7 @@ def _play(scene: Scene, function: Stage, console: Console) -> Iterator[str]:
     requests = sum(cluster["requests"] for cluster in report["clusters"])
     console.print(
         f"\n{took:.2f} s, {requests} requests to the clusters; calls to the cloud so far: {calls}."
-        f" Last line of the log:\n[dim]{_last_line(log)}[/]\n"
+        f" Last line of the log, in part:\n[dim]{_last_line(log)}[/]\n"
     )
     yield from facts.mistakes(function.clusters, report, scene.result, scene.waiting)
     yield from _unrotated(before, facts.tokens(function.clusters), rotates=scene.rotates)
