@@ -158,8 +158,8 @@ def _json_object(event: bytes | str) -> dict[str, object]:
         raise InvalidEvent([Problem(_ROOT, "is empty", _EXAMPLE)])
     try:
         document = json.loads(event)
-    except (ValueError, RecursionError):
-        raise InvalidEvent([Problem(_ROOT, "is not JSON", _EXAMPLE)]) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent([Problem(_ROOT, f"is not JSON{_place(error)}", _EXAMPLE)]) from None
     if not isinstance(document, dict):
         raise InvalidEvent([Problem(_ROOT, "is not a JSON object", _EXAMPLE)])
     return document
@@ -171,10 +171,17 @@ def _payload_object(payload: str) -> dict[str, object]:
         return {}
     try:
         document: dict[str, object] = json.loads(payload)
-    except (ValueError, RecursionError):
-        problem = Problem("payload", "begins like JSON but is not JSON", "correct its syntax")
-        raise InvalidEvent([problem]) from None
+    except (ValueError, RecursionError) as error:
+        told = f"begins like JSON but is not JSON{_place(error)}"
+        raise InvalidEvent([Problem("payload", told, "correct its syntax")]) from None
     return document
+
+
+def _place(error: Exception) -> str:
+    """Where JSON ceases to be JSON; its own words may quote what was sent."""
+    if not isinstance(error, json.JSONDecodeError):
+        return ""
+    return f" from line {error.lineno}, column {error.colno} on"
 
 
 def _checked(model: type[_Model], document: object, at: Location = ()) -> _Model:

@@ -257,7 +257,7 @@ def test_a_mistake_about_a_cluster_is_named(
         ({"regions": []}, "discover[0].regions: is empty"),
         ({"regions": ["hangzhou"]}, 'discover[0].regions[0]: "hangzhou" is not a region ID'),
         ({"regions": "cn-beijing,cn-beijing"}, 'discover[0].regions: names "cn-beijing" more than'),
-        ({"types": ["managed"]}, "discover[0].types[0]: is unknown; use 'ManagedKubernetes'"),
+        ({"types": ["managed"]}, 'discover[0].types[0]: "managed" is unknown; use'),
         ({"names": ["a b"]}, 'discover[0].names[0]: "a b" is not a name or a glob'),
         ({"tags": {"team": 7}}, "discover[0].tags.team: is a number, not text"),
         ({"clusterId": "c1"}, "discover[0].clusterId: is not a known key"),

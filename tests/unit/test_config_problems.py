@@ -201,6 +201,15 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "did you mean main?",
         ),
         (
+            {
+                "registries": [REGISTRY, {**REGISTRY, "instanceId": "cri-main2"}],
+                "clusters": [{**CLUSTER, "registries": ["other"]}],
+            },
+            "clusters[0].registries[0]",
+            '"other" is not the name of a registry',
+            "use one of: main",
+        ),
+        (
             {**SOUND, "defaults": {"registries": "main,other"}},
             "defaults.registries[1]",
             '"other" is not the name of a registry',
@@ -293,7 +302,7 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
         (
             with_selector({"matchExpressions": [{"key": "a", "operator": "in", "values": ["b"]}]}),
             "clusters[0].namespaceSelector.matchExpressions[0].operator",
-            "is unknown",
+            '"in" is unknown',
             "use 'In', 'NotIn', 'Exists' or 'DoesNotExist'",
         ),
         (
@@ -311,6 +320,18 @@ SOUND: dict[object, object] = {"registries": [REGISTRY], "clusters": [CLUSTER]}
             "leave them out",
         ),
         # ---- keys and types
+        (
+            with_cluster(clusterTimeout="20s"),
+            "clusters[0].clusterTimeout",
+            "is not a known key",
+            "put it at the top, beside clusters",
+        ),
+        (
+            {**SOUND, "watchNamespace": "all"},
+            "watchNamespace",
+            "is not a known key",
+            "put it under defaults, clusters, discover",
+        ),
         (
             with_cluster(watchNamespaces="default"),
             "clusters[0].watchNamespaces",

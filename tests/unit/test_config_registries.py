@@ -211,12 +211,12 @@ IN_ONE = [
     ),
     pytest.param(
         {"endpoints": ["intranet"]},
-        "endpoints[0]: is unknown; use 'internet' or 'vpc'",
+        "endpoints[0]: \"intranet\" is unknown; use 'internet' or 'vpc'",
         id="an endpoint",
     ),
     pytest.param(
         {"verify": "sometimes"},
-        "verify: is unknown; use 'always', 'reachable' or 'never'",
+        "verify: \"sometimes\" is unknown; use 'always', 'reachable' or 'never'",
         id="a verification",
     ),
     pytest.param(

@@ -116,12 +116,18 @@ def test_events(event: bytes | str, expected: Request) -> None:
     [
         ("", 'event: is empty; send a JSON object such as {"action": "refresh"}'),
         (b" \n", 'event: is empty; send a JSON object such as {"action": "refresh"}'),
-        ("refresh", 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
+        ("refresh", "event: is not JSON from line 1, column 1 on; send a JSON object such as "),
+        ('{"action": "refresh" "force": true}', "event: is not JSON from line 1, column 22 on; "),
         (b"\xff", 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
         ("[" * 100_000, 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
         ("[]", 'event: is not a JSON object; send a JSON object such as {"action": "refresh"}'),
         ("{}", "action: is missing; add it"),
-        (manual(action="delete"), "action: is unknown; use 'refresh'"),
+        (manual(action="delete"), "action: \"delete\" is unknown; use 'refresh'"),
+        (manual(action=["delete"]), "action: a list is unknown; use 'refresh'"),
+        (
+            manual(shard={**SHARD, "reason": "leak"}),
+            "shard.reason: is not a known key; put it at the top, beside shard",
+        ),
         (manual(cluster=["a"]), "cluster: is not a known key; did you mean clusters?"),
         (manual(dry_run=True), "dry_run: is not a known key; did you mean dryRun?"),
         (manual(xyz=1), f"xyz: is not a known key; use one of: {KEYS}"),
@@ -168,10 +174,13 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (timer(manual(shard=SHARD)), "payload.shard: is not a known key"),
         ('{"triggerName": 1}', "triggerName: is a number, not text; write text, in quotes where "),
         (timer({}), "payload: is a mapping, not text; write text, in quotes where "),
-        (timer('{"force": '), "payload: begins like JSON but is not JSON; correct its syntax"),
+        (
+            timer('{"force": '),
+            "payload: begins like JSON but is not JSON from line 1, column 11 on; correct its",
+        ),
         (
             timer('{"action": "delete"}'),
-            "payload.action: is unknown; use 'refresh'",
+            "payload.action: \"delete\" is unknown; use 'refresh'",
         ),
         (
             timer('{"clusters": [""]}'),

@@ -88,7 +88,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
-        remedy = "put config.yaml beside handler.py, readable for the function"
+        remedy = "name a file that can be read; the function's is config.yaml beside handler.py"
     except ValueError:
         reason, remedy = "is not UTF-8 text", "save it as UTF-8"
     raise InvalidInput([Problem(str(path), reason, remedy)])

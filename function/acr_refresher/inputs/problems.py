@@ -59,7 +59,7 @@ def shown(value: str) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Names as a message lists them, the first few of many."""
-    known = list(names)
+    known = list(dict.fromkeys(names))
     rest = len(known) - _MOST_LISTED
     return ", ".join(known[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 

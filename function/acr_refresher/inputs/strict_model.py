@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
-from acr_refresher.inputs.problems import Location, Problem, path_of, shown, suggestion
+from acr_refresher.inputs.problems import Location, Problem, listed, path_of, shown, suggestion
 
 
 class StrictModel(BaseModel):
@@ -97,7 +97,7 @@ _WORDS = {
     "too_short": ("is empty", "name at least one, or leave the key out"),
     "greater_than_equal": ("is {input}, less than {ge}", "use {ge} or more"),
     "less_than_equal": ("is {input}, more than {le}", "use {le} or less"),
-    "literal_error": ("is unknown", "use {expected}"),
+    "literal_error": ("{shown} is unknown", "use {expected}"),
     "invalid_key": ("is a key, but not text", "put it in quotes"),
 }
 
@@ -118,28 +118,39 @@ def _words(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         return context["problem"], context["remedy"]
     if details["type"] == "extra_forbidden":
         *parents, name = details["loc"]
-        return "is not a known key", suggestion(str(name), _keys_at(model, parents))
-    found = _TYPES.get(type(details["input"]), "of another type")
+        return "is not a known key", _right_key(str(name), model, parents)
+    given = details["input"]
+    found = _TYPES.get(type(given), "of another type")
     problem, remedy = _WORDS.get(details["type"], ("is not valid", "correct it"))
-    words = {"found": found, "input": details["input"], **context}
+    words = {"found": found, "input": given, **context}
+    words["shown"] = shown(given) if isinstance(given, str) else found
     return problem.format(**words), remedy.format(**words)
 
 
+def _right_key(name: str, model: type[BaseModel], location: list[str | int]) -> str:
+    """What to do about an unknown key: put it where it belongs, or write a known one."""
+    if location and name in _keys_at(model, []):
+        return "put it at the top, beside " + str(location[0])
+    sections = [str(key) for key in _keys_at(model, []) if name in _keys_at(model, [key])]
+    if not location and sections:
+        return f"put it under {listed(sections)}"
+    return suggestion(name, _keys_at(model, location))
+
+
 def _keys_at(model: type[BaseModel], location: list[str | int]) -> list[str]:
-    """The keys that the mapping at a location of such a document may have."""
+    """The keys that the mapping at a location of such a document may have; none where none is."""
     for key in location:
         if isinstance(key, str):
             fields = {field.alias: field for field in model.model_fields.values()}
-            model = _model_in(fields[key].annotation)
+            inner = next(_models_in(fields[key].annotation), None)
+            if inner is None:
+                return []
+            model = inner
     return [str(field.alias) for field in model.model_fields.values()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel]:
-    """The model that a field's type speaks of: `Model`, `list[Model] | None` and the like."""
-    return next(_models_in(annotation))
-
-
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's type speaks of: `Model`, `list[Model] | None` and the like."""
     if hasattr(annotation, "model_fields"):
         yield annotation
     for part in get_args(annotation):
