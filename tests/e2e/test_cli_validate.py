@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from localcloud.faults import BadGateway
 from operators import command
 from sites import CLUSTERS, REGISTRIES, Site, config_of
 
@@ -30,6 +31,14 @@ def test_every_instance_and_domain_that_does_not_exist_is_named(site: Site) -> N
     assert ACME in domain
     assert instance.startswith("registries[1]: is not to be had: ")
     assert "cri-nosuch0000000001" in instance
+
+
+def test_a_cloud_that_does_not_answer_is_no_mistake_in_the_instance(site: Site) -> None:
+    with site.function(config_of({}, REGISTRIES[:1], CLUSTERS)) as function:
+        function.cloud.faults.inject("ListInstanceEndpoint", BadGateway(), times=None)
+        result = command(function, "validate", str(function.folder / "config.yaml"), "--online")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("; check regionId, and the way from here to the cloud\n")
 
 
 def test_without_it_the_cloud_is_not_asked(site: Site) -> None:

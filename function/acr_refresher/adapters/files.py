@@ -98,7 +98,7 @@ def _read(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise Gone(f"there is no {what} {path}", service="files") from error
+        raise Gone(f"there is no {what} {path}: put it there", service="files") from error
     except PermissionError as error:
         message = f"{what} {path} cannot be read: check its permissions"
         raise Denied(message, service="files") from error

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from acr_refresher.cli.setup import Setup
 from acr_refresher.core.model import Registry
-from acr_refresher.errors import PortError
+from acr_refresher.errors import PortError, Unreachable
 from acr_refresher.inputs.problems import Problem, listed
 from acr_refresher.mint import Minter
 from acr_refresher.retry import retrying
@@ -53,6 +53,8 @@ async def _problems(
         hosts = await retrying(lambda: setup.outside.registry_api.hosts(caller, every_host))
     except PortError as error:
         remedy = "check instanceId, regionId and assumeRoleARN"
+        if isinstance(error, Unreachable):
+            remedy = "check regionId, and the way from here to the cloud"
         return (Problem(path, f"is not to be had: {error}", remedy),)
     return tuple(
         Problem(

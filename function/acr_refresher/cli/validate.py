@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,10 @@ from acr_refresher.cli.refusal import refusing
 from acr_refresher.cli.setup import opened
 from acr_refresher.cli.timer import timer_of
 from acr_refresher.cli.words import counted
-from acr_refresher.config import load_config
+from acr_refresher.config import Config, load_config
 from acr_refresher.config.timing import warnings_of
-from acr_refresher.inputs.problems import InvalidInput
+from acr_refresher.core.model import KubeconfigAccess
+from acr_refresher.inputs.problems import InvalidInput, Problem, shown
 
 
 def validate(
@@ -56,10 +58,20 @@ def validate(
     ]
     if config.discoveries:
         found.append(counted(len(config.discoveries), "discovery", "discoveries"))
-    for warning in warnings:
+    for warning in (*warnings, *_missing_kubeconfigs(config, file.parent)):
         typer.echo(f"warning: {warning}", err=True)
     told = f"; timer: {ticks.schedule} ({ticks.place})" if ticks else ""
     typer.echo(f"ok: {', '.join(found)}{told}")
+
+
+def _missing_kubeconfigs(config: Config, folder: Path) -> Iterator[Problem]:
+    """No mistake here: a pipeline may put them there when it deploys."""
+    for index, cluster in enumerate(config.clusters):
+        if isinstance(cluster.access, KubeconfigAccess):
+            file = folder / cluster.access.path
+            if not file.is_file():
+                what = f"there is no file {shown(str(file))}"
+                yield Problem(f"clusters[{index}].kubeconfig", what, "put it there to be deployed")
 
 
 def _ask_the_cloud(file: Path, region: str) -> None:

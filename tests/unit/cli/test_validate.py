@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_a_configuration_that_can_be_used() -> None:
     result = CliRunner().invoke(app, ["validate", str(ROOT / "function" / "config.yaml")])
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
     told = "ok: 3 clusters, 2 registries; timer: @every 5m (s.yaml: vars.every)\n"
     assert result.stdout == told
 
@@ -31,6 +31,22 @@ def test_one_of_each_is_said_so(tmp_path: Path) -> None:
     )
     result = CliRunner().invoke(app, ["validate", str(file)])
     assert result.stdout == "ok: 1 cluster, 1 registry\n"
+
+
+def test_a_kubeconfig_that_is_yet_to_be_put_there_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "registries: [{name: a, instanceId: cri-a, regionId: cn-hangzhou}]\n"
+        "clusters: [{name: idc, kubeconfig: kube/idc.yaml}]\n"
+    )
+    result = CliRunner().invoke(app, ["validate", str(file)])
+    kubeconfig = tmp_path / "kube" / "idc.yaml"
+    told = f'there is no file "{kubeconfig}"; put it there to be deployed\n'
+    assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {told}")
+    kubeconfig.parent.mkdir()
+    kubeconfig.touch()
+    result = CliRunner().invoke(app, ["validate", str(file)])
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_clusters_that_are_yet_to_be_found(tmp_path: Path) -> None:
