@@ -190,6 +190,13 @@ def test_lists_of_clusters_are_tried(broken: BrokenSite) -> None:
     assert '"Action": ["cs:DescribeClustersV1", "cs:ListClusters"]' in result.stdout
 
 
+def test_what_personal_edition_does_not_need_is_not_told_as_tried(broken: BrokenSite) -> None:
+    with staged(broken, scenario("registry-personal-edition")) as function:
+        result = command(function, "check")
+    assert "cr:GetAuthorizationToken" in result.stdout
+    assert "cr:ListInstanceEndpoint" not in result.stdout
+
+
 def test_a_kubeconfig_that_is_a_secret_is_tried(broken: BrokenSite) -> None:
     with staged(broken, scenario("cluster-kms-secret")) as function:
         result = command(function, "check")

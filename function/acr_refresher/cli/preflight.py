@@ -111,7 +111,8 @@ async def _roles(
 def _clock(visitor: Visitor) -> Finding:
     skew = visitor.setup.outside.clock_skew()
     if skew is None:
-        return Finding("clock", "time here and in the cloud", Verdict.WARNING, "nothing told")
+        why = "no answer came from the cloud, so its time is not known"
+        return Finding("clock", "time here and in the cloud", Verdict.WARNING, why)
     what = f"{abs(skew).total_seconds():.0f} s off the cloud's"
     if abs(skew) <= CLOCK_TOLERANCE:
         return Finding("clock", what)
@@ -137,7 +138,8 @@ async def _registry(
     if not hosts:
         found = await _attempt(retrying(lambda: api.hosts(caller, registry)))
         hosts = () if isinstance(found, Failure) else found
-        findings.append(_action(subject, registry, "cr:ListInstanceEndpoint", found))
+        if registry.instance_id or not hosts:  # those of Personal Edition are known unasked
+            findings.append(_action(subject, registry, "cr:ListInstanceEndpoint", found))
     token = await _attempt(retrying(lambda: api.token(caller, registry)))
     findings.append(_action(subject, registry, "cr:GetAuthorizationToken", token))
     if isinstance(token, Failure) or registry.verify is Verification.NEVER:
