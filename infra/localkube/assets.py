@@ -83,7 +83,7 @@ def download(release: Release, cache: Path) -> Path:
         contents = _fetch(release, architecture)
     except (urllib.error.URLError, KeyError, tarfile.TarError) as error:
         raise AssetsError(
-            f"no {release.version} for {architecture} ({error!r}): "
+            f"no {release.version} for {architecture} ({error}): "
             f"set KUBEBUILDER_ASSETS to a folder with {', '.join(BINARIES)}"
         ) from error
     cache.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ app = typer.Typer(
     " ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, where they are temporary,"
     " ALIBABA_CLOUD_SECURITY_TOKEN.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # else the lines of a docstring end where they end in the source
     pretty_exceptions_enable=False,  # their frames show local variables, which may be secret
 )
 app.command("validate")(validate.validate)

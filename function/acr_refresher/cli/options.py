@@ -11,6 +11,8 @@ import typer
 from acr_refresher.cli.completion import cluster_names, registry_names
 
 USUAL_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+REGION_VARIABLES = ("FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION")
+"""The last is that of .env, which s.yaml takes the region from."""
 
 
 class Form(str, Enum):
@@ -34,7 +36,7 @@ ConfigFile = Annotated[
 Region = Annotated[
     str,
     typer.Option(
-        envvar=["FC_REGION", "ALIBABA_CLOUD_REGION_ID"],
+        envvar=list(REGION_VARIABLES),
         help="The region of STS, and of the logstore unless config.yaml names another.",
         show_default=False,
     ),

@@ -16,7 +16,15 @@ import typer
 from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.changes import lines
 from acr_refresher.cli.from_here import event_for
-from acr_refresher.cli.options import Clusters, Form, Namespaces, Output, Registries, Why
+from acr_refresher.cli.options import (
+    REGION_VARIABLES,
+    Clusters,
+    Form,
+    Namespaces,
+    Output,
+    Registries,
+    Why,
+)
 from acr_refresher.cli.progress import progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import function_compute
@@ -47,7 +55,7 @@ Account = Annotated[
 Region = Annotated[
     str,
     typer.Option(
-        envvar=["FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION"],
+        envvar=list(REGION_VARIABLES),
         help="The region that it is in.",
         show_default=False,
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acr_refresher.adapters.fc import environment_credentials
+from acr_refresher.cli.options import REGION_VARIABLES
 from acr_refresher.config import Config, load_config
 from acr_refresher.context import Caller
 from acr_refresher.inputs.problems import InvalidInput, Problem
@@ -63,7 +64,7 @@ def _caller(
         )
         problems.append(Problem("credentials", "are not in the environment", remedy))
     if not region_id:
-        remedy = "give --region, or set FC_REGION or ALIBABA_CLOUD_REGION_ID"
+        remedy = f"give --region, or set {' or '.join(REGION_VARIABLES)}"
         problems.append(Problem("region", "is not known", remedy))
     if credentials is None or problems:
         raise InvalidInput(problems)

@@ -16,6 +16,7 @@ UNSET: dict[str, str | None] = dict.fromkeys(
     (
         "ACR_REFRESHER_CONFIG",
         "ACR_REFRESHER_LOCAL_CLOUD",
+        "ACR_REFRESHER_REGION",
         "ALIBABA_CLOUD_ACCESS_KEY_ID",
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         "ALIBABA_CLOUD_REGION_ID",
@@ -98,6 +99,13 @@ def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> 
     result = command("plan", "--config", config, **KEYS, **REGION, **there)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "must be http://127.0.0.1:PORT" in result.stderr
+
+
+def test_the_region_of_env_is_taken_and_named(config: str) -> None:
+    """`.env` has it for `s`; whoever sources it need not say it again."""
+    told = command("plan", "--config", config, **KEYS)
+    assert "ACR_REFRESHER_REGION" in told.stderr
+    assert command("plan", "--config", config, **KEYS, ACR_REFRESHER_REGION="cn-x").exit_code == 1
 
 
 def test_every_command_says_what_it_does() -> None:
