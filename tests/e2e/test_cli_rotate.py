@@ -24,7 +24,7 @@ from demo.stage import Stage
 from localcloud.fc.deployed import DeployedFunction
 from localkube.double import Fault
 from operators import command, printed_secrets
-from sites import BrokenSite, passwords, results
+from sites import BrokenSite, config_of, passwords, results
 
 THREE, TWO = "acr-refresher", "acr-refresher/acr-refresher"
 EVERYTHING = {"action": "refresh", "force": True}
@@ -132,6 +132,22 @@ def test_it_need_not_be_waited_for(broken: BrokenSite, file: Path) -> None:
     assert started is not None
     assert tasks == {started[1]: "Succeeded", as_json["task"]: "Succeeded"}
     assert passwords(broken.hangzhou, shop) != {}
+
+
+def test_what_other_invocations_serve_is_said_and_where_they_tell_of_it(broken: BrokenSite) -> None:
+    """A cluster a shard: the first invocation serves none itself that it could hand on."""
+    shop, web = broken.namespace("shop"), broken.namespace("web", broken.beijing)
+    config = config_of({"watchNamespace": f"{broken.prefix}-*"}) + "shardSize: 1\n"
+    with broken.function(config) as stage, on_function_compute(stage, S_YAML) as there:
+        told = Deployment(stage, there).rotate("--yes")
+        there.wait_until_idle()
+        tasks = [task.id for task in there.tasks]
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "2 more clusters are served by other invocations" in told.stdout
+    assert tasks
+    assert all(f"  {task}\n" in told.stdout for task in tasks)
+    assert passwords(broken.hangzhou, shop) != {}
+    assert passwords(broken.beijing, web) != {}
 
 
 def test_a_version_can_be_named(broken: BrokenSite) -> None:

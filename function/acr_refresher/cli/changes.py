@@ -14,7 +14,14 @@ from acr_refresher.cli.options import Form
 from acr_refresher.cli.refusal import FAILED
 from acr_refresher.cli.words import REASONS, span
 from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
-from acr_refresher.core.report import FAILING, REMEDIES, Report, to_json
+from acr_refresher.core.report import (
+    FAILING,
+    REMEDIES,
+    Report,
+    clusters_handed_on,
+    succeeded,
+    to_json,
+)
 
 COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "bright_red", "=": None}
 
@@ -69,11 +76,30 @@ def lines(report: Report, now: datetime) -> Iterator[str]:
         yield from (f"  {line}" for line in _cluster_lines(cluster, now))
         yield ""
     yield from _warnings(report)
+    yield from _handed_on(report)
     if report.clock_skew_seconds is not None:
         yield f"The clock here is {abs(report.clock_skew_seconds)} s off the cloud's."
     if report.outcomes_unsent:
         yield f"{report.outcomes_unsent} outcomes could not be written to the logstore."
+    if not (report.handed_on or any(map(_concerned, report.clusters))):
+        yield "Nothing was concerned: no selected namespace has what was asked for."
     yield _summary(report)
+
+
+def _concerned(cluster: ClusterOutcome) -> bool:
+    return bool(cluster.secrets or cluster.failure or cluster.skipped or cluster.deferred)
+
+
+def _handed_on(report: Report) -> Iterator[str]:
+    """Other invocations' reports are not in this one: where they are to be found."""
+    if number := clusters_handed_on(report):
+        yield f"{number} more clusters are served by other invocations, which tell of them in the"
+        yield f"function's log under run {report.run}:"
+        yield from (f"  {one.task_id}" for one in report.handed_on if not one.failure)
+        yield ""
+    for one in report.handed_on:
+        if one.failure:
+            yield _signed("!", f"{one.task_id} was not started: {_failure(one.failure)}")
 
 
 def _cluster_lines(cluster: ClusterOutcome, now: datetime) -> Iterator[str]:
@@ -81,6 +107,9 @@ def _cluster_lines(cluster: ClusterOutcome, now: datetime) -> Iterator[str]:
         yield _signed("!", _failure(cluster.failure))
     if cluster.skipped:
         yield _signed("=", f"skipped: {cluster.skipped}")
+    if cluster.deferred:
+        sign = "=" if succeeded(cluster) else "!"
+        yield _signed(sign, f"deferred: {cluster.deferred.why}")
     told = [one for one in cluster.secrets if change_of(one) != UNCHANGED]
     width = max((len(_place(one)) for one in told), default=0)
     for outcome in sorted(told, key=lambda one: (one.namespace, one.secret)):
@@ -122,11 +151,14 @@ def _warnings(report: Report) -> Iterator[str]:
     """Each once: that of a registry is said of every secret that covers it."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for cluster in report.clusters:
+        for warning in cluster.warnings:
+            found[warning].append(cluster.cluster)
         for outcome in cluster.secrets:
             for warning in outcome.warnings:
                 found[warning].append(f"{cluster.cluster}/{_place(outcome)}")
     for warning, places in found.items():
-        where = places[0] if len(places) == 1 else f"{len(places)} secrets"
+        things = "secrets" if "/" in places[0] else "clusters"
+        where = places[0] if len(places) == 1 else f"{len(places)} {things}"
         yield typer.style(f"warning, {where}: {warning}", fg="yellow")
     if found:
         yield ""
@@ -148,6 +180,8 @@ def _summary(report: Report) -> str:
     parts += [f"{verbs.pop(UNCHANGED.verb, 0)} {UNCHANGED.verb}", *_others(verbs)]
     if failed := sum(cluster.failure is not None for cluster in report.clusters):
         parts.append(f"{failed} of {len(report.clusters)} clusters failed")
+    if report.deferred:
+        parts.append(f"{len(report.deferred)} of {len(report.clusters)} clusters deferred")
     return typer.style("Plan: " if report.request.dry_run else "Done: ", bold=True) + (
         f"{', '.join(parts)}."
     )

@@ -7,12 +7,21 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.app import app
+from acr_refresher.cli.changes import lines
 from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, SecretOutcome
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Reason,
+    SecretOutcome,
+)
 from acr_refresher.core.outcome import Result as Came
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.errors import Invalid
@@ -100,9 +109,16 @@ REPORT = Report(
         ),
         ClusterOutcome(cluster="idc", failure=FAILED),
         ClusterOutcome(cluster="old", skipped="it is being deleted"),
+        ClusterOutcome(cluster="late", deferred=Deferral("no time", earliest_expiry=NOW)),
+        ClusterOutcome(cluster="calm", deferred=Deferral("no time", fresh=True)),
     ),
     clock_skew=timedelta(minutes=2),
     outcomes_unsent=3,
+    handed_on=(
+        HandedOn("run-1-1of2-a", frozenset({"0", "1"}), started=True),
+        HandedOn("run-1-2of2-b", frozenset({"0"}), failure=FAILED),
+    ),
+    throttled={"sts": 2},
 )
 
 
@@ -110,6 +126,27 @@ def test_a_report_is_read_as_it_was_written() -> None:
     document, report = read_answer(json.dumps(to_json(REPORT)).encode())
     assert report == REPORT
     assert document == to_json(REPORT)
+
+
+def test_what_others_serve_and_what_is_deferred_is_told() -> None:
+    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    assert [line.strip() for line in told if "run-1" in line] == [
+        "function's log under run run-1:",
+        "run-1-1of2-a",
+        "! run-1-2of2-b was not started: denied: main: no [request 7-A]",
+    ]
+    assert "2 more clusters are served by other invocations" in "\n".join(told)
+    assert [line for line in told if "deferred: " in line] == [
+        "  = deferred: no time",
+        "  ! deferred: no time",
+    ]
+    assert "warning, prod: and look" in "\n".join(told)
+    assert told[-1].endswith("1 of 5 clusters failed, 2 of 5 clusters deferred.")
+
+
+def test_that_nothing_was_concerned_is_told() -> None:
+    report = Report("run-1", REPORT.request, NOW, (ClusterOutcome(cluster="prod"),))
+    assert "Nothing was concerned" in list(lines(report, NOW))[-2]
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:
