@@ -125,7 +125,7 @@ def shard_line(handed: HandedOn) -> None:
     write(
         "shard.failed" if handed.failure else known,
         task_id=handed.task_id,
-        clusters=len(handed.clusters),
+        clusters=handed.clusters,
         **failed((handed.failure,) if handed.failure else ()),
     )
 
