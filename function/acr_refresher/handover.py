@@ -10,8 +10,9 @@ from itertools import chain
 
 from acr_refresher.bugs import bug
 from acr_refresher.context import Context, Stopwatch
-from acr_refresher.core.model import Cluster, Function, Shard
+from acr_refresher.core.model import Cluster, Function
 from acr_refresher.core.outcome import Failure, HandedOn
+from acr_refresher.core.request import Shard
 from acr_refresher.core.shards import in_shards, task_id
 from acr_refresher.errors import PortError
 from acr_refresher.events import shard_event

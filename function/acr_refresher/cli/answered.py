@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -18,6 +17,7 @@ from acr_refresher.core.outcome import (
     SecretOutcome,
 )
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
 Json = Mapping[str, Any]

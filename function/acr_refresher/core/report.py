@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -19,6 +18,7 @@ from acr_refresher.core.outcome import (
     SecretOutcome,
 )
 from acr_refresher.core.record import rfc3339
+from acr_refresher.core.request import Request
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.app import app
 from acr_refresher.cli.changes import lines
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -24,6 +23,7 @@ from acr_refresher.core.outcome import (
 )
 from acr_refresher.core.outcome import Result as Came
 from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}

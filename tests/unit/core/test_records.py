@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Role, Shard
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -27,6 +27,7 @@ from acr_refresher.core.records import (
     records,
 )
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request, Shard
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, wanted
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
