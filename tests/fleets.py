@@ -16,7 +16,7 @@ import yaml
 
 from demo.company import FUNCTION_ROLE, HOME, company
 from demo.platform import S_YAML
-from localcloud.cloud import Cloud
+from localcloud.cloud import Clock, Cloud, utc_now
 from localcloud.fc.deploy import deployed
 from localcloud.fc.deployed import DeployedFunction, Task
 from localcloud.fc.description import Function, read_function
@@ -39,9 +39,9 @@ class Fleet:
     function: DeployedFunction
     cloud: Cloud
 
-    def tick(self) -> Task:
+    def tick(self, at: datetime = TICK) -> Task:
         """One delivery of the timer, waited for."""
-        [task] = self.function.fire_timer(TICK)
+        [task] = self.function.fire_timer(at)
         self.function.wait_until(
             lambda: self.function.task(task.id).result is not None, LIMIT_SECONDS
         )
@@ -83,11 +83,12 @@ def fleet(
     file: Path = S_YAML,
     world: World | None = None,
     changes: dict[str, Any] | None = None,
+    clock: Clock = utc_now,
     **config: Any,
 ) -> Iterator[Fleet]:
     """So many clusters; `file` is deployed, with `changes`, in the company's cloud or another."""
     names = [f"cluster-{number:04}" for number in range(count)]
-    cloud = Cloud(world or company({}))
+    cloud = Cloud(world or company({}), clock)
     with api_doubles(names) as clusters, serving(cloud) as url:
         _prepare(clusters)
         _write_config(folder, clusters, config)

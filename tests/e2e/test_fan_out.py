@@ -5,11 +5,13 @@ And what one invocation has no time for, by another.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from demo.platform import S_FC2_YAML
 from fleets import LIMIT_SECONDS, NAMESPACE, TICK, fleet, report_of
+from localcloud.cloud import utc_now
 from localcloud.fc.description import EntryPoint
 from localkube.double import Fault
 from sites import SECRET, references
@@ -70,6 +72,31 @@ def test_on_function_compute_2_shards_are_started_through_its_own_api(tmp_path: 
         ]
         reports = [report_of(task) for task in there.shards.values()]
         assert [(report["run"], report["ok"]) for report in reports] == [(first["run"], True)] * 3
+        assert there.unserved == []
+
+
+def test_a_shard_that_waits_until_the_next_tick_is_dropped_and_that_serves_its_clusters(
+    tmp_path: Path,
+) -> None:
+    """With room for one instance, the second shard waits for the first."""
+    late = threading.Event()
+    one, minutes = {"instances": 1}, timedelta(minutes=1)
+
+    def clock() -> datetime:
+        return utc_now() + (6 * minutes if late.is_set() else 0 * minutes)
+
+    with fleet(tmp_path, 2, changes=one, clock=clock, shardSize=1) as there:
+        for cluster in there.clusters:
+            cluster.faults.add(Fault("GET", "/secrets", stall=1, meanwhile=late.set))
+        first = there.tick()
+        there.function.wait_until_idle(LIMIT_SECONDS)
+        assert sorted(task.state for task in there.shards.values()) == ["Expired", "Succeeded"]
+        assert there.served() == 1
+        again = report_of(there.tick(TICK + 5 * minutes))
+        there.function.wait_until_idle(LIMIT_SECONDS)
+        assert [each["started"] for each in report_of(first)["handedOn"] + again["handedOn"]] == [
+            True
+        ] * 4
         assert there.unserved == []
 
 
