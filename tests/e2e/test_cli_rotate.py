@@ -24,7 +24,7 @@ from demo.stage import Stage
 from localcloud.fc.deployed import DeployedFunction
 from localkube.double import Fault
 from operators import command, printed_secrets
-from sites import BrokenSite, passwords, results
+from sites import BrokenSite, config_of, passwords, results
 
 THREE, TWO = "acr-refresher", "acr-refresher/acr-refresher"
 EVERYTHING = {"action": "refresh", "force": True}
@@ -52,8 +52,10 @@ class Deployment:
 
 
 @contextmanager
-def deployment(broken: BrokenSite, file: Path = S_YAML, **changes: Any) -> Iterator[Deployment]:
-    with broken.function() as stage, on_function_compute(stage, file, **changes) as there:
+def deployment(
+    broken: BrokenSite, file: Path = S_YAML, config: str | None = None, **changes: Any
+) -> Iterator[Deployment]:
+    with broken.function(config) as stage, on_function_compute(stage, file, **changes) as there:
         yield Deployment(stage, there)
 
 
@@ -131,6 +133,23 @@ def test_it_need_not_be_waited_for(broken: BrokenSite, file: Path) -> None:
     started = re.fullmatch(r"Started as task (rotate-[0-9a-f-]{36})\.\n", told.stdout)
     assert started is not None
     assert tasks == {started[1]: "Succeeded", as_json["task"]: "Succeeded"}
+    assert passwords(broken.hangzhou, shop) != {}
+
+
+@pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
+def test_where_shards_serve_the_clusters_their_tasks_are_told(
+    broken: BrokenSite, file: Path
+) -> None:
+    shop = broken.namespace("shop")
+    text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
+    with deployment(broken, file, text) as here:
+        told = here.rotate("--yes")
+        here.there.wait_until_idle()
+        tasks = sorted(task.id for task in here.there.tasks)
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert told.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
+    assert told.stdout.endswith(", 2 clusters handed on.\n")
+    assert len(tasks) == 2
     assert passwords(broken.hangzhou, shop) != {}
 
 

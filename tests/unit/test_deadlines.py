@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.order import Visit
 from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.request import Request
 from factories import HOUR, MINUTE, NOW, request
 from runs import Fleet, Kube
 

@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Reason,
+    Result,
+    SecretOutcome,
+)
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
 Json = Mapping[str, Any]
@@ -39,6 +47,8 @@ def _report(told: Json) -> Report:
         clusters=tuple(_cluster(one) for one in told["clusters"]),
         clock_skew=None if skew is None else timedelta(seconds=skew),
         outcomes_unsent=told["outcomesUnsent"],
+        handed_on=tuple(_handed_on(one) for one in told["handedOn"]),
+        throttled=dict(told["throttled"]),
     )
 
 
@@ -48,9 +58,24 @@ def _cluster(told: Json) -> ClusterOutcome:
         secrets=tuple(_secret(one) for one in told["secrets"]),
         failure=_failure(told["failure"]) if told["failure"] else None,
         skipped=told["skipped"],
+        deferred=_deferral(told["deferred"]) if told["deferred"] else None,
         warnings=tuple(told["warnings"]),
         requests=told["requests"],
         duration=timedelta(milliseconds=told["durationMs"]),
+    )
+
+
+def _deferral(told: Json) -> Deferral:
+    ends = told["earliestExpiry"]
+    return Deferral(told["why"], told["fresh"], _time(ends) if ends else None)
+
+
+def _handed_on(told: Json) -> HandedOn:
+    return HandedOn(
+        task_id=told["taskId"],
+        clusters=told["clusters"],
+        started=told["started"],
+        failure=_failure(told["failure"]) if told["failure"] else None,
     )
 
 

@@ -7,14 +7,23 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.app import app
-from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, SecretOutcome
+from acr_refresher.cli.changes import lines
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    HandedOn,
+    Reason,
+    SecretOutcome,
+)
 from acr_refresher.core.outcome import Result as Came
 from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
@@ -100,9 +109,17 @@ REPORT = Report(
         ),
         ClusterOutcome(cluster="idc", failure=FAILED),
         ClusterOutcome(cluster="old", skipped="it is being deleted"),
+        ClusterOutcome(cluster="late", deferred=Deferral("no time", fresh=True)),
+        ClusterOutcome(cluster="due", deferred=Deferral("no time", earliest_expiry=NOW)),
     ),
     clock_skew=timedelta(minutes=2),
     outcomes_unsent=3,
+    handed_on=(
+        HandedOn("manual-1of3", 1, started=True),
+        HandedOn("manual-2of3", 500),
+        HandedOn("manual-3of3", 499, failure=FAILED),
+    ),
+    throttled={"sts": 2},
 )
 
 
@@ -110,6 +127,24 @@ def test_a_report_is_read_as_it_was_written() -> None:
     document, report = read_answer(json.dumps(to_json(REPORT)).encode())
     assert report == REPORT
     assert document == to_json(REPORT)
+
+
+def test_the_tasks_that_serve_the_rest_are_told() -> None:
+    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    start = told.index("= manual-1of3  1 cluster  started")
+    assert told[start : start + 4] == [
+        "= manual-1of3  1 cluster  started",
+        "= manual-2of3  500 clusters  already started",
+        "! manual-3of3  499 clusters  denied: main: no [request 7-A]",
+        "",
+    ]
+    assert told[-1].endswith(", 501 clusters handed on.")
+
+
+def test_a_cluster_left_to_the_next_run_is_told() -> None:
+    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    assert told[told.index("late") + 1] == "  = deferred: no time"
+    assert told[told.index("due") + 1] == "  ! deferred: no time"
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Role, Shard
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -27,6 +27,7 @@ from acr_refresher.core.records import (
     records,
 )
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request, Shard
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, wanted
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
@@ -167,8 +168,8 @@ def test_a_runs_record_sums_up_its_clusters_and_comes_first() -> None:
 def test_what_is_deferred_and_handed_on_is_recorded() -> None:
     late = ClusterOutcome(cluster="prod", deferred=Deferral("no time", earliest_expiry=NOW + HOUR))
     handed = (
-        HandedOn("task-1", frozenset({"a", "b"}), started=True),
-        HandedOn("task-2", frozenset({"prod"}), failure=DENIED),
+        HandedOn("task-1", 2, started=True),
+        HandedOn("task-2", 1, failure=DENIED),
     )
     shard = Shard("run-7", "t", frozenset(), number=2, of=5)
     report = Report("run-7", replace(REQUEST, shard=shard), NOW, (late,), handed_on=handed)
