@@ -63,7 +63,7 @@ def read(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
     """The entries recorded; none where the record is missing or cannot be read."""
     try:
         return tuple(_entry_from_json(item) for item in json.loads(annotations[ENTRIES]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
 
 
@@ -117,12 +117,16 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
-    return Entry(
+    """Whoever may edit the Secret may have written anything: what is no text cannot be read."""
+    entry = Entry(
         registry=item["registry"],
         hosts=tuple(item["hosts"]),
         expires_at=_time(item["expiresAt"]),
         inputs=item["inputs"],
     )
+    for text in (entry.registry, entry.inputs, *entry.hosts):
+        text.encode()  # not half a surrogate pair either, which JSON lets pass and no log takes
+    return entry
 
 
 def _time(text: str) -> datetime:
