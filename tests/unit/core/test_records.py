@@ -222,8 +222,8 @@ def test_a_record_that_is_too_large_alone_is_left_to_the_service_to_refuse() -> 
 
 def test_what_no_store_takes_is_replaced() -> None:
     """Half a surrogate pair, which JSON lets pass and UTF-8 has no bytes for."""
-    broken = Failure("invalid", "it said \ud800 – no more")
+    broken = Failure("invalid", "it said \ud800 — no more")
     run = finished(served(replace(CREATED, failures=(broken,))))
     [secret] = of_kind("secret", run)
-    assert secret["message"] == "it said ? – no more"
+    assert secret["message"] == "it said ? — no more"
     assert sum(len(batch) for batch in batches(records(run))) == 3
