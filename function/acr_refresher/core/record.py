@@ -104,7 +104,8 @@ def earliest(entries: Iterable[Entry]) -> datetime:
 @functools.lru_cache(256)  # the same few moments stand in a report and a log a thousand times
 def rfc3339(moment: datetime) -> str:
     """`2026-01-31T23:59:59Z`."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    in_utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return f"{in_utc.isoformat(timespec='seconds')}Z"  # strftime writes the year 1 as one digit
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

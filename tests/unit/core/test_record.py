@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -124,3 +124,7 @@ def test_any_password_comes_back_as_it_was(password: str, host: str) -> None:
 def test_times_are_written_in_utc() -> None:
     elsewhere = NOW.astimezone(timezone(timedelta(hours=8)))
     assert record.rfc3339(elsewhere) == "2026-01-31T12:00:00Z"
+
+
+def test_any_time_that_is_written_can_be_read() -> None:
+    assert record.rfc3339(datetime.min.replace(tzinfo=timezone.utc)) == "0001-01-01T00:00:00Z"
