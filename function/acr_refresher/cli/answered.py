@@ -5,54 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Deferral,
-    Failure,
-    Reason,
-    Result,
-    SecretOutcome,
-)
+from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Invalid
 
 Json = Mapping[str, Any]
 
 
-class Answer(NamedTuple):
-    """The report as it came and as `core.report` has it, and in words what it hands on.
-
-    Of the clusters that other invocations serve it tells the number alone.
-    """
-
-    document: dict[str, Any]
-    report: Report
-    handed_on: tuple[str, ...]
-
-
-def read_answer(answer: bytes) -> Answer:
-    """What a function returned. Raises Invalid where that is not a report."""
+def read_answer(answer: bytes) -> tuple[dict[str, Any], Report]:
+    """The report as it came, and as `core.report` has it. Raises Invalid for anything else."""
     try:
         document = json.loads(answer)
-        handed_on = tuple(_handed_on(one) for one in document["handedOn"])
-        return Answer(document, _report(document), handed_on)
+        return document, _report(document)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise Invalid(
             "what the function returned is not a report as this version knows it: is the function "
             "acr-refresher, and of the same version?",
             service="fc",
         ) from error
-
-
-def _handed_on(told: Json) -> str:
-    clusters, task = told["clusters"], told["taskId"]
-    if told["failure"]:
-        failure = _failure(told["failure"])
-        return f"Task {task}, for {clusters} clusters, was not started: {failure.message}"
-    return f"Handed on: {clusters} clusters are served, and reported in the log, by task {task}."
 
 
 def _report(told: Json) -> Report:
@@ -75,16 +48,10 @@ def _cluster(told: Json) -> ClusterOutcome:
         secrets=tuple(_secret(one) for one in told["secrets"]),
         failure=_failure(told["failure"]) if told["failure"] else None,
         skipped=told["skipped"],
-        deferred=_deferral(told["deferred"]) if told["deferred"] else None,
         warnings=tuple(told["warnings"]),
         requests=told["requests"],
         duration=timedelta(milliseconds=told["durationMs"]),
     )
-
-
-def _deferral(told: Json) -> Deferral:
-    ends = told["earliestExpiry"]
-    return Deferral(told["why"], told["fresh"], _time(ends) if ends else None)
 
 
 def _secret(told: Json) -> SecretOutcome:

@@ -81,9 +81,6 @@ def _cluster_lines(cluster: ClusterOutcome, now: datetime) -> Iterator[str]:
         yield _signed("!", _failure(cluster.failure))
     if cluster.skipped:
         yield _signed("=", f"skipped: {cluster.skipped}")
-    if cluster.deferred:
-        sign = "=" if cluster.deferred.fresh else "!"
-        yield _signed(sign, f"deferred: {cluster.deferred.why}")
     told = [one for one in cluster.secrets if change_of(one) != UNCHANGED]
     width = max((len(_place(one)) for one in told), default=0)
     for outcome in sorted(told, key=lambda one: (one.namespace, one.secret)):

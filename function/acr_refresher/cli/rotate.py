@@ -120,11 +120,11 @@ def _invoke(functions: Functions, function: Function, event: str, output: Form) 
             answer = asyncio.run(functions.invoke(function, event.encode()))
     except KeyboardInterrupt:
         _leave()
-    document, report, handed_on = read_answer(answer)
+    document, report = read_answer(answer)
     if output is Form.JSON:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        for line in (*handed_on, *lines(report, datetime.now(timezone.utc))):
+        for line in lines(report, datetime.now(timezone.utc)):
             typer.echo(line)
     if not document["ok"]:
         raise typer.Exit(FAILED)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,16 +18,8 @@ from typer.testing import CliRunner, Result
 import acr_refresher
 from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.app import app
-from acr_refresher.cli.changes import lines
 from acr_refresher.core.model import Request
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Deferral,
-    Failure,
-    HandedOn,
-    Reason,
-    SecretOutcome,
-)
+from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, SecretOutcome
 from acr_refresher.core.outcome import Result as Came
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.errors import Invalid
@@ -119,8 +109,6 @@ REPORT = Report(
         ),
         ClusterOutcome(cluster="idc", failure=FAILED),
         ClusterOutcome(cluster="old", skipped="it is being deleted"),
-        ClusterOutcome(cluster="late", deferred=Deferral("no time", earliest_expiry=NOW)),
-        ClusterOutcome(cluster="new", deferred=Deferral("no time", fresh=True)),
     ),
     clock_skew=timedelta(minutes=2),
     outcomes_unsent=3,
@@ -128,31 +116,13 @@ REPORT = Report(
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
-    document, report, _ = read_answer(json.dumps(to_json(REPORT)).encode())
+    document, report = read_answer(json.dumps(to_json(REPORT)).encode())
     assert report == REPORT
     assert document == to_json(REPORT)
 
 
-def test_what_others_serve_is_told_by_task() -> None:
-    handed_on = (
-        HandedOn("manual-1of2", frozenset("abc"), started=True),
-        HandedOn("manual-2of2", frozenset("de"), failure=FAILED),
-    )
-    answer = json.dumps(to_json(replace(REPORT, handed_on=handed_on))).encode()
-    assert read_answer(answer).handed_on == (
-        "Handed on: 3 clusters are served, and reported in the log, by task manual-1of2.",
-        f"Task manual-2of2, for 2 clusters, was not started: {FAILED.message}",
-    )
-
-
-def test_what_there_was_no_time_for_is_told() -> None:
-    told = [re.sub(r"\x1b\[\d*m", "", line) for line in lines(REPORT, NOW)]
-    assert told[told.index("late") + 1] == "  ! deferred: no time"
-    assert told[told.index("new") + 1] == "  = deferred: no time"
-
-
 def test_what_a_newer_function_adds_is_kept() -> None:
-    document, report, _ = read_answer(json.dumps({**to_json(REPORT), "tasks": ["t"]}).encode())
+    document, report = read_answer(json.dumps({**to_json(REPORT), "tasks": ["t"]}).encode())
     assert (document["tasks"], report) == (["t"], REPORT)
 
 
