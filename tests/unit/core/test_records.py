@@ -219,3 +219,12 @@ def test_batches_count_bytes_not_characters() -> None:
 def test_a_record_that_is_too_large_alone_is_left_to_the_service_to_refuse() -> None:
     huge = {"text": "x" * (MOST_BYTES + 1)}
     assert [len(part) for part in batches([huge, huge])] == [1, 1]
+
+
+def test_what_no_store_takes_is_replaced() -> None:
+    """Half a surrogate pair, which JSON lets pass and UTF-8 has no bytes for."""
+    broken = Failure("invalid", "it said \ud800 — no more")
+    run = finished(served(replace(CREATED, failures=(broken,))))
+    [secret] = of_kind("secret", run)
+    assert secret["message"] == "it said ? — no more"
+    assert sum(len(batch) for batch in batches(records(run))) == 3
