@@ -15,11 +15,11 @@ from acr_refresher.core.model import (
     NamespaceState,
     PullSecret,
     Registry,
-    Request,
     Role,
     SecretState,
     ServiceAccountState,
 )
+from acr_refresher.core.request import Request
 from acr_refresher.core.selection import NamespaceSelection, ServiceAccountSelection
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)

@@ -20,12 +20,12 @@ from acr_refresher.core.model import (
     KubeconfigAccess,
     NamespaceState,
     Registry,
-    Request,
     SecretContent,
     SecretState,
     ServiceAccountState,
 )
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from acr_refresher.core.model import Function, Request
+from acr_refresher.core.model import Function
+from acr_refresher.core.request import Request
 from acr_refresher.ports import CloudCredentials
 
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from acr_refresher.bugs import bug
 from acr_refresher.core.discovery import Discovery, Finding, added
-from acr_refresher.core.model import Cluster, Request
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import ClusterOutcome, Failure
+from acr_refresher.core.request import Request
 from acr_refresher.errors import PortError
 from acr_refresher.events import InvalidEvent, unknown_clusters
 from acr_refresher.lines import cluster_line

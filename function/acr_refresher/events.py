@@ -20,7 +20,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from acr_refresher.config import Config
-from acr_refresher.core.model import Request, Shard
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.core.selection import matches_any
 from acr_refresher.inputs.forms import ClusterGlob, NameGlob
 from acr_refresher.inputs.problems import (

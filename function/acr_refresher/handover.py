@@ -10,8 +10,9 @@ from itertools import chain
 
 from acr_refresher.bugs import bug
 from acr_refresher.context import Context, Stopwatch
-from acr_refresher.core.model import Cluster, Function, Shard
+from acr_refresher.core.model import Cluster, Function
 from acr_refresher.core.outcome import Failure, HandedOn
+from acr_refresher.core.request import Shard
 from acr_refresher.core.shards import in_shards, task_id
 from acr_refresher.errors import PortError
 from acr_refresher.events import shard_event
@@ -60,14 +61,13 @@ class Handover:
         if not functions or not function or self.context.request.dry_run:
             return tuple(clusters), ()  # a dry run's report is for whoever waits for it
         patience = Stopwatch.start(min(self.watch.left, PATIENCE))
+        shards = self._shards(clusters, continued)
         handed = await at_once(
             STARTED_AT_ONCE,
-            (
-                self._start(functions, function, shard, patience)
-                for shard in self._shards(clusters, continued)
-            ),
+            (self._start(functions, function, shard, patience) for shard in shards),
         )
-        gone = frozenset(chain.from_iterable(one.clusters for one in handed if not one.failure))
+        outcomes = zip(shards, handed, strict=True)
+        gone = frozenset(chain.from_iterable(s.clusters for s, one in outcomes if not one.failure))
         return tuple(one for one in clusters if one.name not in gone), handed
 
     def _shards(self, clusters: Sequence[Cluster], continued: int) -> tuple[Shard, ...]:
@@ -107,6 +107,6 @@ class Handover:
             failure = Failure("unreachable", "not started in time", service="fc", code="Deadline")
         except Exception as error:  # noqa: BLE001  # a bug met with one shard must not stop others
             failure = bug(error)
-        handed = HandedOn(task, shard.clusters, started, failure)
+        handed = HandedOn(task, len(shard.clusters), started, failure)
         shard_line(handed)
         return handed

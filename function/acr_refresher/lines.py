@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -27,6 +26,7 @@ from acr_refresher.core.report import (
     earliest_expiry,
     succeeded,
 )
+from acr_refresher.core.request import Request
 from acr_refresher.logs import get_logger
 
 QUIET = frozenset({Result.UNCHANGED, Result.WAITING, Result.SKIPPED, Result.PLANNED})
@@ -125,7 +125,7 @@ def shard_line(handed: HandedOn) -> None:
     write(
         "shard.failed" if handed.failure else known,
         task_id=handed.task_id,
-        clusters=len(handed.clusters),
+        clusters=handed.clusters,
         **failed((handed.failure,) if handed.failure else ()),
     )
 

@@ -8,6 +8,7 @@ and the standard library's logging, through which the SDKs log signed requests, 
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
 import sys
@@ -18,7 +19,7 @@ from typing import Any, TextIO
 
 import structlog
 from pydantic import SecretStr
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from acr_refresher.redaction import MASK, is_secret_name, mask_text
@@ -69,7 +70,14 @@ def _line(_logger: object, level: str, event: EventDict) -> str:
     }
     line["level"] = level
     line["ts"] = _utc(datetime.now(timezone.utc))
-    return to_json(line).decode()
+    return _json(line)
+
+
+def _json(line: Mapping[str, object]) -> str:
+    try:
+        return to_json(line).decode()
+    except PydanticSerializationError:  # half a surrogate pair, which UTF-8 has no bytes for
+        return json.dumps(line)
 
 
 def _exception_in_short(given: object) -> dict[str, str]:

@@ -11,12 +11,13 @@ from structlog.contextvars import bound_contextvars
 from acr_refresher.config import Config
 from acr_refresher.connect import Connecting, Kubeconfigs
 from acr_refresher.context import Context, Stopwatch
-from acr_refresher.core.model import Cluster, Request
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.order import most_urgent_first
 from acr_refresher.core.outcome import ClusterOutcome
 from acr_refresher.core.plan import secrets_in_scope
 from acr_refresher.core.records import Finished
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from acr_refresher.discover import Discoverer
 from acr_refresher.handover import Handover
 from acr_refresher.lines import run_line

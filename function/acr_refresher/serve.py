@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TypeVar
@@ -21,7 +21,7 @@ from acr_refresher.core.model import Cluster
 from acr_refresher.core.order import Visit, is_due
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.plan import plan, secrets_in_scope
-from acr_refresher.core.report import earliest_expiry
+from acr_refresher.core.report import earliest_expiry, succeeded
 from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.lines import cluster_line, deferred_line, secret_lines
 from acr_refresher.mint import Minter
@@ -50,7 +50,7 @@ class Visits:
         before = self.seen.get(outcome.cluster)
         if outcome.failure and before:
             ends = before.earliest_expiry
-        self.seen[outcome.cluster] = Visit(now, ends)
+        self.seen[outcome.cluster] = Visit(now, ends, settled=succeeded(outcome))
 
 
 @dataclass(slots=True)
@@ -112,16 +112,23 @@ class Serving:
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=time.monotonic() - began),
         )
-        secret_lines(outcome)
-        cluster_line(outcome)
-        if not self.context.request.partial:
-            self.visits.note(outcome, self.context.now)
+        return self._told(outcome)
+
+    def _told(self, outcome: ClusterOutcome) -> ClusterOutcome:
+        """The outcome, once it is logged and noted."""
+        try:
+            secret_lines(outcome)
+            cluster_line(outcome)
+            if not self.context.request.partial:
+                self.visits.note(outcome, self.context.now)
+        except Exception as error:  # noqa: BLE001  # nor must a bug in telling of one stop others
+            return replace(outcome, failure=outcome.failure or bug(error))
         return outcome
 
     def defer(self, cluster: Cluster) -> ClusterOutcome:
         """Leave a cluster to the next run, and say so."""
         visit = self.visits.seen.get(cluster.name)
-        due = visit is None or is_due(cluster, visit, self.context.now)
+        due = visit is None or not visit.settled or is_due(cluster, visit, self.context.now)
         deferral = Deferral(
             "the run had no time left to begin with it, and handed it on to no other: raise the"
             " function's timeout, or let it start itself (infra/ram/fan-out.policy.json)",

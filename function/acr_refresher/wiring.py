@@ -31,9 +31,13 @@ SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What lasts from one run to the next while a process is warm."""
+    """What lasts from one run to the next while a process is warm.
+
+    `apart` is what a run ends with when its time is up: handing on, and writing its outcomes.
+    """
 
     sdk: CloudSdk
+    apart: CloudSdk
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
@@ -45,7 +49,8 @@ class Instance:
     def new(environ: Mapping[str, str]) -> Instance:
         """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
         transport = transport_from_environment(environ)
-        return Instance(CloudSdk(transport), RegistryClient(transport), environ)
+        sdk = CloudSdk(transport)
+        return Instance(sdk, sdk.apart(), RegistryClient(transport), environ)
 
     def outside(self, config: Config, folder: Path, caller: Caller) -> Outside:
         """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
@@ -72,13 +77,14 @@ class Instance:
 
     def functions(self, caller: Caller) -> FunctionClient:
         """What invokes functions of Function Compute."""
-        return FunctionClient(self.sdk, caller.credentials)
+        return FunctionClient(self.apart, caller.credentials)
 
     def close(self) -> None:
         """Give the threads back."""
         self.sdk.close()
+        self.apart.close()
 
     def _outcome_log(self, config: Config, caller: Caller) -> SlsLog | None:
         if config.logstore is None:
             return None
-        return SlsLog(self.sdk, caller.credentials, config.logstore, caller.region_id)
+        return SlsLog(self.apart, caller.credentials, config.logstore, caller.region_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -9,6 +10,7 @@ import pytest
 from darabonba.core import DaraCore
 from pydantic import SecretStr
 
+from acr_refresher import logs
 from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
 from acr_refresher.ports import CloudCredentials
 from adapters.cloudapi import THE_CLUSTER
@@ -80,3 +82,11 @@ def cluster(request: pytest.FixtureRequest) -> KubeCluster:
     real: KubeCluster = request.getfixturevalue("real_clusters")[1]
     real.apply_rbac()
     return real
+
+
+@pytest.fixture
+def silenced() -> Iterator[None]:
+    """The SDKs' loggers are off, as in the function."""
+    logs.configure()
+    yield
+    logging.disable(logging.NOTSET)

@@ -52,8 +52,10 @@ class Deployment:
 
 
 @contextmanager
-def deployment(broken: BrokenSite, file: Path = S_YAML, **changes: Any) -> Iterator[Deployment]:
-    with broken.function() as stage, on_function_compute(stage, file, **changes) as there:
+def deployment(
+    broken: BrokenSite, file: Path = S_YAML, config: str | None = None, **changes: Any
+) -> Iterator[Deployment]:
+    with broken.function(config) as stage, on_function_compute(stage, file, **changes) as there:
         yield Deployment(stage, there)
 
 
@@ -134,20 +136,21 @@ def test_it_need_not_be_waited_for(broken: BrokenSite, file: Path) -> None:
     assert passwords(broken.hangzhou, shop) != {}
 
 
-def test_what_other_invocations_serve_is_said_and_where_they_tell_of_it(broken: BrokenSite) -> None:
-    """A cluster a shard: the first invocation serves none itself that it could hand on."""
-    shop, web = broken.namespace("shop"), broken.namespace("web", broken.beijing)
-    config = config_of({"watchNamespace": f"{broken.prefix}-*"}) + "shardSize: 1\n"
-    with broken.function(config) as stage, on_function_compute(stage, S_YAML) as there:
-        told = Deployment(stage, there).rotate("--yes")
-        there.wait_until_idle()
-        tasks = [task.id for task in there.tasks]
+@pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
+def test_where_shards_serve_the_clusters_their_tasks_are_told(
+    broken: BrokenSite, file: Path
+) -> None:
+    shop = broken.namespace("shop")
+    text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
+    with deployment(broken, file, text) as here:
+        told = here.rotate("--yes")
+        here.there.wait_until_idle()
+        tasks = sorted(task.id for task in here.there.tasks)
     assert (told.exit_code, told.stderr) == (0, "")
-    assert "2 more clusters are served by other invocations" in told.stdout
-    assert tasks
-    assert all(f"  {task}\n" in told.stdout for task in tasks)
+    assert told.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
+    assert told.stdout.endswith(", 2 clusters handed on.\n")
+    assert len(tasks) == 2
     assert passwords(broken.hangzhou, shop) != {}
-    assert passwords(broken.beijing, web) != {}
 
 
 def test_a_version_can_be_named(broken: BrokenSite) -> None:

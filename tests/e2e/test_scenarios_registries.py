@@ -46,6 +46,7 @@ from registry_scenarios import (
     trusting_tenant,
     world_of,
 )
+from scenarios import without_action
 from sites import MAIN_HOSTS, PARTNER_HOSTS, Site, only, passwords
 
 # ---- in the function's own account ---------------------------------------------------------------
@@ -230,10 +231,12 @@ def test_personal_edition(site: Site) -> None:
     assert cloud.registry_tokens[password].registry == personal
 
 
-def test_personal_edition_without_its_policy_is_told_what_to_allow(site: Site) -> None:
-    """The function's usual one names an instance."""
+def test_personal_edition_without_its_right_is_told_what_to_allow(site: Site) -> None:
+    """The function's usual one names an instance; pulling alone brings no token."""
     namespace = site.namespace("shop")
-    cloud = Cloud(world_of(site, personal_registries=(PersonalRegistry(HOME, REGION),)))
+    role = function_role(load_policy("personal-edition.policy"))
+    there = world_of(site, role, personal_registries=(PersonalRegistry(HOME, REGION),))
+    cloud = Cloud(without_action(there, "cr:GetAuthorizationToken"))
     with function_in(cloud, site, "registry-personal-edition") as function:
         told = message(function.invoke(), namespace)
     assert "allow cr:GetAuthorizationToken and cr:PullRepository on *" in told

@@ -111,6 +111,21 @@ def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cl
     assert f"its trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in told
 
 
+def test_a_role_that_may_not_assume_the_registrys_is_told(site: Site, rrsa: Cloud) -> None:
+    namespace = site.namespace("shop")
+    site.hangzhou.grant_rrsa()
+    role = rrsa.world.find_role(RRSA_ROLE)
+    assert role
+    powerless = dataclasses.replace(role, policies=())
+    changed = world_of(
+        site, powerless, partner_role(trusting(RRSA_ROLE)), oidc_providers=rrsa.world.oidc_providers
+    )
+    with function_in(Cloud(changed), site, "registry-rrsa") as function:
+        told = message(function.invoke(), namespace)
+    assert f"a policy of the caller lacks sts:AssumeRole on {PARTNER_ROLE}" in told
+    assert f"denied to {PREFIX}rrsa:" in told
+
+
 def test_the_preflight_tries_it_as_the_cluster(site: Site, rrsa: Cloud) -> None:
     with function_in(rrsa, site, "registry-rrsa") as function:
         without = command(function, "check", "--cluster", "prod-hangzhou")

@@ -11,19 +11,23 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.company import MAIN_REGISTRY
+from demo.company import HOME, MAIN_REGISTRY, REGION
 from demo.stage import Stage, deployed
 from localcloud.cloud import Cloud
+from localcloud.ram_files import load_policy
 from localcloud.registry import Registry, running_registry
 from localcloud.server import serving
+from localcloud.world import PersonalRegistry
 from registry_scenarios import (
     CUSTOM_HOST,
     clusters_of,
     function_in,
+    function_role,
     message,
     scenario,
     world_of,
 )
+from scenarios import without_action
 from sites import Site, only, passwords
 
 IMAGE = "shop/web:1"
@@ -67,6 +71,27 @@ def test_a_token_that_it_refuses_is_not_and_the_old_secret_stays(site: Site, sho
     assert "refuses pulling shop/web with the new token" in message(report, shop.namespace)
     assert "cr:PullRepository" in message(report, shop.namespace)
     assert passwords(site.hangzhou, shop.namespace) == before
+
+
+def test_a_token_of_personal_edition_that_pulls_nothing_is_not_written(site: Site) -> None:
+    personal = PersonalRegistry(HOME, REGION)
+    role = function_role(load_policy("personal-edition.policy"))
+    there = world_of(site, role, personal_registries=(personal,))
+    cloud = Cloud(without_action(there, "cr:PullRepository"))
+    namespace = site.namespace("shop")
+    document = scenario("registry-personal-edition", site)
+    with serving(cloud) as url, running_registry(cloud, url, personal.service) as registry:
+        registry.push_image(IMAGE)
+        document["registries"][0] |= {
+            "domains": [registry.address],
+            "verify": "always",
+            "verifyRepository": "shop/web",
+        }
+        text, ca = yaml.safe_dump(document), registry.certificates / "ca.crt"
+        with deployed(cloud, url, clusters_of(site), text, ca) as function:
+            told = message(function.invoke(), namespace)
+    assert "refuses pulling shop/web with the new token: allow cr:PullRepository" in told
+    assert site.hangzhou.get_secret(namespace, "acr-pull") is None
 
 
 def without_pulling(cloud: Cloud) -> None:

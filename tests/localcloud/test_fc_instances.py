@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.cloud import Cloud
+from localcloud.cloud import Cloud, utc_now
 from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, demo_world
 from localcloud.fc.deploy import deployed
 from localcloud.fc.deployed import DeployedFunction
@@ -25,7 +26,7 @@ from small_functions import small_function
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRON = {"ACR_REFRESHER_ACCOUNT": FUNCTION_ACCOUNT}
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 @contextmanager
@@ -137,12 +138,26 @@ def test_a_task_whose_instance_is_lost_runs_again(tmp_path: Path) -> None:
 
 
 def test_a_task_that_is_too_old_is_not_tried_again(tmp_path: Path) -> None:
+    late = threading.Event()
+    cloud = Cloud(demo_world(), lambda: utc_now() + (2 * DAY if late.is_set() else 0 * DAY))
+    function = small_function(tmp_path)
+    with deployed(cloud, function) as there:
+        there.start(order("once", file=str(tmp_path / "mark")), "1", "task")
+        there.wait_until(lambda: "marked" in there.lines)
+        late.set()
+        there.lose_instance("task")
+        there.wait_until_idle()
+        assert (there.task("task").state, there.task("task").attempts) == ("Expired", 1)
+
+
+def test_a_task_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
     function = small_function(tmp_path)
     aged = replace(function.asynchronous, most_age=timedelta(seconds=-1))
     with running(replace(function, asynchronous=aged)) as there:
-        there.start(order("raise"), "1", "task")
+        there.start(order("echo"), "1", "task")
         there.wait_until_idle()
-        assert (there.task("task").state, there.task("task").attempts) == ("Expired", 1)
+        assert (there.task("task").state, there.task("task").attempts) == ("Expired", 0)
+        assert there.instances_started == 0
 
 
 def test_the_timer_may_be_delivered_twice(tmp_path: Path) -> None:

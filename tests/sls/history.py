@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Cluster, KubeconfigAccess, Request
+from acr_refresher.core.model import Cluster, KubeconfigAccess
 from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
 from acr_refresher.core.records import Finished, records
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from factories import MINUTE, NOW, wanted
 
 TICK = 5 * MINUTE

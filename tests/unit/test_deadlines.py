@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.order import Visit
 from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.request import Request
 from factories import HOUR, MINUTE, NOW, request
 from runs import Fleet, Kube
 
@@ -112,4 +112,20 @@ def test_a_failed_visit_does_not_make_a_cluster_less_urgent() -> None:
     fleet.run()
     fleet.kubes["c0000"].unanswered = True
     fleet.run(now=NOW + MINUTE, cluster_timeout=SHORT)
-    assert fleet.visits.seen == {"c0000": Visit(NOW + MINUTE, NOW + HOUR)}
+    assert fleet.visits.seen == {"c0000": Visit(NOW + MINUTE, NOW + HOUR, settled=False)}
+
+
+def test_a_cluster_that_failed_when_it_was_first_seen_is_not_taken_for_fresh() -> None:
+    fleet = Fleet({"slow": Kube(unanswered=True), "ill": Kube(unanswered=True)})
+    fleet.run(names=("ill",), cluster_timeout=SHORT)
+    report = fleet.run(seconds=0.2, concurrency=1)
+    assert report.deferred == ("ill",)
+    assert report.failing == ("slow", "ill")
+
+
+def test_a_cluster_in_which_a_secret_failed_is_not_taken_for_fresh() -> None:
+    fleet = Fleet({"slow": Kube(unanswered=True), "ill": Kube(broken="two")})
+    fleet.run(names=("ill",))
+    report = fleet.run(seconds=0.2, concurrency=1)
+    assert report.deferred == ("ill",)
+    assert report.failing == ("slow", "ill")

@@ -11,7 +11,8 @@ import pytest
 import stamina
 
 from acr_refresher.core.discovery import Discovery, FoundCluster
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Shard
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import Denied, Throttled
 from acr_refresher.events import InvalidEvent

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acr_refresher.config import load_config
-from acr_refresher.core.model import Request, Shard
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.events import (
     InvalidEvent,
     parse_event,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from acr_refresher.core.model import Request, Shard
 from acr_refresher.core.order import Visit
 from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.errors import Denied, Throttled
 from acr_refresher.events import parse_event
 from factories import HOUR, NOW, request

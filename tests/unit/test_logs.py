@@ -176,3 +176,10 @@ def test_no_library_shows_what_it_signs_requests_with(refusing: HTTPServer) -> N
     assert len(Refusing.signed) >= 6
     for secret in (*Refusing.signed, "made-up"):
         assert secret not in ended.stdout
+
+
+def test_a_line_is_written_whatever_stands_in_it(stream: io.StringIO) -> None:
+    """Half a surrogate pair, which JSON lets pass and UTF-8 has no bytes for."""
+    logs.get_logger().info("cluster.failed", message="it said \ud800")
+    assert stream.getvalue().isascii()
+    assert line(stream)["message"] == "it said \ud800"

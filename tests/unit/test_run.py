@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from acr_refresher import serve
+from acr_refresher.core.outcome import ClusterOutcome
 from acr_refresher.core.report import Report, to_json
 from runs import Fleet, Kube
 
@@ -57,3 +59,17 @@ def test_a_clock_more_than_a_minute_off_is_a_warning_of_the_run(
     assert (line["log_level"] == "warning") is (told is not None)
     assert line["clock_skew_seconds"] == told
     assert report.ok
+
+
+def test_a_bug_in_telling_of_one_cluster_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def telling(outcome: ClusterOutcome) -> None:
+        if outcome.cluster == "ill":
+            raise KeyError("hunter2")
+
+    monkeypatch.setattr(serve, "cluster_line", telling)
+    fleet = Fleet({name: Kube() for name in ("ill", "well", "last")})
+    report = fleet.run(concurrency=1)
+    assert fleet.served == {"ill", "well", "last"}
+    assert report.failing == ("ill",)
+    assert report.clusters[0].failure
+    assert "unexpected KeyError at test_run.py:" in report.clusters[0].failure.message

@@ -56,6 +56,7 @@ def test_the_longest_gap(text: str, period: timedelta) -> None:
         ("0 0 0 ? 2 MON#6", "bad day-of-week"),
         ("CRON_TZ=Asia/Hangzhou 0 0 * * * *", '"Asia/Hangzhou" is not a time zone'),
         ("CRON_TZ=../../etc/passwd 0 0 * * * *", "is not a time zone"),
+        ("CRON_TZ=Asia 0 0 * * * *", '"Asia" is not a time zone'),  # a folder of them
     ],
 )
 def test_what_is_no_schedule_is_said_with_what_would_be(text: str, told: str) -> None:

@@ -65,13 +65,19 @@ class CloudSdk:
     def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
         self.transport = transport
         self._clock = CloudClock()
-        self._threads: Executor = ThreadPoolExecutor(threads, thread_name_prefix="cloud")
+        self._threads: Executor = _threads(threads)
         self._budgets = Budgets({})
 
     def within(self, budgets: Budgets) -> CloudSdk:
         """The same, whose calls keep to these budgets."""
         other = copy.copy(self)
         other._budgets = budgets  # noqa: SLF001  # one of its own kind
+        return other
+
+    def apart(self) -> CloudSdk:
+        """The same in threads of its own, which services that do not answer cannot all hold."""
+        other = copy.copy(self)
+        other._threads = _threads(THREADS)  # noqa: SLF001  # as above
         return other
 
     def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
@@ -135,6 +141,11 @@ class CloudSdk:
         self._clock.read(answer.get("headers") or {})
         body: dict[str, Any] = answer["body"]
         return body
+
+
+def _threads(most: int) -> Executor:
+    """Each begins with the first call that finds none idle."""
+    return ThreadPoolExecutor(most, thread_name_prefix="cloud")
 
 
 def _keys(caller: CloudCredentials) -> dict[str, str | None]:

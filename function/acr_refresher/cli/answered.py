@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -18,6 +17,7 @@ from acr_refresher.core.outcome import (
     SecretOutcome,
 )
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
 Json = Mapping[str, Any]
@@ -48,7 +48,7 @@ def _report(told: Json) -> Report:
         clock_skew=None if skew is None else timedelta(seconds=skew),
         outcomes_unsent=told["outcomesUnsent"],
         handed_on=tuple(_handed_on(one) for one in told["handedOn"]),
-        throttled=told["throttled"],
+        throttled=dict(told["throttled"]),
     )
 
 
@@ -67,13 +67,13 @@ def _cluster(told: Json) -> ClusterOutcome:
 
 def _deferral(told: Json) -> Deferral:
     ends = told["earliestExpiry"]
-    return Deferral(told["why"], fresh=told["fresh"], earliest_expiry=_time(ends) if ends else None)
+    return Deferral(told["why"], told["fresh"], _time(ends) if ends else None)
 
 
 def _handed_on(told: Json) -> HandedOn:
     return HandedOn(
-        told["taskId"],
-        frozenset(map(str, range(told["clusters"]))),  # how many is told, not which
+        task_id=told["taskId"],
+        clusters=told["clusters"],
         started=told["started"],
         failure=_failure(told["failure"]) if told["failure"] else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -12,16 +12,16 @@ import typer
 
 from acr_refresher.cli.options import Form
 from acr_refresher.cli.refusal import FAILED
-from acr_refresher.cli.words import REASONS, span
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
-from acr_refresher.core.report import (
-    FAILING,
-    REMEDIES,
-    Report,
-    clusters_handed_on,
-    succeeded,
-    to_json,
+from acr_refresher.cli.words import REASONS, counted, span
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Failure,
+    HandedOn,
+    Reason,
+    Result,
+    SecretOutcome,
 )
+from acr_refresher.core.report import FAILING, REMEDIES, Report, clusters_handed_on, to_json
 
 COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "bright_red", "=": None}
 
@@ -75,8 +75,8 @@ def lines(report: Report, now: datetime) -> Iterator[str]:
         yield typer.style(cluster.cluster, bold=True)
         yield from (f"  {line}" for line in _cluster_lines(cluster, now))
         yield ""
+    yield from _handed_on(report.handed_on)
     yield from _warnings(report)
-    yield from _handed_on(report)
     if report.clock_skew_seconds is not None:
         yield f"The clock here is {abs(report.clock_skew_seconds)} s off the cloud's."
     if report.outcomes_unsent:
@@ -90,26 +90,13 @@ def _concerned(cluster: ClusterOutcome) -> bool:
     return bool(cluster.secrets or cluster.failure or cluster.skipped or cluster.deferred)
 
 
-def _handed_on(report: Report) -> Iterator[str]:
-    """Other invocations' reports are not in this one: where they are to be found."""
-    if number := clusters_handed_on(report):
-        yield f"{number} more clusters are served by other invocations, which tell of them in the"
-        yield f"function's log under run {report.run}:"
-        yield from (f"  {one.task_id}" for one in report.handed_on if not one.failure)
-        yield ""
-    for one in report.handed_on:
-        if one.failure:
-            yield _signed("!", f"{one.task_id} was not started: {_failure(one.failure)}")
-
-
 def _cluster_lines(cluster: ClusterOutcome, now: datetime) -> Iterator[str]:
     if cluster.failure:
         yield _signed("!", _failure(cluster.failure))
     if cluster.skipped:
         yield _signed("=", f"skipped: {cluster.skipped}")
     if cluster.deferred:
-        sign = "=" if succeeded(cluster) else "!"
-        yield _signed(sign, f"deferred: {cluster.deferred.why}")
+        yield _signed("=" if cluster.deferred.fresh else "!", f"deferred: {cluster.deferred.why}")
     told = [one for one in cluster.secrets if change_of(one) != UNCHANGED]
     width = max((len(_place(one)) for one in told), default=0)
     for outcome in sorted(told, key=lambda one: (one.namespace, one.secret)):
@@ -119,6 +106,18 @@ def _cluster_lines(cluster: ClusterOutcome, now: datetime) -> Iterator[str]:
         yield from (f"      {line}" for line in _details(outcome))
     if rest := len(cluster.secrets) - len(told):
         yield _signed("=", f"{rest} unchanged")
+
+
+def _handed_on(shards: Sequence[HandedOn]) -> Iterator[str]:
+    """By which tasks the rest is served: their invocations, and their lines in the log, say how."""
+    width = max((len(one.task_id) for one in shards), default=0)
+    for one in shards:
+        known = "started" if one.started else "already started"
+        state = _failure(one.failure) if one.failure else known
+        clusters = counted(one.clusters, "cluster", "clusters")
+        yield _signed("!" if one.failure else "=", f"{one.task_id:{width}}  {clusters}  {state}")
+    if shards:
+        yield ""
 
 
 def _signed(sign: str, words: str) -> str:
@@ -180,8 +179,8 @@ def _summary(report: Report) -> str:
     parts += [f"{verbs.pop(UNCHANGED.verb, 0)} {UNCHANGED.verb}", *_others(verbs)]
     if failed := sum(cluster.failure is not None for cluster in report.clusters):
         parts.append(f"{failed} of {len(report.clusters)} clusters failed")
-    if report.deferred:
-        parts.append(f"{len(report.deferred)} of {len(report.clusters)} clusters deferred")
+    if others := clusters_handed_on(report):
+        parts.append(f"{counted(others, 'cluster', 'clusters')} handed on")
     return typer.style("Plan: " if report.request.dry_run else "Done: ", bold=True) + (
         f"{', '.join(parts)}."
     )

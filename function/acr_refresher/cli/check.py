@@ -18,7 +18,7 @@ from acr_refresher.cli.progress import Step, progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import Setup, opened
 from acr_refresher.cli.visit import Visitor
-from acr_refresher.core.model import Request
+from acr_refresher.core.request import Request
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.MISSING: "bright_red"}
 

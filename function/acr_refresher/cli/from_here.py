@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from acr_refresher.cli.progress import progress
 from acr_refresher.cli.setup import Setup
 from acr_refresher.context import Context
-from acr_refresher.core.model import Request
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request
 from acr_refresher.events import InvalidEvent, parse_event, unknown_names
 from acr_refresher.run import run, targets
 

@@ -16,17 +16,10 @@ from acr_refresher.cli.grants import Grant
 from acr_refresher.cli.progress import Step
 from acr_refresher.cli.rights import registries_of, rights_in
 from acr_refresher.cli.visit import Visit, Visitor
-from acr_refresher.core.model import (
-    AckAccess,
-    Cluster,
-    KmsAccess,
-    Registry,
-    Request,
-    Role,
-    Verification,
-)
+from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
 from acr_refresher.core.outcome import ClusterOutcome, Failure
 from acr_refresher.core.report import CLOCK_TOLERANCE
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Denied, PortError, Unreachable
 from acr_refresher.ports import CloudCredentials, KubeApi, RegistryToken, TokenSource
 from acr_refresher.retry import retrying

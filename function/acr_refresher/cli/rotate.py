@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -33,6 +34,7 @@ from acr_refresher.events import parse_event
 from acr_refresher.inputs.problems import InvalidInput, Problem, shown
 from acr_refresher.ports import Functions
 
+INTERRUPTED = 130
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 Named = Annotated[
     str,
@@ -121,8 +123,11 @@ def _unlike(pattern: str, what: str, value: str, remedy: str) -> Iterator[Proble
 
 def _invoke(functions: Functions, function: Function, event: str, output: Form) -> None:
     """Ends the command by what the run came to. Raises PortError."""
-    with progress("rotating", None):
-        answer = asyncio.run(functions.invoke(function, event.encode()))
+    try:
+        with progress("rotating", None):
+            answer = asyncio.run(functions.invoke(function, event.encode()))
+    except KeyboardInterrupt:
+        _leave()
     document, report = read_answer(answer)
     if output is Form.JSON:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
@@ -131,6 +136,12 @@ def _invoke(functions: Functions, function: Function, event: str, output: Form) 
             typer.echo(line)
     if not document["ok"]:
         raise typer.Exit(FAILED)
+
+
+def _leave() -> NoReturn:
+    """At once: the interpreter would wait for the thread that waits for the answer."""
+    typer.echo("Interrupted. The function runs on, and logs what it does.", err=True)
+    os._exit(INTERRUPTED)
 
 
 def _start(functions: Functions, function: Function, event: str, output: Form) -> None:

@@ -11,9 +11,10 @@ from enum import Enum
 from acr_refresher.core import record, service_accounts
 from acr_refresher.core.action import LeaveNamespace, ServeNamespace
 from acr_refresher.core.compose import hosts
-from acr_refresher.core.model import Cluster, ClusterState, PullSecret, Request, SecretState
+from acr_refresher.core.model import Cluster, ClusterState, PullSecret, SecretState
 from acr_refresher.core.outcome import Reason
 from acr_refresher.core.plan import plan
+from acr_refresher.core.request import Request
 
 
 class State(str, Enum):

@@ -19,8 +19,9 @@ from acr_refresher.cli.standing import Standing, Status, Unread, by_urgency, sta
 from acr_refresher.cli.status_page import page
 from acr_refresher.cli.status_table import show, to_json
 from acr_refresher.cli.visit import Visit, Visitor
-from acr_refresher.core.model import Cluster, Request
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.plan import secrets_in_scope
+from acr_refresher.core.request import Request
 from acr_refresher.inputs.problems import InvalidInput, Problem
 from acr_refresher.observe import observe
 from acr_refresher.ports import KubeApi

@@ -26,8 +26,9 @@ from acr_refresher.cli.visit import Visitor
 from acr_refresher.cli.words import counted
 from acr_refresher.core import service_accounts
 from acr_refresher.core.action import ClearNamespace
-from acr_refresher.core.model import Cluster, ClusterState, Request
+from acr_refresher.core.model import Cluster, ClusterState
 from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.request import Request
 from acr_refresher.inputs.problems import InvalidInput, Problem, shown, suggestion
 from acr_refresher.observe import observe
 from acr_refresher.ports import KubeApi

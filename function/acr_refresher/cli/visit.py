@@ -14,8 +14,9 @@ from acr_refresher.cli.progress import Step
 from acr_refresher.cli.setup import Setup
 from acr_refresher.connect import Connecting
 from acr_refresher.core.discovery import Discovery
-from acr_refresher.core.model import Cluster, Request
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import Failure
+from acr_refresher.core.request import Request
 from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.mint import Minter

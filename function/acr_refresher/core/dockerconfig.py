@@ -40,7 +40,7 @@ def parse(document: SecretStr) -> Mapping[str, Login]:
     """The logins by host. Entries that cannot be read, or a whole such document, are left out."""
     try:
         auths = json.loads(document.get_secret_value())["auths"].items()
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return {host: login for host, auth in auths if (login := _login(auth)) is not None}
 

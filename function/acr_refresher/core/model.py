@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from acr_refresher.core.selection import (
     NamespaceSelection,
     ServiceAccountSelection,
-    matches_any,
 )
 
 # ---- what is configured -------------------------------------------------------------------------
@@ -178,64 +177,6 @@ class Function:
     account_id: str
     service: str = ""
     qualifier: str = ""
-
-
-# ---- what is asked for --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """The part of a run, by the exact names of its clusters, that an invocation of its own serves.
-
-    `run` is the ID of the whole, `occasion` what its trigger fired at. `continued` tells how many
-    invocations before this one had no time left for these clusters.
-    """
-
-    run: str
-    occasion: str
-    clusters: frozenset[str]
-    number: int = 1
-    of: int = 1
-    continued: int = 0
-
-    def __str__(self) -> str:
-        """`2/5`, as people say it."""
-        return f"{self.number}/{self.of}"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What one invocation asks for. Empty tuples of globs mean everything.
-
-    `trigger` is `manual`, or `timer:` and the trigger's name, which fired at `occasion` by its own
-    clock. `shard`: the request is about these clusters alone.
-    """
-
-    trigger: str
-    clusters: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    registries: tuple[str, ...] = ()
-    force: bool = False
-    dry_run: bool = False
-    reason: str = ""
-    occasion: str = ""
-    shard: Shard | None = None
-
-    @property
-    def unattended(self) -> bool:
-        """Whether nobody waits for the answer but the platform, which counts exceptions."""
-        return self.shard is not None or self.trigger.startswith("timer:")
-
-    @property
-    def partial(self) -> bool:
-        """Whether it leaves out some of what stands in a cluster, or changes nothing there."""
-        return self.dry_run or bool(self.namespaces or self.registries)
-
-    def concerns(self, cluster: str) -> bool:
-        """Whether it is about the cluster of this name."""
-        if self.shard:
-            return cluster in self.shard.clusters
-        return not self.clusters or matches_any(cluster, self.clusters)
 
 
 # ---- what is found in a cluster -----------------------------------------------------------------

@@ -14,10 +14,14 @@ _Place = tuple[int, datetime, datetime, str]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """When a cluster was last visited, and when the first of its secrets ends, as far as known."""
+    """When a cluster was last visited, and when the first of its secrets ends, as far as known.
+
+    `settled` False: something could not be done there, so that it is still to do.
+    """
 
     at: datetime
     earliest_expiry: datetime | None = None
+    settled: bool = True
 
 
 def most_urgent_first(
@@ -39,7 +43,8 @@ def is_due(cluster: Cluster, visit: Visit, now: datetime) -> bool:
     """Whether a run would renew something there, by what the last visit saw."""
     ends = visit.earliest_expiry
     threshold = max((one.expiring_threshold for one in cluster.pull_secrets), default=timedelta())
-    return ends is not None and ends - threshold <= now
+    # Not `ends - threshold`: a record may say the year 1, and no date is before that.
+    return ends is not None and ends <= now + threshold
 
 
 def _place(cluster: Cluster, visit: Visit | None, now: datetime) -> _Place:

@@ -114,13 +114,13 @@ class ClusterOutcome:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """Clusters that another invocation serves, under this task ID and the same run.
+    """So many clusters that another invocation serves, under this task ID and the same run.
 
     `started` False: it was started before, by another attempt or delivery of this invocation; or,
     with a `failure`, it was not.
     """
 
     task_id: str
-    clusters: frozenset[str]
+    clusters: int
     started: bool = False
     failure: Failure | None = None

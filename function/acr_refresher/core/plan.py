@@ -23,11 +23,11 @@ from acr_refresher.core.model import (
     NamespaceState,
     PullSecret,
     Registry,
-    Request,
     SecretState,
     ServiceAccountState,
 )
 from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.request import Request
 from acr_refresher.core.selection import matches_any
 
 REMOVAL_LIMIT = 0.30

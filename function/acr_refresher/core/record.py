@@ -63,7 +63,7 @@ def read(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
     """The entries recorded; none where the record is missing or cannot be read."""
     try:
         return tuple(_entry_from_json(item) for item in json.loads(annotations[ENTRIES]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
 
 
@@ -104,7 +104,8 @@ def earliest(entries: Iterable[Entry]) -> datetime:
 @functools.lru_cache(256)  # the same few moments stand in a report and a log a thousand times
 def rfc3339(moment: datetime) -> str:
     """`2026-01-31T23:59:59Z`."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    in_utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return f"{in_utc.isoformat(timespec='seconds')}Z"  # strftime writes the year 1 as one digit
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -117,12 +118,16 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
-    return Entry(
+    """Whoever may edit the Secret may have written anything: what is no text cannot be read."""
+    entry = Entry(
         registry=item["registry"],
         hosts=tuple(item["hosts"]),
         expires_at=_time(item["expiresAt"]),
         inputs=item["inputs"],
     )
+    for text in (entry.registry, entry.inputs, *entry.hosts):
+        text.encode()  # not half a surrogate pair either, which JSON lets pass and no log takes
+    return entry
 
 
 def _time(text: str) -> datetime:

@@ -222,6 +222,8 @@ def _value(value: Value) -> str | int:
     if isinstance(value, datetime):
         return rfc3339(value)
     text = ", ".join(value) if isinstance(value, tuple) else value or ""
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()  # half a surrogate pair fits no store
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 

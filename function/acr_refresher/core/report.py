@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -19,6 +18,7 @@ from acr_refresher.core.outcome import (
     SecretOutcome,
 )
 from acr_refresher.core.record import rfc3339
+from acr_refresher.core.request import Request
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -100,7 +100,7 @@ def succeeded(cluster: ClusterOutcome) -> bool:
 
 def clusters_handed_on(report: Report) -> int:
     """How many clusters other invocations serve."""
-    return sum(len(one.clusters) for one in report.handed_on if not one.failure)
+    return sum(one.clusters for one in report.handed_on if not one.failure)
 
 
 def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
@@ -161,7 +161,7 @@ def _deferral_to_json(deferral: Deferral) -> dict[str, Any]:
 def _handed_on_to_json(handed: HandedOn) -> dict[str, Any]:
     return {
         "taskId": handed.task_id,
-        "clusters": len(handed.clusters),
+        "clusters": handed.clusters,
         "started": handed.started,
         "failure": _failure_to_json(handed.failure) if handed.failure else None,
     }

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import accumulate, pairwise
 
-from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Request, Shard
+from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
+from acr_refresher.core.request import Request, Shard
 
 Names = frozenset[str]
 

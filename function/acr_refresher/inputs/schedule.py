@@ -90,7 +90,7 @@ def _has_summer_time(name: str) -> bool:
     """
     try:
         zone = ZoneInfo(name)
-    except (ValueError, KeyError):  # a path, or no such zone
+    except (ValueError, KeyError, OSError):  # a path, no such zone, or a folder of zones
         if available_timezones():
             raise ValueError(f"{shown(name)} is not a time zone") from None
         return False

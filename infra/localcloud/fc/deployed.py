@@ -20,7 +20,10 @@ OVER: frozenset[State] = frozenset({"Succeeded", "Failed", "Expired"})
 
 @dataclass(frozen=True)
 class Task:
-    """An asynchronous invocation. `result` is that of its last attempt."""
+    """An asynchronous invocation. `result` is that of its last attempt.
+
+    `Expired`: it waited longer than it may, and was dropped, with or without an attempt.
+    """
 
     id: str
     event: bytes
@@ -167,26 +170,31 @@ class DeployedFunction:
     def _next(self) -> Task | None:
         """The next task, as one that runs; None at the end."""
         with self._changed:
-            while not self._queue and not self._closed:
-                self._changed.wait()
-            if self._closed:
-                return None
-            task = self._tasks[self._queue.popleft()]
-            return self._change(replace(task, state="Running", attempts=task.attempts + 1))
+            while not self._closed:
+                if not self._queue:
+                    self._changed.wait()
+                    continue
+                task = self._tasks[self._queue.popleft()]
+                if self._outdated(task):
+                    self._change(replace(task, state="Expired"))
+                    continue
+                return self._change(replace(task, state="Running", attempts=task.attempts + 1))
+            return None
 
     def _finish(self, task: Task, result: Result) -> None:
-        asynchronous = self.description.asynchronous
-        aged = self._clock() - task.enqueued_at > asynchronous.most_age
         with self._changed:
             if not result.failed:
                 self._change(replace(task, state="Succeeded", result=result))
-            elif task.attempts > asynchronous.most_retries:
+            elif task.attempts > self.description.asynchronous.most_retries:
                 self._change(replace(task, state="Failed", result=result))
-            elif aged:
+            elif self._outdated(task):
                 self._change(replace(task, state="Expired", result=result))
             else:
                 self._change(replace(task, state="Retrying", result=result))
                 self._queue.append(task.id)
+
+    def _outdated(self, task: Task) -> bool:
+        return self._clock() - task.enqueued_at > self.description.asynchronous.most_age
 
     def _change(self, task: Task) -> Task:
         self._tasks[task.id] = task

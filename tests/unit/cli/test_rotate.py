@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
+import acr_refresher
 from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.app import app
 from acr_refresher.cli.changes import lines
-from acr_refresher.core.model import Request
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -24,8 +30,11 @@ from acr_refresher.core.outcome import (
 )
 from acr_refresher.core.outcome import Result as Came
 from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
+PATIENCE = 30
+"""Seconds, of which an answer would take many more."""
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
 PLACE = {"FC_REGION": "cn-hangzhou", "ACR_REFRESHER_ACCOUNT": "1000000000000001"}
 UNSET: dict[str, str | None] = dict.fromkeys(
@@ -109,14 +118,15 @@ REPORT = Report(
         ),
         ClusterOutcome(cluster="idc", failure=FAILED),
         ClusterOutcome(cluster="old", skipped="it is being deleted"),
-        ClusterOutcome(cluster="late", deferred=Deferral("no time", earliest_expiry=NOW)),
-        ClusterOutcome(cluster="calm", deferred=Deferral("no time", fresh=True)),
+        ClusterOutcome(cluster="late", deferred=Deferral("no time", fresh=True)),
+        ClusterOutcome(cluster="due", deferred=Deferral("no time", earliest_expiry=NOW)),
     ),
     clock_skew=timedelta(minutes=2),
     outcomes_unsent=3,
     handed_on=(
-        HandedOn("run-1-1of2-a", frozenset({"0", "1"}), started=True),
-        HandedOn("run-1-2of2-b", frozenset({"0"}), failure=FAILED),
+        HandedOn("manual-1of3", 1, started=True),
+        HandedOn("manual-2of3", 500),
+        HandedOn("manual-3of3", 499, failure=FAILED),
     ),
     throttled={"sts": 2},
 )
@@ -128,25 +138,32 @@ def test_a_report_is_read_as_it_was_written() -> None:
     assert document == to_json(REPORT)
 
 
-def test_what_others_serve_and_what_is_deferred_is_told() -> None:
+def test_the_tasks_that_serve_the_rest_are_told() -> None:
     told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
-    assert [line.strip() for line in told if "run-1" in line] == [
-        "function's log under run run-1:",
-        "run-1-1of2-a",
-        "! run-1-2of2-b was not started: denied: main: no [request 7-A]",
+    start = told.index("= manual-1of3  1 cluster  started")
+    assert told[start : start + 4] == [
+        "= manual-1of3  1 cluster  started",
+        "= manual-2of3  500 clusters  already started",
+        "! manual-3of3  499 clusters  denied: main: no [request 7-A]",
+        "",
     ]
-    assert "2 more clusters are served by other invocations" in "\n".join(told)
-    assert [line for line in told if "deferred: " in line] == [
-        "  = deferred: no time",
-        "  ! deferred: no time",
-    ]
-    assert "warning, prod: and look" in "\n".join(told)
-    assert told[-1].endswith("1 of 5 clusters failed, 2 of 5 clusters deferred.")
+    assert told[-1].endswith(", 501 clusters handed on.")
+
+
+def test_a_cluster_left_to_the_next_run_is_told() -> None:
+    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    assert told[told.index("late") + 1] == "  = deferred: no time"
+    assert told[told.index("due") + 1] == "  ! deferred: no time"
 
 
 def test_that_nothing_was_concerned_is_told() -> None:
     report = Report("run-1", REPORT.request, NOW, (ClusterOutcome(cluster="prod"),))
     assert "Nothing was concerned" in list(lines(report, NOW))[-2]
+    assert "Nothing was concerned" not in "".join(lines(REPORT, NOW))
+
+
+def test_a_warning_about_a_cluster_is_told() -> None:
+    assert "warning, prod: and look" in "\n".join(lines(REPORT, NOW))
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:
@@ -168,3 +185,29 @@ def test_what_a_newer_function_adds_is_kept() -> None:
 def test_anything_else_is_refused(answer: Any) -> None:
     with pytest.raises(Invalid, match="is not a report"):
         read_answer(answer)
+
+
+def test_who_interrupts_it_does_not_wait_for_the_answer() -> None:
+    command = [sys.executable, "-m", "acr_refresher.cli", "rotate", "--function", "f", "--yes"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        environ = {
+            **os.environ,
+            **KEYS,
+            **PLACE,
+            "ACR_REFRESHER_LOCAL_CLOUD": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "PYTHONPATH": str(Path(acr_refresher.__file__).parents[1]),
+        }
+        with subprocess.Popen(  # noqa: S603  # our own command
+            command, env=environ, stderr=subprocess.PIPE, text=True
+        ) as rotating:
+            try:
+                asked, _ = silent.accept()
+                with asked:
+                    asked.recv(1)
+                    rotating.send_signal(signal.SIGINT)
+                    _, told = rotating.communicate(timeout=PATIENCE)
+            finally:
+                rotating.kill()
+    assert told == "Interrupted. The function runs on, and logs what it does.\n"
+    assert rotating.returncode == 130

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -87,3 +87,9 @@ def test_something_is_due_from_a_threshold_before_its_end_on() -> None:
     assert is_due(one, visit(15 * MINUTE), NOW)
     assert not is_due(one, visit(15 * MINUTE + timedelta(seconds=1)), NOW)
     assert not is_due(one, visit(None), NOW)
+
+
+def test_an_end_before_any_other_is_due_like_any() -> None:
+    """Whoever may edit a Secret's annotations may date it back as far as dates go."""
+    long_ago = Visit(NOW, datetime.min.replace(tzinfo=timezone.utc))
+    assert order({"long ago": long_ago, "due": visit(MINUTE)}) == ["long ago", "due"]

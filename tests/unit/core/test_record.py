@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -71,6 +71,21 @@ def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
             {record.ENTRIES: '[{"registry":"m","hosts":["h"],"inputs":"i","expiresAt":7}]'},
             id="expiry-is-no-text",
         ),
+        pytest.param(
+            {
+                record.ENTRIES: '[{"registry":"m","hosts":["\\ud800"],"inputs":"i",'
+                '"expiresAt":"2026-01-31T13:00:00Z"}]'
+            },
+            id="host-is-half-a-character",
+        ),
+        pytest.param(
+            {
+                record.ENTRIES: '[{"registry":["m"],"hosts":["h"],"inputs":"i",'
+                '"expiresAt":"2026-01-31T13:00:00Z"}]'
+            },
+            id="registry-is-no-text",
+        ),
+        pytest.param({record.ENTRIES: "[" * 100_000}, id="nested-without-end"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_none(annotations: dict[str, str]) -> None:
@@ -87,6 +102,7 @@ def test_an_edited_document_is_not_intact() -> None:
         pytest.param("", id="empty"),
         pytest.param("[]", id="not-an-object"),
         pytest.param('{"auths":[]}', id="auths-not-an-object"),
+        pytest.param("[" * 100_000, id="nested-without-end"),
         pytest.param('{"auths":{"main.example.com":7}}', id="entry-not-an-object"),
         pytest.param('{"auths":{"main.example.com":{"auth":7}}}', id="auth-not-text"),
         pytest.param('{"auths":{"main.example.com":{"auth":"!!!"}}}', id="auth-not-base64"),
@@ -108,3 +124,7 @@ def test_any_password_comes_back_as_it_was(password: str, host: str) -> None:
 def test_times_are_written_in_utc() -> None:
     elsewhere = NOW.astimezone(timezone(timedelta(hours=8)))
     assert record.rfc3339(elsewhere) == "2026-01-31T12:00:00Z"
+
+
+def test_any_time_that_is_written_can_be_read() -> None:
+    assert record.rfc3339(datetime.min.replace(tzinfo=timezone.utc)) == "0001-01-01T00:00:00Z"

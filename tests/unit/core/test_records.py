@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Request, Role, Shard
+from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -27,6 +27,7 @@ from acr_refresher.core.records import (
     records,
 )
 from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request, Shard
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, wanted
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
@@ -167,8 +168,8 @@ def test_a_runs_record_sums_up_its_clusters_and_comes_first() -> None:
 def test_what_is_deferred_and_handed_on_is_recorded() -> None:
     late = ClusterOutcome(cluster="prod", deferred=Deferral("no time", earliest_expiry=NOW + HOUR))
     handed = (
-        HandedOn("task-1", frozenset({"a", "b"}), started=True),
-        HandedOn("task-2", frozenset({"prod"}), failure=DENIED),
+        HandedOn("task-1", 2, started=True),
+        HandedOn("task-2", 1, failure=DENIED),
     )
     shard = Shard("run-7", "t", frozenset(), number=2, of=5)
     report = Report("run-7", replace(REQUEST, shard=shard), NOW, (late,), handed_on=handed)
@@ -218,3 +219,12 @@ def test_batches_count_bytes_not_characters() -> None:
 def test_a_record_that_is_too_large_alone_is_left_to_the_service_to_refuse() -> None:
     huge = {"text": "x" * (MOST_BYTES + 1)}
     assert [len(part) for part in batches([huge, huge])] == [1, 1]
+
+
+def test_what_no_store_takes_is_replaced() -> None:
+    """Half a surrogate pair, which JSON lets pass and UTF-8 has no bytes for."""
+    broken = Failure("invalid", "it said \ud800 — no more")
+    run = finished(served(replace(CREATED, failures=(broken,))))
+    [secret] = of_kind("secret", run)
+    assert secret["message"] == "it said ? — no more"
+    assert sum(len(batch) for batch in batches(records(run))) == 3

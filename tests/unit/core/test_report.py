@@ -89,9 +89,9 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
 
 
 def test_clusters_handed_on_are_well_unless_they_could_not_be() -> None:
-    there = HandedOn("task-1", frozenset({"a", "b"}), started=True)
-    known = HandedOn("task-2", frozenset({"c"}))
-    failed = HandedOn("task-3", frozenset({"d"}), failure=DENIED)
+    there = HandedOn("task-1", 2, started=True)
+    known = HandedOn("task-2", 1)
+    failed = HandedOn("task-3", 1, failure=DENIED)
     assert Report("run-7", request(), NOW, (), handed_on=(there, known)).ok
     told = Report("run-7", request(), NOW, (), handed_on=(there, failed))
     assert not told.ok

@@ -16,10 +16,9 @@ from acr_refresher.core.model import (
     InClusterAccess,
     KmsAccess,
     KubeconfigAccess,
-    Request,
     Role,
-    Shard,
 )
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.core.shards import Names, in_shards, task_id
 from factories import wanted
 from runs import cluster

@@ -1,0 +1,142 @@
+"""Many clusters of the API double, and the function for them on the local Function Compute."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo.company import FUNCTION_ROLE, HOME, company
+from demo.platform import S_YAML
+from localcloud.cloud import Clock, Cloud, utc_now
+from localcloud.fc.deploy import deployed
+from localcloud.fc.deployed import DeployedFunction, Task
+from localcloud.fc.description import Function, read_function
+from localcloud.server import serving
+from localcloud.world import World
+from localkube.double import DoubleCluster, api_doubles
+from localkube.rbac import USER, manifests
+from sites import REGISTRIES, SECRET
+
+NAMESPACE = "shop"
+TICK = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
+LIMIT_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Clusters with a namespace each, and the function that is deployed for them."""
+
+    clusters: Sequence[DoubleCluster]
+    function: DeployedFunction
+    cloud: Cloud
+
+    def tick(self, at: datetime = TICK) -> Task:
+        """One delivery of the timer, waited for."""
+        [task] = self.function.fire_timer(at)
+        self.function.wait_until(
+            lambda: self.function.task(task.id).result is not None, LIMIT_SECONDS
+        )
+        return self.function.task(task.id)
+
+    def by_hand(self) -> dict[str, Any]:
+        """The report of an invocation that is waited for."""
+        result = self.function.invoke(b'{"action": "refresh"}', str(uuid.uuid4()))
+        assert not result.failed, result.body.decode()
+        report: dict[str, Any] = json.loads(result.body)
+        return report
+
+    def grant(self, world: World) -> None:
+        """Let its roles have the policies of another world from now on."""
+        object.__setattr__(self.cloud, "world", world)
+
+    @property
+    def shards(self) -> dict[str, Task]:
+        """By number: `1/4`."""
+        told = {task: json.loads(task.event).get("shard") for task in self.function.tasks}
+        return {f"{one['number']}/{one['of']}": task for task, one in told.items() if one}
+
+    @property
+    def unserved(self) -> list[str]:
+        """The clusters whose namespace has no pull secret."""
+        return [one.name for one in self.clusters if one.get_secret(NAMESPACE, SECRET) is None]
+
+    def served(self, shard: str = "") -> int:
+        """How many clusters were served so far: by a shard, or by all invocations."""
+        marks = ('"cluster.served"', f'"{shard}"' if shard else "")
+        return sum(all(mark in line for mark in marks) for line in self.function.lines)
+
+
+@contextmanager
+def fleet(
+    folder: Path,
+    count: int,
+    *,
+    file: Path = S_YAML,
+    world: World | None = None,
+    changes: dict[str, Any] | None = None,
+    clock: Clock = utc_now,
+    **config: Any,
+) -> Iterator[Fleet]:
+    """So many clusters; `file` is deployed, with `changes`, in the company's cloud or another."""
+    names = [f"cluster-{number:04}" for number in range(count)]
+    cloud = Cloud(world or company({}), clock)
+    with api_doubles(names) as clusters, serving(cloud) as url:
+        _prepare(clusters)
+        _write_config(folder, clusters, config)
+        described = replace(_described(file, folder, url), **{"instances": 3, **(changes or {})})
+        with deployed(cloud, described) as function:
+            yield Fleet(clusters, function, cloud)
+
+
+def _described(file: Path, folder: Path, url: str) -> Function:
+    described = read_function(file, {"ACR_REFRESHER_ACCOUNT": HOME})
+    assert described.role == FUNCTION_ROLE
+    return described.with_environment(
+        PYTHONPATH="",
+        ACR_REFRESHER_CONFIG=str(folder / "config.yaml"),
+        ACR_REFRESHER_LOCAL_CLOUD=url,
+    )
+
+
+def _prepare(clusters: Sequence[DoubleCluster]) -> None:
+    account = {"metadata": {"name": "default", "namespace": NAMESPACE}}
+    standing = (
+        *manifests(USER, [SECRET]),
+        {"kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"kind": "ServiceAccount", **account},
+    )
+    for cluster in clusters:
+        cluster.load(*deepcopy(standing))
+
+
+def _write_config(folder: Path, clusters: Sequence[DoubleCluster], config: dict[str, Any]) -> None:
+    """All clusters take the same credentials: one kubeconfig is another's but for the address."""
+    first = clusters[0]
+    kubeconfig = first.kubeconfig()
+    for cluster in clusters:
+        (folder / f"{cluster.name}.yaml").write_text(kubeconfig.replace(first.url, cluster.url))
+    sections = [{"name": one.name, "kubeconfig": f"{one.name}.yaml"} for one in clusters]
+    document = {
+        "registries": REGISTRIES,
+        "defaults": {"watchNamespace": NAMESPACE},
+        "clusters": sections,
+        **config,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def report_of(task: Task) -> dict[str, Any]:
+    """What it returned; it did not fail."""
+    assert task.result
+    assert not task.result.failed, task.result.body.decode()
+    report: dict[str, Any] = json.loads(task.result.body)
+    return report
