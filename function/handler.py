@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,11 +52,12 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
     Raises InvalidEvent, ConfigError or Denied (the function has no role) before anything is done,
     and RunFailed after everything was done where a timer's run, or a shard, needs attention.
     """
+    began = time.monotonic()
     # What only runs need is more than half of all there is to load: a cold start goes without.
     from acr_refresher.invocation import answer  # noqa: PLC0415  # as it says
 
     logs.configure()
-    return answer(event, context, _config(), _instance(), _config_path().parent)
+    return answer(event, context, _config(), _instance(), _config_path().parent, began)
 
 
 def pre_stop(context: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Coroutine
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -30,10 +31,16 @@ class RunFailed(Exception):
 
 
 def answer(
-    event: bytes | str, context: object, config: Config, instance: Instance, folder: Path
+    event: bytes | str,
+    context: object,
+    config: Config,
+    instance: Instance,
+    folder: Path,
+    began: float,
 ) -> dict[str, Any]:
-    """The report of the run that the event asks for. `folder` is that of the configuration.
+    """The report of the run that the event asks for.
 
+    `folder` is that of the configuration; the invocation began then by `time.monotonic`.
     Raises InvalidEvent, or Denied where the function has no role, before anything is done; and
     RunFailed after everything was.
     """
@@ -45,7 +52,7 @@ def answer(
         run=request.shard.run if request.shard else invocation.request_id or os.urandom(16).hex(),
         request=request,
         now=datetime.now(timezone.utc),
-        budget=(invocation.timeout or USUAL_TIMEOUT) - TO_REPORT,
+        budget=_budget(invocation.timeout or USUAL_TIMEOUT, began),
         account=invocation.account_id,
         function=invocation.function,
     )
@@ -54,6 +61,12 @@ def answer(
     if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
     return to_json(report)
+
+
+def _budget(timeout: timedelta, began: float) -> timedelta:
+    """What a run may take of the function's timeout; at least a quarter, so that it tries."""
+    spent = timedelta(seconds=time.monotonic() - began)
+    return max(timeout - spent - TO_REPORT, timeout / 4)
 
 
 def _complete(running: Coroutine[Any, Any, Report]) -> Report:

@@ -29,7 +29,11 @@ FREE_TEXT = ("message", "run_reason", "warnings")
 
 async def publish(finished: Finished, outcome_log: OutcomeLog, left: timedelta) -> int:
     """How many records could not be written, or not in time. `left` is of the run's time."""
-    waiting = deque(batches(_masked(record) for record in records(finished)))
+    try:
+        waiting = deque(batches(_masked(record) for record in records(finished)))
+    except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
+        unsent_lines([{"kind": "run", "run": finished.report.run}], bug(error))
+        return 1 + len(finished.report.clusters)
     within = min(max(left, LEAST), MOST)
     failure = await _write(waiting, finished.at, outcome_log, within)
     unsent = [record for batch in waiting for record in batch]

@@ -145,6 +145,12 @@ def test_a_bug_in_writing_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> 
     assert "hunter2" not in json.dumps(line)
 
 
+def test_a_bug_in_making_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert unsent(outcome_of(1, warnings=(404,)), Log()) > 0
+    [line] = told(capsys)
+    assert line["error"] == "bug"
+
+
 def test_what_looks_like_a_secret_is_masked() -> None:
     log = Log()
     unsent(outcome_of(1, warnings=("password=hunter2 was said",)), log)
