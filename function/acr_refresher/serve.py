@@ -32,8 +32,9 @@ TO_WIND_UP = timedelta(seconds=5)
 """Kept back of a run's time to hand on what was not begun, and to write the outcomes."""
 NAMESPACES_AT_ONCE = 16
 """In one cluster: what an API server of modest size takes without queueing."""
-NAMESPACES_A_CONNECTION = 25
-"""A TLS handshake costs as much CPU as five writes, and its buffers 256 KiB: it has to pay."""
+NAMESPACES_IN_A_ROW, NAMESPACES_A_CONNECTION = 25, 12
+"""Over one connection, and over each where there are more. A TLS handshake costs as much CPU as five
+writes, and its buffers 256 KiB: it has to pay."""
 
 T = TypeVar("T")
 
@@ -192,7 +193,9 @@ class Serving:
 
 def _connections(namespaces: int) -> int:
     """How many namespaces of a cluster are served at the same time, each over a connection."""
-    return min(NAMESPACES_AT_ONCE, max(1, math.ceil(namespaces / NAMESPACES_A_CONNECTION)))
+    if namespaces <= NAMESPACES_IN_A_ROW:
+        return 1
+    return min(NAMESPACES_AT_ONCE, math.ceil(namespaces / NAMESPACES_A_CONNECTION))
 
 
 async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
