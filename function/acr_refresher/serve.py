@@ -33,7 +33,7 @@ TO_WIND_UP = timedelta(seconds=5)
 NAMESPACES_AT_ONCE = 16
 """In one cluster: what an API server of modest size takes without queueing."""
 NAMESPACES_IN_A_ROW, NAMESPACES_A_CONNECTION = 25, 12
-"""Over one connection, and over each where there are more. A TLS handshake costs as much CPU as five
+"""Over one connection, and over each where there are more. A TLS handshake costs the CPU of five
 writes, and its buffers 256 KiB: it has to pay."""
 
 T = TypeVar("T")
