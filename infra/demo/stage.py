@@ -42,11 +42,11 @@ class Stage:
         event = {"triggerTime": now, "triggerName": "every-5-minutes", "payload": payload}
         return self._handle(event)
 
-    def invoke(self, *, timeout_seconds: int = 600, **event: object) -> dict[str, Any]:
+    def invoke(self, *, timeout_seconds: float = 600, **event: object) -> dict[str, Any]:
         """Invoke by hand, with the function's timeout. Raises what the handler raises."""
         return self._handle({"action": "refresh", **event}, timeout_seconds)
 
-    def _handle(self, event: Mapping[str, object], timeout_seconds: int = 600) -> dict[str, Any]:
+    def _handle(self, event: Mapping[str, object], timeout_seconds: float = 600) -> dict[str, Any]:
         session = self.cloud.function_credentials(FUNCTION_ROLE)
         context = context_of(session, timeout_seconds)
         report = self.handler.handle(json.dumps(event).encode(), context)
@@ -101,7 +101,7 @@ def load_function() -> ModuleType:
     return module
 
 
-def context_of(session: Session, timeout_seconds: int) -> SimpleNamespace:
+def context_of(session: Session, timeout_seconds: float) -> SimpleNamespace:
     """The context object of runtimes up to python3.10."""
     return SimpleNamespace(
         request_id=str(uuid.uuid4()),
