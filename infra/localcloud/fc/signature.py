@@ -3,8 +3,6 @@
 Rests on the "Request signatures" page of its documentation and on what its SDK, aliyun-fc2, sends.
 """
 
-import base64
-import hashlib
 import hmac
 import re
 from datetime import datetime, timedelta
@@ -14,6 +12,7 @@ from urllib.parse import unquote
 from localcloud.api import HttpRequest
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
+from localcloud.log_signature import sign  # made of another text, in the same way
 from localcloud.sessions import Session
 
 _CLOCK_SKEW = timedelta(minutes=15)
@@ -50,12 +49,6 @@ def string_to_sign(http: HttpRequest) -> str:
             unquote(http.path),
         ]
     )
-
-
-def sign(access_key_secret: str, text: str) -> str:
-    """The signature of a text, in base64."""
-    digest = hmac.new(access_key_secret.encode(), text.encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
 
 
 def _check_date(value: str, now: datetime) -> None:
