@@ -145,10 +145,7 @@ class KubeCluster:
         Raises:
             UnexpectedAnswerError: it did not.
         """
-        answer = self.request(method, path, body, **options)
-        if answer.status >= 300:
-            raise UnexpectedAnswerError(f"{method} {path}: {answer.status} {answer.message}")
-        return answer.body
+        return _succeeded(f"{method} {path}", self.request(method, path, body, **options))
 
     # -- kubeconfigs
 
@@ -266,7 +263,7 @@ class KubeCluster:
     def get(self, path: str) -> Json | None:
         """The object at a path, or None where there is none."""
         answer = self.request("GET", path)
-        return None if answer.status == 404 else self.expect("GET", path)
+        return None if answer.status == 404 else _succeeded(f"GET {path}", answer)
 
     def get_secret(self, namespace: str, name: str) -> Json | None:
         """A Secret, or None."""
@@ -281,6 +278,12 @@ class KubeCluster:
         scope = f"/namespaces/{namespace}" if namespace else ""
         items: list[Json] = self.expect("GET", f"/api/v1{scope}/{resource}")["items"]
         return items
+
+
+def _succeeded(request: str, answer: Answer) -> Json:
+    if answer.status >= 300:
+        raise UnexpectedAnswerError(f"{request}: {answer.status} {answer.message}")
+    return answer.body
 
 
 def _base64(text: str) -> str:
