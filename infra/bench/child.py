@@ -26,15 +26,16 @@ STOP_TIMEOUT_SECONDS = 10
 
 
 @contextmanager
-def child(module: str, core: int | None, **variables: str) -> Iterator[Ask]:
-    """A process of `python -m module`, on one core or any; gives what asks it. Ended on exit."""
-    process = subprocess.Popen(  # noqa: S603  # our own module
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **variables, "BENCH_CORE": "" if core is None else str(core)},
-    )
+def child(module: str, core: int, **variables: str) -> Iterator[Ask]:
+    """A process of `python -m module` on one core; gives what asks it. Ended on exit."""
+    with starting_on(core):
+        process = subprocess.Popen(  # noqa: S603  # our own module
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **variables},
+        )
 
     def ask(question: str, **details: object) -> Json:
         assert process.stdin  # noqa: S101  # for the type checker: both are pipes
@@ -58,10 +59,21 @@ def child(module: str, core: int | None, **variables: str) -> Iterator[Ask]:
             process.wait()
 
 
+@contextmanager
+def starting_on(core: int) -> Iterator[None]:
+    """Processes that are started meanwhile stay on this core, where there are two."""
+    if len(CORES) < 2:
+        yield
+        return
+    os.sched_setaffinity(0, {CORES[core % len(CORES)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
+
+
 def answer_questions(answers: Mapping[str, Callable[..., Json]]) -> None:
-    """Be a child: on its core, until stdin ends. What else is printed goes nowhere."""
-    if core := os.environ["BENCH_CORE"]:
-        _stay_on(int(core))
+    """Be a child, until stdin ends. What else is printed goes nowhere."""
     with os.fdopen(os.dup(1), "w") as replies:
         sys.stdout.flush()
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -88,8 +100,3 @@ def peak_mb() -> float:
     """The most memory that this process ever had resident."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _stay_on(core: int) -> None:
-    if len(CORES) > 1:
-        os.sched_setaffinity(0, {CORES[core % len(CORES)]})

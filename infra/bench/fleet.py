@@ -34,14 +34,12 @@ class Fleet:
     folder: Path
     proxy: str
     credentials: Mapping[str, str]
-    core: int | None = CLIENT_CORE
-    """That clients stay on; None: whichever is free."""
 
     def instance(self) -> AbstractContextManager[Ask]:
         """A new instance of the function, deployed for this fleet."""
         return child(
             "bench.instance",
-            self.core,
+            CLIENT_CORE,
             ACR_REFRESHER_CONFIG=str(self.folder / "config.yaml"),
             ACR_REFRESHER_LOCAL_CLOUD=self.proxy,
         )

@@ -11,11 +11,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.child import SERVER_CORE, Ask, Json, child
+from bench.child import CLIENT_CORE, SERVER_CORE, Ask, Json, child, starting_on
 from bench.figures import AT_LEAST, EXACTLY, Figure, compared
 from bench.fleet import (
     FIRST,
@@ -46,14 +46,22 @@ _numbers = itertools.count(1)
 
 def figures() -> Iterator[Figure]:
     """First runs, then rotations, each in turn with what it is compared with."""
-    [name] = cluster_names(1)
-    with control_plane([name]) as [cluster], _deployed(cluster) as fleet:
+    with _api_server() as cluster, _deployed(cluster) as fleet:
         for namespace in namespace_names(NAMESPACES):
             cluster.create_namespace(namespace)
             cluster.create_service_account(namespace, "default", [STRANGERS_SECRET])
-        with fleet.instance() as instance, child("bench.clients", fleet.core) as clients:
+        with fleet.instance() as instance, child("bench.clients", CLIENT_CORE) as clients:
             yield from _first_runs(cluster, fleet, instance)
             yield from _rotations(cluster, fleet, instance, clients)
+
+
+@contextmanager
+def _api_server() -> Iterator[KubeCluster]:
+    """On a core of its own: no cluster's API server shares a machine with the function."""
+    with ExitStack() as running:
+        with starting_on(SERVER_CORE):
+            [cluster] = running.enter_context(control_plane(cluster_names(1)))
+        yield cluster
 
 
 @contextmanager
@@ -62,7 +70,7 @@ def _deployed(cluster: KubeCluster) -> Iterator[Fleet]:
     with folder_for(1) as folder, child("bench.servers", SERVER_CORE) as servers:
         kubeconfig_path(folder, cluster.name).write_text(cluster.kubeconfig(), encoding="utf-8")
         opened = servers("open", folder=str(folder), clusters=0, namespaces=0)
-        yield Fleet(1, NAMESPACES, folder, opened["proxy"], opened["credentials"], None)
+        yield Fleet(1, NAMESPACES, folder, opened["proxy"], opened["credentials"])
 
 
 def _first_runs(cluster: KubeCluster, fleet: Fleet, instance: Ask) -> Iterator[Figure]:
@@ -158,13 +166,15 @@ def _wrk(cluster: KubeCluster, secret: Json) -> float:
             "BENCH_NAMESPACES": str(NAMESPACES),
             "BENCH_TOKEN": cluster.access.tokens[USER],
         }
-        printed = subprocess.run(  # noqa: S603  # arguments of our own
-            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{WRK_SECONDS}s", "-s", WRK_SCRIPT, cluster.url],  # noqa: S607  # whichever is installed
-            env={**os.environ, **variables},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{WRK_SECONDS}s", "-s", str(WRK_SCRIPT)]
+        with starting_on(CLIENT_CORE):
+            printed = subprocess.run(  # noqa: S603  # arguments of our own
+                [*command, cluster.url],
+                env={**os.environ, **variables},
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
     told = json.loads(printed.splitlines()[-1])
     if told["failed"]:
         raise RuntimeError(f"wrk: {told['failed']} of {told['requests']} writes failed")
