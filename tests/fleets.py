@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import yaml
 from demo.company import FUNCTION_ROLE, HOME, company
 from demo.platform import S_YAML
 from localcloud.cloud import Clock, Cloud, utc_now
+from localcloud.errors import CloudError
 from localcloud.fc.deploy import deployed
 from localcloud.fc.deployed import DeployedFunction, Task
 from localcloud.fc.description import Function, read_function
+from localcloud.ram_files import load_policy
 from localcloud.server import serving
-from localcloud.world import World
+from localcloud.world import AckCluster, IssueKubeconfig, World
 from localkube.double import DoubleCluster, api_doubles
 from localkube.rbac import USER, manifests
 from sites import REGISTRIES, SECRET
@@ -57,6 +59,25 @@ class Fleet:
     def grant(self, world: World) -> None:
         """Let its roles have the policies of another world from now on."""
         object.__setattr__(self.cloud, "world", world)
+
+    def found_in(self, regions: Mapping[str, Sequence[DoubleCluster]], gone: str = "") -> None:
+        """Let the cluster role find these clusters in regions of its account.
+
+        The lists also know one that is gone.
+        """
+        may = load_policy("cluster-discovery.policy")
+        roles = tuple(
+            replace(one, policies=(*one.policies, may)) if one.name.endswith("-cluster") else one
+            for one in self.cloud.world.roles
+        )
+        clusters = tuple(
+            AckCluster(
+                f"c1d{one.name[-4:]}", one.name, region, HOME, _issued(one, one.name == gone)
+            )
+            for region, those in regions.items()
+            for one in those
+        )
+        self.grant(replace(self.cloud.world, roles=roles, clusters=clusters))
 
     @property
     def shards(self) -> dict[str, Task]:
@@ -97,6 +118,16 @@ def fleet(
             yield Fleet(clusters, function, cloud)
 
 
+def _issued(cluster: DoubleCluster, gone: bool) -> IssueKubeconfig:
+    def issue(_arn: str, validity: timedelta, *, private: bool) -> tuple[str, datetime]:
+        del private  # on one machine every network is the same
+        if gone:
+            raise CloudError(404, "ErrorClusterNotFound", f"cluster {cluster.name} not found")
+        return cluster.kubeconfig(validity=validity), datetime.now(timezone.utc) + validity
+
+    return issue
+
+
 def _described(file: Path, folder: Path, url: str) -> Function:
     described = read_function(file, {"ACR_REFRESHER_ACCOUNT": HOME})
     assert described.role == FUNCTION_ROLE
@@ -119,7 +150,10 @@ def _prepare(clusters: Sequence[DoubleCluster]) -> None:
 
 
 def _write_config(folder: Path, clusters: Sequence[DoubleCluster], config: dict[str, Any]) -> None:
-    """All clusters take the same credentials: one kubeconfig is another's but for the address."""
+    """All clusters take the same credentials: one kubeconfig is another's but for the address.
+
+    Where there is something to discover, none is configured.
+    """
     first = clusters[0]
     kubeconfig = first.kubeconfig()
     for cluster in clusters:
@@ -128,7 +162,7 @@ def _write_config(folder: Path, clusters: Sequence[DoubleCluster], config: dict[
     document = {
         "registries": REGISTRIES,
         "defaults": {"watchNamespace": NAMESPACE},
-        "clusters": sections,
+        **({} if "discover" in config else {"clusters": sections}),
         **config,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")

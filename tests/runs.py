@@ -173,6 +173,8 @@ class Fleet:
     functions: Started | None = None
     visits: Visits = field(default_factory=Visits)
     clock_skew: timedelta | None = None
+    ack: ContainerService | None = None
+    """Only where clusters are discovered; then `run` is given the names of those configured."""
 
     @staticmethod
     def of(count: int, **more: Any) -> Fleet:
@@ -207,7 +209,7 @@ class Fleet:
             registry_api=Registries(),
             registry_hosts=Registries(),
             kubeconfigs=Kubeconfigs(
-                ack=cast("ContainerService", None),  # no ACK cluster is configured
+                ack=cast("ContainerService", self.ack),
                 kms=cast("KeyManagement", None),  # nor one whose kubeconfig is a secret
                 files=Files(),
                 cache=KubeconfigCache(),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
-from acr_refresher.errors import Denied, PortError
+from acr_refresher.errors import Denied, Gone, NotRunning, PortError
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
@@ -94,7 +94,7 @@ class Connecting:
             except Denied as refused:
                 if refused.code == FORBIDDEN:
                     raise
-        return await self._use(cluster, await self._fetched(access), use)
+        return await self._use(cluster, await self._fetched(cluster, access), use)
 
     async def _use(
         self, cluster: Cluster, kubeconfig: Kubeconfig, use: Callable[[KubeApi], Awaitable[T]]
@@ -111,9 +111,14 @@ class Connecting:
         finally:
             await kube.close()
 
-    async def _fetched(self, access: RemoteAccess) -> Kubeconfig:
+    async def _fetched(self, cluster: Cluster, access: RemoteAccess) -> Kubeconfig:
         caller = await self.minter.session(access.role_chain, SESSION_DURATION)
-        kubeconfig = await retrying(lambda: self._fetch(caller, access))
+        try:
+            kubeconfig = await retrying(lambda: self._fetch(caller, access))
+        except Gone as gone:
+            if not cluster.found_by:
+                raise
+            raise NotRunning("it is gone since it was found", service=gone.service) from gone
         self.kubeconfigs.cache.put(access, kubeconfig, self.now)
         return kubeconfig
 

@@ -8,17 +8,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from acr_refresher.bugs import bug
-from acr_refresher.core.discovery import Discovery, Finding, added
+from acr_refresher.core.discovery import Discovery, Finding, added, as_found_before, refusals
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import ClusterOutcome, Failure
-from acr_refresher.core.request import Request
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.errors import PortError
 from acr_refresher.events import InvalidEvent, unknown_clusters
+from acr_refresher.inputs.problems import Problem
 from acr_refresher.lines import cluster_line
 from acr_refresher.mint import Minter
 from acr_refresher.ports import ContainerService
 from acr_refresher.retry import retrying
 from acr_refresher.sessions import SESSION_DURATION
+
+_AS_TOLD = (
+    "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by that"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,17 @@ class Discoverer:
         """The clusters configured and those found. A list that fails does not stop the others.
 
         Raises InvalidEvent where all lists are known, and the request is about a cluster in none.
-        A shard asks for no list that it can do without: its clusters may have gone meanwhile.
+        A shard asks for no list: the coordinator told it of its clusters. It raises InvalidEvent
+        where it was told of any that config.yaml does not allow.
         """
-        shard = request.shard
-        if shard and shard.clusters <= {cluster.name for cluster in configured}:
-            return Registered(configured)
+        if request.shard:
+            return Registered(configured + _found_before(configured, wanted, request.shard))
         places = [(discovery, region) for discovery in wanted for region in discovery.regions]
         lists = await asyncio.gather(*(self._list(*place) for place in places))
         discovered = added(configured, [finding for each in lists for finding in each.findings])
         clusters = configured + discovered.clusters
         names = [*(cluster.name for cluster in clusters), *discovered.skipped]
         failed = tuple(each.failed for each in lists if each.failed)
-        if shard and shard.clusters <= set(names):
-            failed = ()  # the coordinator tells of it
         if wanted and not failed and (unknown := unknown_clusters(request, names)):
             raise InvalidEvent(unknown)
         skipped = (
@@ -93,6 +96,15 @@ class Discoverer:
         caller = await self.minter.session(discovery.access.role_chain, SESSION_DURATION)
         found = await retrying(lambda: self.ack.clusters(caller, region_id))
         return tuple(Finding(discovery, each) for each in found)
+
+
+def _found_before(
+    configured: tuple[Cluster, ...], sections: Sequence[Discovery], shard: Shard
+) -> tuple[Cluster, ...]:
+    """Those that the coordinator found. What may be reached, config.yaml alone decides."""
+    if refused := refusals(configured, sections, shard.found):
+        raise InvalidEvent(Problem("shard.found", why, _AS_TOLD) for why in refused)
+    return as_found_before(configured, sections, shard.found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class Gone(PortError):
 
 
 class NotRunning(PortError):
-    """The cluster is there, but not up: still being created, stopped, or being deleted."""
+    """The cluster is not up: still being created, stopped, being deleted, or gone since found."""
 
     meaning = "not-running"
 

@@ -7,7 +7,11 @@ or any note, which changes nothing, or a JSON object that narrows the run down l
      "force": true, "dryRun": false, "reason": "rotated by hand"}
 
 With more clusters than one invocation is to serve, the function starts itself once a shard. Such an
-event has `shard` in place of `clusters`, with their exact names.
+event has `shard` in place of `clusters`, with their exact names; those that were discovered come
+with all that it takes to serve them without asking again:
+
+    {"action": "refresh", "shard": {…, "clusters": ["idc"], "found": [
+        {"section": "discover[0]", "regionId": "cn-hangzhou", "clusters": {"prod-a": "c1…"}}]}}
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from acr_refresher.config import Config
-from acr_refresher.core.request import Request, Shard
+from acr_refresher.core.request import FoundBefore, Request, Shard
 from acr_refresher.core.selection import matches_any
 from acr_refresher.inputs.forms import ClusterGlob, NameGlob
 from acr_refresher.inputs.problems import (
@@ -64,6 +68,14 @@ class _TimerPayload(StrictModel):
     reason: str = Field("", max_length=200)
 
 
+class _FoundSection(StrictModel):
+    """What one section of config.yaml found in one region: IDs by name."""
+
+    section: _Words
+    region_id: _Words
+    clusters: Annotated[dict[_Words, _Words], Field(min_length=1)]
+
+
 class _ShardSection(StrictModel):
     run: _Words
     trigger: _Trigger
@@ -71,12 +83,15 @@ class _ShardSection(StrictModel):
     number: int = Field(ge=1)
     of: int = Field(ge=1)
     continued: int = Field(0, ge=0)
-    clusters: Annotated[list[_Words], Field(min_length=1)]
+    clusters: list[_Words] = Field([], min_length=1)
+    found: list[_FoundSection] = Field([], min_length=1)
 
     @model_validator(mode="after")
     def _one_of_them(self) -> _ShardSection:
         if self.number > self.of:
             raise fault("has a number above `of`", "leave it as the coordinator wrote it")
+        if not self.clusters and not self.found:
+            raise fault("has no cluster", "name at least one in clusters or found")
         return self
 
 
@@ -119,13 +134,25 @@ def shard_event(request: Request, shard: Shard) -> bytes:
         "dryRun": request.dry_run,
         "reason": request.reason,
     }
+    clusters = {
+        "clusters": sorted(shard.clusters - {one.name for one in shard.found}),
+        "found": list(_by_place(shard.found)),
+    }
     section = {
         **{name: getattr(shard, name) for name in _SHARD_FIELDS},
         "trigger": request.trigger,
-        "clusters": sorted(shard.clusters),
+        **{key: value for key, value in clusters.items() if value},
     }
     event = {"action": "refresh", **{key: value for key, value in told.items() if value}}
     return json.dumps({**event, "shard": section}, ensure_ascii=False).encode()
+
+
+def _by_place(found: Iterable[FoundBefore]) -> Iterator[dict[str, object]]:
+    places: dict[tuple[str, str], dict[str, str]] = {}
+    for one in found:
+        places.setdefault((one.section, one.region_id), {})[one.name] = one.cluster_id
+    for (section, region_id), clusters in places.items():
+        yield {"section": section, "regionId": region_id, "clusters": clusters}
 
 
 def unknown_names(request: Request, config: Config) -> tuple[Problem, ...]:
@@ -195,7 +222,13 @@ def _by_hand(event: _ManualEvent) -> Request:
     if event.shard is None:
         return _request(event, "manual")
     fields = {name: getattr(event.shard, name) for name in _SHARD_FIELDS}
-    shard = Shard(clusters=frozenset(event.shard.clusters), **fields)
+    found = tuple(
+        FoundBefore(name, each.section, each.region_id, cluster_id)
+        for each in event.shard.found
+        for name, cluster_id in each.clusters.items()
+    )
+    names = frozenset(event.shard.clusters) | {one.name for one in found}
+    shard = Shard(clusters=names, found=found, **fields)
     return replace(_request(event, event.shard.trigger, shard.occasion), shard=shard)
 
 

@@ -10,10 +10,11 @@ from itertools import chain
 
 from acr_refresher.bugs import bug
 from acr_refresher.context import Context, Stopwatch
+from acr_refresher.core.discovery import found_before
 from acr_refresher.core.model import Cluster, Function
 from acr_refresher.core.outcome import Failure, HandedOn
 from acr_refresher.core.request import Shard
-from acr_refresher.core.shards import in_shards, task_id
+from acr_refresher.core.shards import Names, in_shards, task_id
 from acr_refresher.errors import PortError
 from acr_refresher.events import shard_event
 from acr_refresher.lines import shard_line
@@ -75,13 +76,19 @@ class Handover:
         context, before = self.context, self.context.request.shard
         whole = before or Shard(context.run, context.request.occasion or context.run, frozenset())
         whole = replace(whole, continued=continued)
+        found = found_before(clusters)
+
+        def part(names: Names) -> Shard:
+            those = tuple(one for one in found if one.name in names)
+            return replace(whole, clusters=names, found=those)
+
         parts = in_shards(
             clusters,
             self.shard_size,
             context.account,
-            lambda names: len(self._event(replace(whole, clusters=names))) <= MOST_BYTES,
+            lambda names: len(self._event(part(names))) <= MOST_BYTES,
         )
-        shards = (replace(whole, clusters=names) for names in parts)
+        shards = map(part, parts)
         if before:
             return tuple(shards)
         return tuple(

@@ -8,7 +8,9 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from demo.company import HOME
 from demo.platform import S_FC2_YAML
 from fleets import LIMIT_SECONDS, NAMESPACE, TICK, fleet, report_of
 from localcloud.cloud import utc_now
@@ -53,6 +55,33 @@ def test_1200_clusters_are_served_in_shards_though_one_is_killed_and_the_timer_c
             cluster.faults.latency = 0
         assert there.unserved == []
         assert references(there.clusters[-1], NAMESPACE) == [SECRET]
+
+
+def test_discovered_clusters_are_listed_once_a_tick_and_not_again_by_their_shards(
+    tmp_path: Path,
+) -> None:
+    """Two pages of clusters in one region, one page in the other. One of them goes meanwhile."""
+    role = f"acs:ram::{HOME}:role/acr-refresher-cluster"
+    found = {"regions": ["cn-hangzhou", "cn-beijing"], "assumeRoleARN": role, "names": "cluster-*"}
+    discovering: dict[str, Any] = {"discover": [found], "rateLimits": {"cs": 200}}
+    with fleet(tmp_path, 180, shardSize=30, **discovering) as there:
+        gone = there.clusters[0].name
+        there.found_in(
+            {"cn-hangzhou": there.clusters[:120], "cn-beijing": there.clusters[120:]}, gone
+        )
+        first, again = report_of(there.tick()), report_of(there.tick())
+        there.function.wait_until_idle(LIMIT_SECONDS)
+
+        assert [one["started"] for one in first["handedOn"]] == [True] * 6
+        assert [one["started"] for one in again["handedOn"]] == [False] * 6
+        lists = there.cloud.calls("DescribeClustersV1")
+        assert len(lists) == 2 * 3, "of each of two deliveries, and none of six shards"
+        reports = [report_of(task) for task in there.shards.values()]
+        assert [(report["run"], report["ok"]) for report in reports] == [(first["run"], True)] * 6
+        outcomes = {one["cluster"]: one for report in reports for one in report["clusters"]}
+        assert set(outcomes) == {one.name for one in there.clusters}
+        assert outcomes[gone]["skipped"] == "it is gone since it was found"
+        assert there.unserved == [gone]
 
 
 def test_on_function_compute_2_shards_are_started_through_its_own_api(tmp_path: Path) -> None:

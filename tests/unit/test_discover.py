@@ -12,7 +12,7 @@ import stamina
 
 from acr_refresher.core.discovery import Discovery, FoundCluster
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess
-from acr_refresher.core.request import Request, Shard
+from acr_refresher.core.request import FoundBefore, Request, Shard
 from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import Denied, Throttled
 from acr_refresher.events import InvalidEvent
@@ -133,26 +133,34 @@ def test_a_cluster_that_is_skipped_has_a_line_of_its_own(
     assert "its state is failed" in printed
 
 
-@pytest.mark.parametrize(
-    ("clusters", "asked", "told"),
-    [
-        pytest.param({"idc"}, [], [], id="configured ones: it asks for no list"),
-        pytest.param({"idc", "shop-cn-a"}, ["cn-a", "cn-b"], [], id="all found"),
-        pytest.param(
-            {"shop-cn-b"}, ["cn-a", "cn-b"], ["discover[0] cn-b"], id="one lacks: a list failed"
-        ),
-    ],
-)
-def test_a_shard_tells_of_a_failed_list_only_where_it_lacks_a_cluster(
-    clusters: set[str], asked: list[str], told: list[str]
-) -> None:
-    """The coordinator tells of it, and each shard would fail for what is not its affair."""
+def shard(*found: FoundBefore, configured: str = "idc") -> Request:
+    names = frozenset({configured, *(one.name for one in found)})
+    return request(shard=Shard("run-7", "t", names, found=found))
+
+
+def test_a_shard_asks_for_no_list_since_the_coordinator_told_it_all() -> None:
     cloud = Cloud(cn_b=Denied("no right", service="cs"))
-    found = registered(cloud, request(shard=Shard("run-7", "t", frozenset(clusters))))
-    assert cloud.asked == asked
-    assert [one.cluster for one in found.outcomes] == told
+    there = registered(cloud, shard(FoundBefore("shop", "discover[0]", "cn-b", "c7")))
+    assert cloud.asked == []
+    assert names(there) == ["idc", "shop"]
+    assert there.clusters[1].access == AckAccess("c7", "cn-b")
+    assert there.outcomes == ()
 
 
-def test_a_cluster_that_is_gone_since_the_coordinator_found_it_is_no_failure() -> None:
-    found = registered(Cloud(), request(shard=Shard("run-7", "t", frozenset({"shop-cn-x"}))))
-    assert found.outcomes == ()
+def test_a_shard_that_is_told_of_what_config_yaml_does_not_allow_is_refused() -> None:
+    with pytest.raises(InvalidEvent) as refused:
+        registered(
+            Cloud(),
+            shard(
+                FoundBefore("shop", "discover[3]", "cn-b", "c7"),
+                FoundBefore("web", "discover[0]", "cn-c", "c8"),
+            ),
+        )
+    remedy = (
+        "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by"
+        " that"
+    )
+    assert str(refused.value).splitlines() == [
+        f"shard.found: discover[3] is no section of config.yaml; {remedy}",
+        f"shard.found: discover[0] does not look in region cn-c; {remedy}",
+    ]

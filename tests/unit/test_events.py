@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acr_refresher.config import load_config
-from acr_refresher.core.request import Request, Shard
+from acr_refresher.core.request import FoundBefore, Request, Shard
 from acr_refresher.events import (
     InvalidEvent,
     parse_event,
@@ -30,6 +31,8 @@ SHARD = {
     "of": 5,
     "clusters": ["prod-a", "Prod_B@c1"],
 }
+
+FOUND = {"section": "discover[0]", "regionId": "cn-hangzhou", "clusters": {"shop": "c1"}}
 
 
 def timer(payload: object = "") -> str:
@@ -163,6 +166,22 @@ def test_events(event: bytes | str, expected: Request) -> None:
         ),
         (manual(shard={**SHARD, "clusters": []}), "shard.clusters: is empty; name at least one"),
         (manual(shard={**SHARD, "clusters": [""]}), "shard.clusters[0]: "),
+        (
+            manual(shard={key: value for key, value in SHARD.items() if key != "clusters"}),
+            "shard: has no cluster; name at least one in clusters or found",
+        ),
+        (
+            manual(shard={**SHARD, "found": [{**FOUND, "clusters": {}}]}),
+            "shard.found[0].clusters: is empty; name at least one",
+        ),
+        (
+            manual(shard={**SHARD, "found": [{**FOUND, "clusters": {"a": ""}}]}),
+            'shard.found[0].clusters.a: "" is not 1 to 300 characters',
+        ),
+        (
+            manual(shard={**SHARD, "found": [{**FOUND, "roles": []}]}),
+            "shard.found[0].roles: is not a known key",
+        ),
         (manual(shard={**SHARD, "run": ""}), 'shard.run: "" is not 1 to 300 characters'),
         (manual(shard={**SHARD, "trigger": "cron"}), 'shard.trigger: "cron" is not a trigger'),
         (manual(shard={**SHARD, "number": 0}), "shard.number: is 0, less than 1; use 1 or more"),
@@ -246,6 +265,18 @@ def test_a_shard_is_read_as_it_was_written(shard: Shard, trigger: str, force: bo
         shard=shard,
     )  # fmt: skip
     assert read.unattended
+
+
+@given(st.dictionaries(WORDS, st.tuples(WORDS, WORDS, WORDS), min_size=1), st.frozensets(WORDS))
+def test_a_shard_is_told_where_each_cluster_was_found(
+    found: dict[str, tuple[str, str, str]], configured: frozenset[str]
+) -> None:
+    told = tuple(FoundBefore(name, *place) for name, place in found.items())
+    asked = Shard("run-7", TICK, configured | frozenset(found), found=told)
+    read = parse_event(shard_event(Request("manual"), asked)).shard
+    assert read
+    assert read == replace(asked, found=read.found)
+    assert set(read.found) == set(told)
 
 
 def test_only_a_run_by_hand_has_somebody_who_waits_for_its_answer() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import SecretStr
 
 from acr_refresher.core.model import AckAccess, Cluster, PullSecret
+from acr_refresher.core.request import FoundBefore
 from acr_refresher.core.selection import matches_any
 
 SERVING_STATES = frozenset({"running", "updating", "upgrading", "scaling", "draining", "removing"})
@@ -58,11 +59,16 @@ class Discovery:
     def selects(self, found: FoundCluster) -> bool:
         """Whether a cluster is one of those looked for."""
         return (
-            (not self.names or matches_any(found.name, self.names))
+            self.names_cover(found.name)
+            and found.region_id in self.regions
             and (not self.types or found.type in self.types)
             and (not self.profiles or found.profile in self.profiles)
             and all(found.tags.get(key) == value for key, value in self.tags)
         )
+
+    def names_cover(self, name: str) -> bool:
+        """Whether a cluster of this name, its own, may be one of those looked for."""
+        return not self.names or matches_any(name, self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,11 @@ def added(configured: Sequence[Cluster], findings: Iterable[Finding]) -> Discove
     uses.update(finding.found.name for finding in new.values())
     named = [(_name(each.found, uses), each) for each in new.values()]
     return Discovered(
-        clusters=tuple(_cluster(name, each) for name, each in named if each.found.serving),
+        clusters=tuple(
+            _cluster(name, each.discovery, each.found.cluster_id, each.found.region_id)
+            for name, each in named
+            if each.found.serving
+        ),
         skipped={
             name: f"its state is {each.found.state or 'unknown'}"
             for name, each in named
@@ -106,11 +116,63 @@ def added(configured: Sequence[Cluster], findings: Iterable[Finding]) -> Discove
     )
 
 
+def found_before(clusters: Iterable[Cluster]) -> tuple[FoundBefore, ...]:
+    """What a shard is told of those of its clusters that are not configured, by name."""
+    return tuple(
+        FoundBefore(one.name, one.found_by, one.access.region_id, one.access.cluster_id)
+        for one in sorted(clusters, key=lambda one: one.name)
+        if one.found_by and isinstance(one.access, AckAccess)
+    )
+
+
+def refusals(
+    configured: Iterable[Cluster], sections: Iterable[Discovery], found: Sequence[FoundBefore]
+) -> tuple[str, ...]:
+    """Everything that a shard is told and that config.yaml does not allow, each once."""
+    taken = frozenset(cluster.name for cluster in configured)
+    known = {section.name: section for section in sections}
+    told = [_refusal(each, known.get(each.section), taken) for each in found]
+    uses = Counter(each.name for each in found)
+    told += [f"{name} is the name of two clusters" for name, count in uses.items() if count > 1]
+    return tuple(dict.fromkeys(why for why in told if why))
+
+
+def as_found_before(
+    configured: Iterable[Cluster], sections: Iterable[Discovery], found: Iterable[FoundBefore]
+) -> tuple[Cluster, ...]:
+    """The clusters that a shard is told of, as their sections say; without those configured."""
+    by_id = {one.access.cluster_id for one in configured if isinstance(one.access, AckAccess)}
+    known = {section.name: section for section in sections}
+    return tuple(
+        _cluster(each.name, known[each.section], each.cluster_id, each.region_id)
+        for each in found
+        if each.cluster_id not in by_id
+    )
+
+
+def _refusal(found: FoundBefore, section: Discovery | None, taken: frozenset[str]) -> str:
+    """Its types, profiles and tags cannot be known without asking: those the coordinator saw."""
+    if section is None:
+        return f"{found.section} is no section of config.yaml"
+    if found.region_id not in section.regions:
+        return f"{section.name} does not look in region {found.region_id}"
+    if not section.names_cover(found.name.removesuffix(f"@{found.cluster_id}")):
+        return f"{section.name} has no name or glob for {found.name}"
+    if found.name in taken:
+        return f"{found.name} is the name of a cluster that is configured by itself"
+    return ""
+
+
 def _name(found: FoundCluster, uses: Mapping[str, int]) -> str:
     return found.name if uses[found.name] == 1 else f"{found.name}@{found.cluster_id}"
 
 
-def _cluster(name: str, finding: Finding) -> Cluster:
-    found, discovery = finding.found, finding.discovery
-    access = replace(discovery.access, cluster_id=found.cluster_id, region_id=found.region_id)
-    return Cluster(name, access, discovery.pull_secrets, discovery.proxy_url, discovery.ca_pem)
+def _cluster(name: str, section: Discovery, cluster_id: str, region_id: str) -> Cluster:
+    return Cluster(
+        name,
+        replace(section.access, cluster_id=cluster_id, region_id=region_id),
+        section.pull_secrets,
+        section.proxy_url,
+        section.ca_pem,
+        found_by=section.name,
+    )

@@ -142,7 +142,8 @@ class PullSecret:
 class Cluster:
     """A Kubernetes cluster to be served.
 
-    `proxy_url` and `ca_pem`, where given, go before those of its kubeconfig.
+    `proxy_url` and `ca_pem`, where given, go before those of its kubeconfig. `found_by` is the
+    section of config.yaml that found it, as in `discover[0]`; empty: it is configured by itself.
     """
 
     name: str
@@ -150,6 +151,7 @@ class Cluster:
     pull_secrets: tuple[PullSecret, ...]
     proxy_url: SecretStr | None = None
     ca_pem: str = ""
+    found_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

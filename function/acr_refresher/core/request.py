@@ -8,11 +8,25 @@ from acr_refresher.core.selection import matches_any
 
 
 @dataclass(frozen=True, slots=True)
+class FoundBefore:
+    """A cluster that the coordinator found: what it takes to serve it without asking again.
+
+    It is served under this name, as `section` of config.yaml says (`discover[0]`).
+    """
+
+    name: str
+    section: str
+    region_id: str
+    cluster_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
     """The part of a run, by the exact names of its clusters, that an invocation of its own serves.
 
     `run` is the ID of the whole, `occasion` what its trigger fired at. `continued` tells how many
-    invocations before this one had no time left for these clusters.
+    invocations before this one had no time left for these clusters. `found` are those of them that
+    are not configured by themselves, by name.
     """
 
     run: str
@@ -21,6 +35,7 @@ class Shard:
     number: int = 1
     of: int = 1
     continued: int = 0
+    found: tuple[FoundBefore, ...] = ()
 
     def __str__(self) -> str:
         """`2/5`, as people say it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,12 @@ from acr_refresher.core.discovery import (
     Finding,
     FoundCluster,
     added,
+    as_found_before,
+    found_before,
+    refusals,
 )
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
+from acr_refresher.core.request import FoundBefore
 from factories import HOUR, wanted
 
 CHAIN = (Role("acs:ram::3:role/find"),)
@@ -35,7 +40,8 @@ def found(**fields: Any) -> FoundCluster:
 
 def discovery(name: str = "discover[0]", **fields: Any) -> Discovery:
     access = AckAccess("", "", CHAIN, private=True, validity=2 * HOUR)
-    return Discovery(name, ("cn-hangzhou",), access, (wanted(),), **fields)
+    regions = fields.pop("regions", ("cn-hangzhou",))
+    return Discovery(name, regions, access, (wanted(),), **fields)
 
 
 def configured(name: str, cluster_id: str | None = None) -> Cluster:
@@ -60,6 +66,7 @@ def names(discovered: Discovered) -> list[str]:
         pytest.param({"tags": (("team", "shop"), ("tier", "1"))}, True, id="all tags"),
         pytest.param({"tags": (("team", "shop"), ("tier", "2"))}, False, id="one tag of another"),
         pytest.param({"tags": (("owner", "shop"),)}, False, id="a tag it has not"),
+        pytest.param({"regions": ("cn-beijing",)}, False, id="another region"),
         pytest.param({"names": ("prod-*",), "profiles": ("Edge",)}, False, id="all must hold"),
     ],
 )
@@ -72,7 +79,8 @@ def test_filters(filters: dict[str, Any], selected: bool) -> None:
 def test_a_found_cluster_is_served_as_its_section_says() -> None:
     (cluster,) = added((), [Finding(discovery(ca_pem="PEM"), found())]).clusters
     access = AckAccess("c1", "cn-hangzhou", CHAIN, private=True, validity=2 * HOUR)
-    assert cluster == Cluster("prod-a", access, (wanted(),), ca_pem="PEM")
+    section = "discover[0]"
+    assert cluster == Cluster("prod-a", access, (wanted(),), ca_pem="PEM", found_by=section)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +134,60 @@ def test_a_cluster_that_is_not_up_is_skipped_and_says_why(state: str) -> None:
     discovered = added((), [Finding(discovery(), found(state=state))])
     assert discovered.clusters == ()
     assert discovered.skipped == {"prod-a": f"its state is {state or 'unknown'}"}
+
+
+# ---- what a shard is told ------------------------------------------------------------------------
+
+BEFORE = FoundBefore("prod-a", "discover[0]", "cn-hangzhou", "c1")
+
+
+def test_a_shard_serves_what_it_is_told_of_just_as_the_coordinator_would() -> None:
+    sections = [discovery(ca_pem="PEM", names=("prod-*",)), discovery("discover[1]")]
+    findings = [
+        Finding(sections[0], found()),
+        Finding(sections[0], found(cluster_id="c2", state="updating")),
+        Finding(sections[1], found(cluster_id="c3", name="test")),
+    ]
+    idc = configured("idc")
+    there = added((idc,), findings).clusters
+    told = found_before((idc, *reversed(there)))
+    assert [one.name for one in told] == ["prod-a@c1", "prod-a@c2", "test"]
+    assert refusals((idc,), sections, told) == ()
+    assert as_found_before((idc,), sections, told) == there
+
+
+def test_what_is_configured_meanwhile_is_served_as_configured() -> None:
+    assert as_found_before((configured("mine", "c1"),), [discovery()], [BEFORE]) == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        pytest.param({"section": "discover[1]"}, "discover[1] is no section", id="section"),
+        pytest.param(
+            {"region_id": "cn-beijing"},
+            "discover[0] does not look in region cn-beijing",
+            id="region",
+        ),
+        pytest.param({"name": "test"}, "discover[0] has no name or glob for test", id="name"),
+        pytest.param({"name": "test@c1"}, "no name or glob for test@c1", id="qualified"),
+        pytest.param({"name": "prod-x@c2", "cluster_id": "c1"}, "", id="a glob covers it"),
+        pytest.param({"name": "prod-idc"}, "prod-idc is the name of a cluster that is", id="taken"),
+    ],
+)
+def test_what_config_yaml_does_not_allow_is_refused_whoever_sends_it(
+    told: dict[str, str], why: str
+) -> None:
+    sections = [discovery(names=("prod-*",))]
+    refused = refusals((configured("prod-idc"),), sections, [replace(BEFORE, **told)])
+    assert [why in each for each in refused] == [True] * bool(why)
+
+
+def test_what_is_wrong_with_many_is_said_once() -> None:
+    told = [replace(BEFORE, name=f"prod-{number}", section="discover[7]") for number in range(9)]
+    assert refusals((), [discovery()], told) == ("discover[7] is no section of config.yaml",)
+
+
+def test_two_clusters_of_one_name_are_refused() -> None:
+    told = [BEFORE, replace(BEFORE, cluster_id="c2")]
+    assert refusals((), [discovery()], told) == ("prod-a is the name of two clusters",)
