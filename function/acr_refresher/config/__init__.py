@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from acr_refresher.config.checks import contradictions
-from acr_refresher.config.clusters import cluster, discovery
+from acr_refresher.config.clusters import clusters, discovery
 from acr_refresher.config.document import SHARD_SIZE, ConfigDocument
 from acr_refresher.config.logstore import logstore
 from acr_refresher.config.rate_limits import rate_limits
@@ -99,7 +99,7 @@ def to_config(document: ConfigDocument) -> Config:
     registries = {section.name: registry(section) for section in document.registries}
     defaults = document.defaults
     return Config(
-        clusters=tuple(cluster(section, defaults, registries) for section in document.clusters),
+        clusters=tuple(clusters(document.clusters, defaults, registries)),
         registries=tuple(registries.values()),
         concurrency=document.concurrency,
         discoveries=tuple(

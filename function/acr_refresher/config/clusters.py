@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from pydantic import SecretStr
 
 from acr_refresher.config.access_document import ConnectionKeys, KubeconfigSecretSection
 from acr_refresher.config.document import ClusterSection, DiscoverSection, Settings
-from acr_refresher.config.pull_secrets import pull_secrets
+from acr_refresher.config.pull_secrets import pull_secrets, says_something
 from acr_refresher.config.registries import role_chain
 from acr_refresher.core.discovery import Discovery
 from acr_refresher.core.model import (
@@ -26,17 +27,20 @@ from acr_refresher.inputs.cluster_forms import region_of
 DEFAULT_KUBECONFIG_DURATION = timedelta(hours=1)
 
 
-def cluster(
-    section: ClusterSection, defaults: Settings, registries: Mapping[str, Registry]
-) -> Cluster:
-    """A cluster that is configured by itself."""
-    return Cluster(
-        name=section.name,
-        access=_access(section),
-        pull_secrets=pull_secrets(section, defaults, registries),
-        proxy_url=_proxy_url(section),
-        ca_pem=section.certificate_authority or "",
-    )
+def clusters(
+    sections: Iterable[ClusterSection], defaults: Settings, registries: Mapping[str, Registry]
+) -> Iterator[Cluster]:
+    """The clusters that are configured by themselves. What is alike is made once for all."""
+    shared = pull_secrets(defaults, defaults, registries)
+    for section in sections:
+        own = says_something(section)
+        yield Cluster(
+            name=section.name,
+            access=_access(section),
+            pull_secrets=pull_secrets(section, defaults, registries) if own else shared,
+            proxy_url=_proxy_url(section),
+            ca_pem=section.certificate_authority or "",
+        )
 
 
 def discovery(
@@ -70,7 +74,7 @@ def _access(section: ClusterSection) -> Access:
 def _ack_access(section: ConnectionKeys, cluster_id: str = "", region_id: str = "") -> AckAccess:
     return AckAccess(
         cluster_id,
-        region_id,
+        sys.intern(region_id),
         role_chain(section.assume_role_arn, section.external_id),
         section.private_endpoint,
         section.kubeconfig_duration or DEFAULT_KUBECONFIG_DURATION,

@@ -37,6 +37,14 @@ def pull_secrets(
     return tuple(_pull_secret(layers, registries) for layers in layers_of(own, shared))
 
 
+def says_something(own: PullSecretSettings) -> bool:
+    """Whether a section has any key that is about pull secrets.
+
+    Most clusters have none of their own, and what they share is made once.
+    """
+    return not own.model_fields_set.isdisjoint(Settings.model_fields)
+
+
 def layers_of(own: Settings, shared: Settings) -> list[Layers]:
     """What is said of each pull secret of a cluster, as above."""
     if own.pull_secrets:
@@ -64,8 +72,11 @@ def _pull_secret(layers: Layers, registries: Mapping[str, Registry]) -> PullSecr
 
 def said(layers: Layers, key: str, otherwise: Any) -> Any:
     """What the nearest layer says that says anything under the key."""
-    values = (getattr(each, key) for each in layers)
-    return next((value for value in values if value is not None), otherwise)
+    for each in layers:
+        value = getattr(each, key)
+        if value is not None:
+            return value
+    return otherwise
 
 
 def _namespaces(patterns: list[str] | None, selector: Selector | None) -> NamespaceSelection:

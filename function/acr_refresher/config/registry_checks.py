@@ -46,6 +46,8 @@ def shared_hosts(
     `users`: where the names of a secret's registries stand, and the names.
     """
     domains = {str(keys.get("name")): _domains(keys) for _, keys in registries}
+    if not any(one & other for one, other in combinations(domains.values(), 2)):
+        return  # as nearly always: nobody's registries have to be looked at, of however many
     for location, names in users:
         known = [name for name in dict.fromkeys(names) if name in domains]
         for first, second in combinations(known, 2):

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from acr_refresher.config.document import ConfigDocument, PullSecretSettings, Settings
-from acr_refresher.config.pull_secrets import DEFAULT_EXPIRING_THRESHOLD, Layers, layers_of, said
+from acr_refresher.config.pull_secrets import (
+    DEFAULT_EXPIRING_THRESHOLD,
+    Layers,
+    layers_of,
+    said,
+    says_something,
+)
 from acr_refresher.core.timing import REFUSED, Risk, Setting, Timer, Timing, risks
 from acr_refresher.inputs.forms import THRESHOLD_LIMIT, as_duration
 from acr_refresher.inputs.problems import InvalidInput, Location, Problem, path_of
@@ -43,10 +49,21 @@ def timings(document: ConfigDocument) -> tuple[Timing, ...]:
     }
     found = (
         Timing(_threshold(layers, paths), _durations(layers, durations))
-        for section in (*document.clusters, *document.discover)
+        for section in _unlike(document)
         for layers in layers_of(section, document.defaults)
     )
     return tuple(dict.fromkeys(found))
+
+
+def _unlike(document: ConfigDocument) -> Iterator[Settings]:
+    """Clusters and where to look for them; of those that say nothing themselves the first one."""
+    told = False
+    for section in (*document.clusters, *document.discover):
+        if says_something(section):
+            yield section
+        elif not told:
+            told = True
+            yield section
 
 
 def warnings_of(timings: Iterable[Timing], timer: Timer) -> tuple[Problem, ...]:
@@ -71,6 +88,8 @@ def _settings(document: ConfigDocument) -> Iterator[tuple[Location, PullSecretSe
     sections += [(("clusters", index), each) for index, each in enumerate(document.clusters)]
     sections += [(("discover", index), each) for index, each in enumerate(document.discover)]
     for location, section in sections:
+        if not says_something(section):
+            continue
         yield location, section
         for index, secret in enumerate(section.pull_secrets or ()):
             yield (*location, "pullSecrets", index), secret
