@@ -12,12 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cold_start, growth, one_cluster, request_cost, thousand
+from bench import cold_start, config_load, growth, one_cluster, request_cost, thousand
 from bench.child import CORES
 from bench.figures import Figure, print_table, write_json
 
 MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "cold_start": cold_start.figures,
+    "config_load": config_load.figures,
     "request_cost": request_cost.figures,
     "one_cluster": one_cluster.figures,
     "thousand": thousand.figures,

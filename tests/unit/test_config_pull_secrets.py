@@ -212,3 +212,19 @@ def test_registries_of_one_host_may_be_in_pull_secrets_of_their_own() -> None:
         text = document(own, shared).replace("cri-main", "cri-main\n  domains: cr.example.com")
         text = text.replace("cri-partner", "cri-partner\n  domains: cr.example.com")
         assert len(read_config(text, "config.yaml").clusters[0].pull_secrets) == 2
+
+
+def test_clusters_that_say_nothing_of_their_own_share_what_is_said_for_all() -> None:
+    """However many they are, it is made once: a large configuration is loaded in each instance."""
+    own: list[dict[str, Any]] = [{}, {"watchNamespace": "team-a"}, {}]
+    clusters = [
+        {"name": f"c{number}", "kubeconfig": f"{number}.yaml", **keys}
+        for number, keys in enumerate(own)
+    ]
+    text = yaml.safe_dump(
+        {"registries": REGISTRIES, "clusters": clusters, "defaults": {"pullSecrets": TWO}}
+    )
+    first, other, last = read_config(text, "config.yaml").clusters
+    assert first.pull_secrets is last.pull_secrets
+    assert [one.name for one in first.pull_secrets] == ["a", "b"]
+    assert [one.namespaces.patterns for one in other.pull_secrets] == [("team-a",)] * 2

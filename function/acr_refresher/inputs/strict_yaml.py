@@ -69,7 +69,7 @@ def _plain(text: str) -> object:
 def _plain_value(loader: Any, event: Any, depth: int) -> object:
     """What begins with an event. No nodes are made: those of a large document fill 400 MB."""
     kind = type(event)
-    if kind is yaml.AliasEvent or event.anchor or event.tag or depth > _DEEPEST:
+    if kind is yaml.AliasEvent or event.anchor or event.tag:
         raise _NotPlainError
     if kind is yaml.ScalarEvent:
         return _plain_scalar(loader, event)
