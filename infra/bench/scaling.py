@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.config_load import FEW, MANY, cold_cpu, cold_memory
 from bench.figures import Figure
 from bench.thousand import CLUSTERS, IDLE, LATENCY_SECONDS, NAMESPACES, ROTATED
 
@@ -28,35 +29,82 @@ VCPU, GB = 1.0, 1.0
 has what its use costs, in compute units (CU), and what those cost."""
 CU_A_VCPU_SECOND, CU_A_GB_SECOND, CU_AN_INVOCATION, USD_A_CU = 1.0, 0.15, 75 / 10_000, 0.000020
 
+LIST_PAGE, LISTS_A_SECOND = 100, 10
+"""Clusters in one answer of Container Service, and the default of rateLimits.cs."""
+
+SMALL_VCPU = 0.35
+"""As s.yaml has it."""
+A_RUN_MB = 100
+"""What a rotation of a thousand clusters takes besides: of 135 MB, 38 are those of a cold start."""
+MEMORY_SIZES_MB = (512, 1024, 2048, 4096)
+LEAST_TIMEOUT_SECONDS, MARGIN = 60, 3
+
+AT_MOST = (
+    "*At most* is a fleet whose instances are all cold at every tick, and in which some cluster",
+    "fails in every shard: the platform runs it once more then (`maxAsyncRetryAttempts: 1`), which",
+    "finds the other clusters fresh. Clusters that stall until `clusterTimeout` come on top.",
+)
+LOADED = (
+    "Each cold instance loads the whole of config.yaml, whichever clusters it serves. The CPU is",
+    "that of the machine it was measured on, not Function Compute's: the timeouts are three times",
+    "as long as it took there, and a minute at least.",
+)
+LISTED = (
+    "The coordinator alone asks for the lists, a page of 100 clusters a request, each page after",
+    "the one before: at 100 ms (assumed, not measured at the cloud) and within `rateLimits.cs`.",
+    "Regions are asked side by side, and share that budget within an account. Shards ask for none.",
+    "A list has a quarter of the run's time, which is 150 s of a `timeout` of 600.",
+)
+
 ROUND_TRIPS = {IDLE: 3, ROTATED: 3 + NAMESPACES}
 """Of one cluster, one after another."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds that an idle tick and a full rotation of the bench's fleet take on one core."""
+    """Seconds that an idle tick and a full rotation of the bench's fleet take on one core.
+
+    `cold` is the CPU (seconds) and the memory (MB) of a cold start, by clusters in config.yaml.
+    """
 
     wall: Mapping[str, float]
+    cold: Mapping[int, tuple[float, float]]
 
     @staticmethod
     def of(figures: list[Figure]) -> Measured:
         values = {figure.name: figure.value for figure in figures}
-        return Measured({of: round(values[f"{of}: wall"], 1) for of in ROUND_TRIPS})
+        wall = {of: round(values[f"{of}: wall"], 1) for of in ROUND_TRIPS}
+        cold = {
+            count: (round(values[cold_cpu(count)], 1), round(values[cold_memory(count)]))
+            for count in (FEW, MANY)
+        }
+        return Measured(wall, cold)
 
     def seconds(self, of: str, clusters: int) -> float:
         """How long one invocation takes for so many clusters: it grows in a straight line."""
         return ROUND_TRIPS[of] * LATENCY_SECONDS + self.wall[of] * clusters / CLUSTERS
 
+    def cold_start(self, clusters: int) -> tuple[float, float]:
+        """The CPU and the memory of a new instance, for so many clusters in config.yaml."""
+        (few_cpu, few_mb), (many_cpu, many_mb) = self.cold[FEW], self.cold[MANY]
+        part = (clusters - FEW) / (MANY - FEW)
+        return few_cpu + (many_cpu - few_cpu) * part, few_mb + (many_mb - few_mb) * part
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What a fleet needs. Seconds are of the longest invocation of a tick."""
+    """What a fleet needs. Seconds are of the longest invocation of a tick.
+
+    `usd_at_most`: every instance is cold at every tick, and a cluster fails in every invocation
+    that serves any, which the platform runs once more then (maxAsyncRetryAttempts: 1).
+    """
 
     clusters: int
     invocations: int
     seconds: Mapping[str, float]
     gb_seconds: float
     usd: float
+    usd_at_most: float
 
 
 def cost(clusters: int, measured: Measured) -> Cost:
@@ -70,20 +118,58 @@ def cost(clusters: int, measured: Measured) -> Cost:
     running = shards * (seconds[IDLE] * (ticks - rotations) + seconds[ROTATED] * rotations)
     coordinating = 0.0 if alone else ticks * (1 + shards * LATENCY_SECONDS / 16)
     used = running + coordinating
-    invocations = ticks * (shards if alone else shards + 1)
-    units = used * (VCPU * CU_A_VCPU_SECOND + GB * CU_A_GB_SECOND) + invocations * CU_AN_INVOCATION
-    return Cost(clusters, shards if alone else shards + 1, seconds, used * GB, units * USD_A_CU)
+    invocations = shards if alone else shards + 1
+    again = ticks * shards * seconds[IDLE]  # the other clusters are fresh by then
+    loading = ticks * invocations * measured.cold_start(clusters)[0] / VCPU
+    return Cost(
+        clusters,
+        invocations,
+        seconds,
+        used * GB,
+        _usd(used, ticks * invocations),
+        _usd(used + again + loading, ticks * (invocations + shards)),
+    )
+
+
+def _usd(seconds: float, invocations: float) -> float:
+    units = seconds * (VCPU * CU_A_VCPU_SECOND + GB * CU_A_GB_SECOND)
+    return (units + invocations * CU_AN_INVOCATION) * USD_A_CU
+
+
+def lists(clusters: int) -> tuple[int, float, float]:
+    """What it takes to discover them in one region: requests and seconds a tick, USD a month.
+
+    Page by page, by the coordinator alone, each after the one before and within rateLimits.cs.
+    """
+    pages = math.ceil(clusters / LIST_PAGE)
+    seconds = pages * max(LATENCY_SECONDS, 1 / LISTS_A_SECOND)
+    return pages, seconds, _usd(seconds * MINUTES_A_MONTH / TICK_MINUTES, 0)
+
+
+def to_set(cpu_seconds: float, mb: float, vcpu: float) -> tuple[int, int]:
+    """The initializer's timeout (seconds) and the memorySize (MB), with room to spare."""
+    needed = MARGIN * cpu_seconds / vcpu
+    timeout = max(LEAST_TIMEOUT_SECONDS, 10 * math.ceil(needed / 10))
+    return timeout, next(size for size in MEMORY_SIZES_MB if size >= 1.2 * (mb + A_RUN_MB))
 
 
 def block(measured: Measured) -> str:
     """What stands in the page: the measurements, and the model made of them."""
-    return "\n".join((*_measurements(measured), "", *_table(measured), ""))
+    tables = (_measurements(measured), _table(measured), _cold_starts(measured), _discovery())
+    return "\n".join(line for table in tables for line in (*table, ""))
 
 
 def read_measured(text: str) -> Measured:
     """The measurements in such a block."""
     found = {of: re.search(rf"\| {re.escape(of)} \| ([0-9.]+) s \|", text) for of in ROUND_TRIPS}
-    return Measured({of: float(one[1]) for of, one in found.items() if one})
+    cold = {
+        count: re.search(rf"\| {_cold(count)} \| ([0-9.]+) s of CPU, ([0-9]+) MB \|", text)
+        for count in (FEW, MANY)
+    }
+    return Measured(
+        {of: float(one[1]) for of, one in found.items() if one},
+        {count: (float(one[1]), float(one[2])) for count, one in cold.items() if one},
+    )
 
 
 def _measurements(measured: Measured) -> Iterator[str]:
@@ -91,22 +177,62 @@ def _measurements(measured: Measured) -> Iterator[str]:
     yield "|---|---|"
     for of, seconds in measured.wall.items():
         yield f"| {of} | {seconds} s |"
+    for count, (cpu_seconds, mb) in measured.cold.items():
+        yield f"| {_cold(count)} | {cpu_seconds} s of CPU, {mb:.0f} MB |"
+
+
+def _cold(clusters: int) -> str:
+    return f"cold start, {clusters:,} in config.yaml"
 
 
 def _table(measured: Measured) -> Iterator[str]:
     yield (
         "| clusters | invocations a tick | requests of an idle tick, of a rotation |"
-        " seconds of an idle tick, of a rotation | GB-seconds a month | USD a month |"
+        " seconds of an idle tick, of a rotation | GB-seconds a month |"
+        " USD a month | USD a month at most |"
     )
-    yield "|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|"
     for clusters in FLEETS:
         one = cost(clusters, measured)
         requests = (f"{clusters * trips:,}" for trips in ROUND_TRIPS.values())
         seconds = (f"{seconds:.1f}" for seconds in one.seconds.values())
         yield (
             f"| {clusters:,} | {one.invocations:,} | {', '.join(requests)} | {', '.join(seconds)} |"
-            f" {one.gb_seconds:,.0f} | {one.usd:,.2f} |"
+            f" {one.gb_seconds:,.0f} | {one.usd:,.2f} | {one.usd_at_most:,.2f} |"
         )
+    yield from ("", *AT_MOST)
+
+
+def _cold_starts(measured: Measured) -> Iterator[str]:
+    yield (
+        "| clusters in config.yaml | CPU and memory of each cold instance |"
+        f" seconds with {VCPU:g} vCPU, with {SMALL_VCPU:g} |"
+        f" initializer `timeout` with {VCPU:g} vCPU, with {SMALL_VCPU:g} |"
+        " `memorySize` |"
+    )
+    yield "|---|---|---|---|---|"
+    for clusters in FLEETS:
+        cpu_seconds, mb = measured.cold_start(clusters)
+        told = [to_set(cpu_seconds, mb, vcpu) for vcpu in (VCPU, SMALL_VCPU)]
+        seconds = (f"{cpu_seconds / vcpu:.1f}" for vcpu in (VCPU, SMALL_VCPU))
+        timeouts = (str(timeout) for timeout, _ in told)
+        yield (
+            f"| {clusters:,} | {cpu_seconds:.1f} s, {mb:.0f} MB | {', '.join(seconds)} |"
+            f" {', '.join(timeouts)} | {told[0][1]} or more |"
+        )
+    yield from ("", *LOADED)
+
+
+def _discovery() -> Iterator[str]:
+    yield (
+        "| clusters discovered in one region | list requests a tick |"
+        " seconds before the first is served | USD a month besides |"
+    )
+    yield "|---|---|---|---|"
+    for clusters in FLEETS:
+        pages, seconds, usd = lists(clusters)
+        yield f"| {clusters:,} | {pages:,} | {seconds:.1f} | {usd:,.2f} |"
+    yield from ("", *LISTED)
 
 
 def main() -> None:

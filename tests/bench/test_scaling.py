@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bench.scaling import BETWEEN, PAGE, Measured, block, cost, read_measured
+from bench.config_load import FEW, MANY
+from bench.scaling import BETWEEN, PAGE, Measured, block, cost, lists, read_measured, to_set
 from bench.thousand import IDLE, ROTATED
 
-MEASURED = Measured({IDLE: 10.0, ROTATED: 50.0})
+MEASURED = Measured({IDLE: 10.0, ROTATED: 50.0}, {FEW: (0.5, 40.0), MANY: (5.5, 240.0)})
 
 
 def test_the_page_is_what_the_model_makes_of_its_measurements() -> None:
@@ -29,3 +30,29 @@ def test_a_large_one_has_a_coordinator_and_shards_that_take_no_longer() -> None:
 
 def test_the_price_grows_with_the_fleet_and_no_faster() -> None:
     assert cost(100_000, MEASURED).usd / cost(10_000, MEASURED).usd == pytest.approx(10, rel=0.01)
+
+
+def test_a_configuration_costs_every_cold_instance_by_its_clusters() -> None:
+    assert MEASURED.cold_start(50_000) == pytest.approx((3.0, 140.0), rel=0.001)
+
+
+def test_at_most_a_fleet_costs_a_second_run_of_each_shard_and_a_cold_start_of_each_instance() -> (
+    None
+):
+    """Of an idle tick of 5.3 s for 500 clusters, and half a second to load them."""
+    small = cost(500, MEASURED)
+    once_more = 8640 * ((5.3 + 0.525) * 1.15 + 0.0075) * 0.000020
+    assert small.usd_at_most - small.usd == pytest.approx(once_more, rel=0.01)
+
+
+def test_the_initializer_has_three_times_what_it_took_here_and_never_less_than_a_minute() -> None:
+    assert to_set(1.0, 50, 0.35) == (60, 512)
+    assert to_set(10.0, 500, 0.35) == (90, 1024)
+
+
+def test_discovery_is_a_request_a_hundred_clusters_however_many_shards_there_are() -> None:
+    assert [lists(clusters)[:2] for clusters in (10, 10_000, 100_000)] == [
+        (1, 0.1),
+        (100, 10.0),
+        (1000, 100.0),
+    ]
