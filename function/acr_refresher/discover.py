@@ -17,9 +17,12 @@ from acr_refresher.events import InvalidEvent, unknown_clusters
 from acr_refresher.inputs.problems import Problem
 from acr_refresher.lines import cluster_line
 from acr_refresher.mint import Minter
-from acr_refresher.ports import ContainerService
+from acr_refresher.ports import ClusterPage, ContainerService
 from acr_refresher.retry import retrying
 from acr_refresher.sessions import SESSION_DURATION
+
+PAGES_AT_ONCE = 8
+"""Of one list: its budget of calls is what it waits for then, and not each answer."""
 
 _AS_TOLD = (
     "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by that"
@@ -94,8 +97,16 @@ class Discoverer:
 
     async def _ask(self, discovery: Discovery, region_id: str) -> tuple[Finding, ...]:
         caller = await self.minter.session(discovery.access.role_chain, SESSION_DURATION)
-        found = await retrying(lambda: self.ack.clusters(caller, region_id))
-        return tuple(Finding(discovery, each) for each in found)
+
+        async def page(number: int) -> ClusterPage:
+            return await retrying(lambda: self.ack.clusters(caller, region_id, number))
+
+        pages = [await page(1)]
+        count = pages[0].pages
+        for begin in range(2, count + 1, PAGES_AT_ONCE):
+            numbers = range(begin, min(begin + PAGES_AT_ONCE, count + 1))
+            pages += await asyncio.gather(*map(page, numbers))
+        return tuple(Finding(discovery, found) for each in pages for found in each.found)
 
 
 def _found_before(

@@ -106,6 +106,14 @@ class RegistryHosts(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterPage:
+    """Some of the clusters of a list that has so many pages."""
+
+    found: tuple[FoundCluster, ...]
+    pages: int = 1
+
+
 class ContainerService(Protocol):
     """Container Service for Kubernetes 2015-12-15."""
 
@@ -115,8 +123,8 @@ class ContainerService(Protocol):
         Raises NotRunning, Denied, Invalid, Gone, Throttled, Unreachable.
         """
 
-    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
-        """DescribeClustersV1: all of the caller's account there, in whatever state.
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        """DescribeClustersV1: those of the caller's account there, in whatever state; from page 1.
 
         Raises Denied, Invalid, Throttled, Unreachable.
         """

@@ -45,7 +45,7 @@ ASK: Mapping[str, Callable[[CloudSdk, CloudCredentials], Coroutine[Any, Any, obj
     "DescribeClusterUserKubeconfig": lambda sdk, caller: CsClient(sdk).kubeconfig(
         caller, THE_CLUSTER
     ),
-    "DescribeClustersV1": lambda sdk, caller: CsClient(sdk).clusters(caller, REGION),
+    "DescribeClustersV1": lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1),
     "GetSecretValue": lambda sdk, caller: KmsClient(sdk).kubeconfig(caller, THE_SECRET),
 }
 

@@ -18,7 +18,7 @@ from acr_refresher.budgets import Budgets
 from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess, KmsAccess
 from acr_refresher.errors import Denied, Gone, Invalid, NotRunning
-from acr_refresher.ports import CloudCredentials
+from acr_refresher.ports import CloudCredentials, ClusterPage
 from adapters.cloudapi import HOUR, THE_CLUSTER, assume
 from adapters.conftest import issue_kubeconfig
 from localcloud.cloud import Cloud
@@ -82,9 +82,10 @@ def test_all_clusters_of_a_region_are_found_with_what_they_can_be_chosen_by() ->
     )
     world = demo_world([ack_cluster("c1", "shop-edge", profile="Edge"), registered])
 
-    found = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION))
+    page = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
 
-    assert found == (
+    assert page.pages == 1
+    assert page.found == (
         FoundCluster("c1", "shop-edge", REGION, "ManagedKubernetes", "Edge", "running", {}),
         FoundCluster(
             "c2", "idc", REGION, "ExternalKubernetes", "Default", "waiting", {"team": "shop"}
@@ -93,16 +94,20 @@ def test_all_clusters_of_a_region_are_found_with_what_they_can_be_chosen_by() ->
 
 
 def test_a_region_without_clusters_has_none() -> None:
-    assert asked(demo_world(), lambda sdk, caller: CsClient(sdk).clusters(caller, REGION)) == ()
+    page = asked(demo_world(), lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
+    assert page == ClusterPage(())
 
 
 def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cs, "PAGE_SIZE", 2)
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
 
-    found = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION))
+    first = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
+    last = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 3))
 
-    assert [cluster.cluster_id for cluster in found] == ["c0", "c1", "c2", "c3", "c4"]
+    assert first.pages == 3
+    assert [cluster.cluster_id for cluster in first.found] == ["c0", "c1"]
+    assert [cluster.cluster_id for cluster in last.found] == ["c4"]
 
 
 def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,10 +115,10 @@ def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.Mo
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
     budgets = Budgets({"cs": 20.0}, clock=lambda: 0.0)
 
-    asked(world, lambda sdk, caller: CsClient(sdk.within(budgets)).clusters(caller, REGION))
+    asked(world, lambda sdk, caller: CsClient(sdk.within(budgets)).clusters(caller, REGION, 1))
 
     [(key, bucket)] = budgets.buckets.items()
-    assert (key, bucket.tokens) == ((CLUSTER_ACCOUNT, "cs"), 10 - 3)
+    assert (key, bucket.tokens) == ((CLUSTER_ACCOUNT, "cs"), 10 - 1)
 
 
 @pytest.mark.parametrize("state", ["initial", "deleting"])

@@ -11,12 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.connect import Connecting, KubeconfigCache, Kubeconfigs
-from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Role
 from acr_refresher.errors import Denied, PortError, Unreachable
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
+    ClusterPage,
     ContainerService,
     KeyManagement,
     KubeApi,
@@ -54,7 +54,7 @@ class Cloud(ContainerService, KeyManagement):
         expires_at = self.now + access.validity if isinstance(access, AckAccess) else None
         return Kubeconfig(SecretStr(f"number {self.handed_out}"), expires_at)
 
-    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
         raise NotImplementedError
 
 

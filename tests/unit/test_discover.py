@@ -17,7 +17,7 @@ from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import Denied, Throttled
 from acr_refresher.events import InvalidEvent
 from acr_refresher.mint import Minter
-from acr_refresher.ports import CloudCredentials, ContainerService
+from acr_refresher.ports import CloudCredentials, ClusterPage, ContainerService
 from factories import request, wanted
 
 SECTION = Discovery("discover[0]", ("cn-a", "cn-b"), AckAccess("", ""), (wanted(),))
@@ -41,12 +41,12 @@ class Cloud(ContainerService):
     async def kubeconfig(self, caller: CloudCredentials, access: AckAccess) -> None:  # type: ignore[override]  # never called
         raise NotImplementedError
 
-    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
-        del caller
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        del caller, page
         self.asked.append(region_id)
         if region_id not in self.in_store:
             name = f"shop-{region_id}"
-            return (FoundCluster(f"id-{region_id}", name, region_id, state="running"),)
+            return ClusterPage((FoundCluster(f"id-{region_id}", name, region_id, state="running"),))
         if error := self.in_store[region_id]:
             raise error
         await asyncio.Event().wait()
@@ -56,10 +56,21 @@ class Cloud(ContainerService):
 class Stopped(Cloud):
     """All clusters have failed."""
 
-    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
-        return tuple(
-            replace(one, state="failed") for one in await super().clusters(caller, region_id)
-        )
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        there = (await super().clusters(caller, region_id, page)).found
+        return ClusterPage(tuple(replace(one, state="failed") for one in there))
+
+
+class Large(Cloud):
+    """Twenty clusters in each region, on as many pages; page 7 is there at the second attempt."""
+
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        del caller
+        self.asked.append(f"{region_id} {page}")
+        if page == 7 and self.asked.count(f"{region_id} {page}") == 1:
+            raise Throttled("busy", service="cs", retry_after=timedelta())
+        name = f"{region_id}-{page:02}"
+        return ClusterPage((FoundCluster(name, name, region_id, state="running"),), pages=20)
 
 
 def registered(
@@ -108,6 +119,17 @@ def test_a_list_is_asked_for_again_where_that_can_help() -> None:
     with stamina.set_testing(True, attempts=4):
         registered(cloud)
     assert (cloud.asked.count("cn-a"), cloud.asked.count("cn-b")) == (1, 4)
+
+
+def test_a_list_has_many_pages_of_which_only_one_that_failed_is_asked_for_again() -> None:
+    cloud = Large()
+    regions = ("cn-a", "cn-b")
+    assert names(registered(cloud)) == [
+        "idc",
+        *(f"{region}-{page:02}" for region in regions for page in range(1, 21)),
+    ]
+    asked = [f"{region} {page}" for region in regions for page in (*range(1, 21), 7)]
+    assert sorted(cloud.asked) == sorted(asked)
 
 
 def test_a_request_about_a_cluster_that_nobody_has_is_refused() -> None:

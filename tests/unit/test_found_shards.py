@@ -15,7 +15,7 @@ from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request
 from acr_refresher.errors import Gone
 from acr_refresher.events import parse_event
-from acr_refresher.ports import CloudCredentials, ContainerService, Kubeconfig
+from acr_refresher.ports import CloudCredentials, ClusterPage, ContainerService, Kubeconfig
 from factories import HOUR, NOW, wanted
 from runs import Fleet, Kube, Started
 
@@ -40,12 +40,15 @@ class Cloud(ContainerService):
             raise Gone(f"cluster {access.cluster_id} is not there", service="cs")
         return Kubeconfig(SecretStr(access.cluster_id))
 
-    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
-        del caller
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        del caller, page
         self.lists.append(region_id)
         mine = self.ids[REGIONS.index(region_id) :: len(REGIONS)]
-        return tuple(
-            FoundCluster(each, self.name.format(each), region_id, state="running") for each in mine
+        return ClusterPage(
+            tuple(
+                FoundCluster(each, self.name.format(each), region_id, state="running")
+                for each in mine
+            )
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from acr_refresher.adapters.cloud_errors import CloudCall, reading_answer
 from acr_refresher.adapters.generic import Operation, ask
 from acr_refresher.core.discovery import FoundCluster
 from acr_refresher.core.model import AckAccess
-from acr_refresher.ports import CloudCredentials, ContainerService, Kubeconfig
+from acr_refresher.ports import CloudCredentials, ClusterPage, ContainerService, Kubeconfig
 
 VERSION = "2015-12-15"
 PAGE_SIZE = 100
@@ -47,21 +47,19 @@ class CsClient(ContainerService):
         with reading_answer(call):
             return Kubeconfig(SecretStr(answer["config"]), _time(answer.get("expiration")))
 
-    async def clusters(self, caller: CloudCredentials, region_id: str) -> tuple[FoundCluster, ...]:
-        """DescribeClustersV1, page by page. Raises Denied, Invalid, Throttled, Unreachable."""
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        """DescribeClustersV1, one page. Raises Denied, Invalid, Throttled, Unreachable.
+
+        How many pages there are goes by how many clusters the first one has, whatever was asked.
+        """
         operation = Operation("cs", VERSION, "DescribeClustersV1", "/api/v1/clusters")
         call = _clusters_call(caller, region_id)
-        found: list[FoundCluster] = []
-        for number in count(1):
-            query = {"page_number": str(number), "page_size": str(PAGE_SIZE)}
-            answer = await ask(self._sdk, call, operation, region_id, query)
-            with reading_answer(call):
-                page = [_found(cluster, region_id) for cluster in answer["clusters"] or ()]
-                total = int(answer["page_info"]["total_count"])
-            found += page
-            if not page or len(found) >= total:
-                break
-        return tuple(found)
+        query = {"page_number": str(page), "page_size": str(PAGE_SIZE)}
+        answer = await ask(self._sdk, call, operation, region_id, query)
+        with reading_answer(call):
+            found = tuple(_found(cluster, region_id) for cluster in answer["clusters"] or ())
+            total = int(answer["page_info"]["total_count"])
+        return ClusterPage(found, math.ceil(total / len(found)) if found else 1)
 
 
 def _found(cluster: Mapping[str, Any], region_id: str) -> FoundCluster:
