@@ -26,6 +26,8 @@ from acr_refresher.sessions import SESSION_DURATION
 
 BEFORE_EXPIRY = timedelta(minutes=10)
 """A kubeconfig that ends sooner is not used any more: a run may last that long."""
+MOST_KEPT = 5000
+"""Of 7 KB each. An instance that serves shards meets other clusters at every tick."""
 WITHOUT_EXPIRY = timedelta(hours=1)
 """For how long a secret is kept, which says nothing of its end and may be changed at any time."""
 FORBIDDEN = "403"
@@ -53,7 +55,15 @@ class KubeconfigCache:
         """Keep it as long as it is good."""
         ends = kubeconfig.expires_at
         until = ends - BEFORE_EXPIRY if ends else now + WITHOUT_EXPIRY
+        self.drop(access)
         self._kept[access] = (kubeconfig, until)
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]  # the one that was fetched first
+
+    def drop_lapsed(self, now: datetime) -> None:
+        """Give back what is of no use any more."""
+        for access in [access for access, (_, until) in self._kept.items() if until <= now]:
+            self.drop(access)
 
     def drop(self, access: RemoteAccess) -> None:
         """Fetch a new one next time."""

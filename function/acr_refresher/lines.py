@@ -85,8 +85,8 @@ def cluster_line(outcome: ClusterOutcome) -> None:
     )
 
 
-def run_line(report: Report, duration: timedelta) -> None:
-    """`run.finished`."""
+def run_line(report: Report, duration: timedelta, request_id: str) -> None:
+    """`run.finished`. The request ID leads to what the platform logs of the invocation."""
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
     skewed = report.clock_skew_seconds is not None
     write = log.warning if skewed or not report.ok else log.info
@@ -102,6 +102,7 @@ def run_line(report: Report, duration: timedelta) -> None:
         handed_on=[one.task_id for one in report.handed_on],
         earliest_expiry=earliest_expiry(everything),
         duration_ms=milliseconds(duration),
+        request_id=request_id,
         **throttled(report),
         **counted(everything),
     )

@@ -76,6 +76,7 @@ async def _run(context: Context, config: Config, outside: Outside, watch: Stopwa
         f"acr-refresher-{context.run}",
         context.now,
     )
+    outside.kubeconfigs.cache.drop_lapsed(context.now)
     connecting = Connecting(outside.kubeconfigs, outside.connector, minter, context.now)
     serving = Serving(context, connecting, minter, watch, config.cluster_timeout, outside.visits)
     handover = Handover(context, outside.functions, config.shard_size, watch)
@@ -101,7 +102,7 @@ async def _run(context: Context, config: Config, outside: Outside, watch: Stopwa
         handed_on=shards + continuation,
         throttled=outside.throttled(),
     )
-    run_line(report, watch.took)
+    run_line(report, watch.took, context.request_id)
     finished = Finished(report, context.now + watch.took, registered.clusters, context.account)
     return await _published(finished, outside.outcome_log, watch.left)
 

@@ -162,6 +162,18 @@ def test_a_version_can_be_named(broken: BrokenSite) -> None:
     assert "function acr-refresher/acr-refresher (test) in cn-hangzhou is not there" in gone.stderr
 
 
+@pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
+def test_what_an_alias_starts_is_of_that_alias_too(broken: BrokenSite, file: Path) -> None:
+    broken.namespace("shop")
+    text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
+    with deployment(broken, file, text, qualifiers=("prod",)) as here:
+        told = here.rotate("--yes", "--qualifier", "prod")
+        here.there.wait_until_idle()
+        started = [(task.qualifier, task.state) for task in here.there.tasks]
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert started == [("prod", "Succeeded")] * 2
+
+
 def test_one_broken_cluster_fails_the_command_and_the_others_are_served(
     broken: BrokenSite,
 ) -> None:

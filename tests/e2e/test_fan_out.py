@@ -75,6 +75,19 @@ def test_on_function_compute_2_shards_are_started_through_its_own_api(tmp_path: 
         assert there.unserved == []
 
 
+def test_shards_of_a_tick_that_comes_twice_at_once_report_under_one_run(tmp_path: Path) -> None:
+    with fleet(tmp_path, 12, shardSize=2) as there:
+        ticks = there.function.fire_timer(TICK, times=2)
+        there.function.wait_until_idle(LIMIT_SECONDS)
+        coordinators = [report_of(there.function.task(tick.id)) for tick in ticks]
+        shards = [report_of(task) for task in there.shards.values()]
+        assert len(shards) == 6
+        assert len({report["run"] for report in coordinators + shards}) == 1
+        started = [one["started"] for report in coordinators for one in report["handedOn"]]
+        assert sorted(started) == [False] * 6 + [True] * 6
+        assert there.unserved == []
+
+
 def test_a_shard_that_waits_until_the_next_tick_is_dropped_and_that_serves_its_clusters(
     tmp_path: Path,
 ) -> None:

@@ -28,6 +28,7 @@ class Task:
     id: str
     event: bytes
     request_id: str
+    qualifier: str
     enqueued_at: datetime
     state: State = "Enqueued"
     attempts: int = 0
@@ -70,15 +71,15 @@ class DeployedFunction:
         for thread in self._dispatchers:
             thread.start()
 
-    def invoke(self, event: bytes, request_id: str) -> Result:
-        """A synchronous invocation. Raises BusyError."""
+    def invoke(self, event: bytes, request_id: str, qualifier: str = "") -> Result:
+        """A synchronous invocation, by a version or alias or without. Raises BusyError."""
         with self._changed:
             self._events.append(event)
-        return self._instances.serve(event, request_id, wait=False)
+        return self._instances.serve(event, request_id, qualifier, wait=False)
 
-    def start(self, event: bytes, request_id: str, task_id: str = "") -> bool:
+    def start(self, event: bytes, request_id: str, task_id: str = "", qualifier: str = "") -> bool:
         """An asynchronous invocation. False: there was a task of this ID, over or not."""
-        task = Task(task_id or request_id, event, request_id, self._clock())
+        task = Task(task_id or request_id, event, request_id, qualifier, self._clock())
         with self._changed:
             if task.id in self._tasks:
                 return False
@@ -172,7 +173,7 @@ class DeployedFunction:
 
     def _dispatch(self) -> None:
         while (task := self._next()) is not None:
-            result = self._instances.serve(task.event, task.request_id, wait=True)
+            result = self._instances.serve(task.event, task.request_id, task.qualifier, wait=True)
             self._finish(task, result)
 
     def _next(self) -> Task | None:
