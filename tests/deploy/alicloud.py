@@ -69,6 +69,11 @@ RESOURCES: Mapping[str, Block] = {
     "alicloud_ram_role_policy_attachment": _block(
         "role_name policy_name policy_type", computed="id"
     ),
+    "alicloud_cs_kubernetes_permissions": _block(
+        "uid",
+        computed="id",
+        permissions=_block("cluster role_type role_name", "namespace is_custom is_ram_role"),
+    ),
     "alicloud_message_service_queue": _block(
         "queue_name",
         "delay_seconds logging_enabled maximum_message_size message_retention_period"

@@ -25,7 +25,12 @@ from deploy.alicloud import RESOURCES, Block
 from deploy.protobuf import decode, encode
 from deploy.serverless_devs import ACCOUNT
 
-_NOT_STRINGS = {"fields": ["list", "string"], "tags": ["map", "string"]}
+_NOT_STRINGS = {
+    "fields": ["list", "string"],
+    "tags": ["map", "string"],
+    "is_custom": "bool",
+    "is_ram_role": "bool",
+}
 _PROVIDER = Block(optional=frozenset(("profile", "region")))
 _LIST = 2
 """The nesting mode of a block that may stand several times."""
@@ -78,6 +83,8 @@ def _plan(request: bytes) -> bytes:
 def _computed(name: str, planned: dict[str, Any]) -> str:
     if name == "arn":
         return f"acs:ram::{ACCOUNT}:role/{planned['role_name']}"
+    if name == "role_id":
+        return f"id-of-{planned['role_name']}"
     return f"{name}-given-by-the-cloud"
 
 
