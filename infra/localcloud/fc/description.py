@@ -168,7 +168,7 @@ def _entry_point(props: Mapping[str, Any]) -> EntryPoint:
 
 
 def _asynchronous(props: Mapping[str, Any], task_ids: bool) -> AsyncConfig:  # noqa: FBT001  # a setting
-    most_age = timedelta(seconds=props["maxAsyncEventAgeInSeconds"])
+    most_age = timedelta(seconds=int(props["maxAsyncEventAgeInSeconds"]))
     return AsyncConfig(task_ids, props["maxAsyncRetryAttempts"], most_age)
 
 
