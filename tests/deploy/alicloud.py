@@ -108,7 +108,9 @@ RESOURCES: Mapping[str, Block] = {
     ),
 }
 
-META_ARGUMENTS = frozenset(("for_each", "count", "depends_on", "lifecycle", "provider"))
+META_ARGUMENTS = frozenset(
+    ("for_each", "count", "depends_on", "lifecycle", "provider", "providers")
+)
 
 
 def problems(kind: str, body: Mapping[str, Any]) -> list[str]:
