@@ -16,6 +16,7 @@ import yaml
 
 from deploy.serverless_devs import REPOSITORY, with_uv
 
+_PREFIX = "acr-refresher-"
 _LOCK = Path(__file__).with_name("terraform.txt")
 LIBRARY = REPOSITORY / "build" / "terraform"
 """Where the package is, if it had to be installed."""
@@ -23,7 +24,10 @@ LIBRARY = REPOSITORY / "build" / "terraform"
 
 @dataclass(frozen=True)
 class Terraform:
-    """The command, in a copy of infra/ and config.yaml, with the stand-in's address in its environment."""
+    """The command, in a copy of infra/ beside a config.yaml.
+
+    `environment` has the stand-in's address.
+    """
 
     command: tuple[str, ...]
     infra: Path
@@ -80,6 +84,29 @@ class Plan:
             for module in (root, *root.get("child_modules", ()))
             for resource in module.get("resources", ())
             if resource["type"] == kind
+        }
+
+    def trusts(self) -> dict[str, Any]:
+        """By a role's name, without the prefix of all."""
+        return {
+            values["role_name"].removeprefix(_PREFIX): json.loads(
+                values["assume_role_policy_document"]
+            )
+            for values in self.resources("alicloud_ram_role").values()
+        }
+
+    def policies(self) -> dict[str, Any]:
+        """By a policy's name, without the prefix of all."""
+        return {
+            values["policy_name"].removeprefix(_PREFIX): json.loads(values["policy_document"])
+            for values in self.resources("alicloud_ram_policy").values()
+        }
+
+    def grants(self) -> dict[str, set[str]]:
+        """By the ID of a role, the clusters in which it is given the ClusterRole."""
+        return {
+            values["uid"]: {each["cluster"] for each in values["permissions"]}
+            for values in self.resources("alicloud_cs_kubernetes_permissions").values()
         }
 
     def outputs(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_the_timers_period_stands_beside_it_and_must_agree(
     assert (text.count(every), text.count(period)) == (1, 1)
     file = tmp_path / "s.yaml"
     file.write_text(text.replace(every, '  every: "@every 10m"\n'), encoding="utf-8")
-    with pytest.raises(ValidationError, match="vars.period is 300, but vars.every is 600"):
+    with pytest.raises(ValidationError, match=r"vars\.period is 300, but vars\.every is 600"):
         form.model_validate(props_of(serverless_devs.read(file)))
     file.write_text(file.read_text(encoding="utf-8").replace(period, "  period: 600\n"), "utf-8")
     form.model_validate(props_of(serverless_devs.read(file)))
