@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+import subprocess
 from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
@@ -174,3 +176,13 @@ def test_schedules_are_intervals_or_cron(props: Props, schedule: str, seconds: i
 def test_a_function_in_a_vpc_needs_no_internet(props: Props) -> None:
     vpc = {"vpcId": "vpc-bp1x", "vSwitchIds": ["vsw-bp1x"], "securityGroupId": "sg-bp1x"}
     Function3.model_validate({**props, "internetAccess": False, "vpcConfig": vpc})
+
+
+OWN_FILES = [".env", "infra/terraform/terraform.tfvars", "function/kubeconfigs/idc.yaml"]
+
+
+def test_what_is_ones_own_or_secret_stays_out_of_git(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".gitignore", tmp_path)
+    for command in (["git", "init", "-q"], ["git", "check-ignore", *OWN_FILES]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603  # the commands above
+    assert done.stdout.split() == OWN_FILES
