@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -78,9 +79,15 @@ class Connecting:
     minter: Minter
     now: datetime
 
-    async def visit(self, cluster: Cluster, use: Callable[[KubeApi], Awaitable[T]]) -> T:
+    async def visit(
+        self,
+        cluster: Cluster,
+        use: Callable[[KubeApi], Awaitable[T]],
+        shared: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> T:
         """What `use` makes of the cluster's API server. Raises PortError.
 
+        Waiting for the cloud, as other clusters do, is done within `shared`.
         A kubeconfig kept from an earlier run is dropped where `use` fails with it. Where the server
         does not take its credentials, `use` is called again with a new one: once.
         """
@@ -94,7 +101,9 @@ class Connecting:
             except Denied as refused:
                 if refused.code == FORBIDDEN:
                     raise
-        return await self._use(cluster, await self._fetched(access), use)
+        with shared():
+            fetched = await self._fetched(access)
+        return await self._use(cluster, fetched, use)
 
     async def _use(
         self, cluster: Cluster, kubeconfig: Kubeconfig, use: Callable[[KubeApi], Awaitable[T]]

@@ -22,6 +22,7 @@ from acr_refresher.discover import Discoverer
 from acr_refresher.handover import Handover
 from acr_refresher.lines import run_line
 from acr_refresher.mint import Minter
+from acr_refresher.places import at_once
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
@@ -32,7 +33,7 @@ from acr_refresher.ports import (
     Sts,
 )
 from acr_refresher.publish import publish
-from acr_refresher.serve import Serving, Visits, at_once
+from acr_refresher.serve import Serving, Visits
 
 
 @dataclass(frozen=True, slots=True)

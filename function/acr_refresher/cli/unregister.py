@@ -31,8 +31,9 @@ from acr_refresher.core.outcome import SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.inputs.problems import InvalidInput, Problem, shown, suggestion
 from acr_refresher.observe import observe
+from acr_refresher.places import at_once
 from acr_refresher.ports import KubeApi
-from acr_refresher.serve import NAMESPACES_AT_ONCE, at_once
+from acr_refresher.serve import NAMESPACES_AT_ONCE
 
 T = TypeVar("T")
 Removals = tuple[tuple[ClearNamespace, ...], ...]

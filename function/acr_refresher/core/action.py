@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from acr_refresher.core.model import Credential, Entry, Registry, ServiceAccountState
@@ -70,3 +71,12 @@ class LeaveNamespace:
 
 
 Action = ServeNamespace | ClearNamespace | LeaveNamespace
+
+
+def costs_requests(actions: Iterable[Action]) -> bool:
+    """Whether anything is asked of the API server to carry these out."""
+    return any(
+        isinstance(one, ClearNamespace)
+        or (isinstance(one, ServeNamespace) and bool(one.apply or one.bind))
+        for one in actions
+    )

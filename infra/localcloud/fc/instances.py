@@ -23,7 +23,7 @@ class Instances:
         function: Function,
         credentials: Callable[[], Session],
         changed: threading.Condition,
-        keep_line: Callable[[str], None],
+        keep_line: Callable[[str, str], None],
     ) -> None:
         self._function = function
         self._credentials = credentials
