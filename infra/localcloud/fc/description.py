@@ -180,7 +180,7 @@ def _entry_point(props: Mapping[str, Any]) -> EntryPoint:
 
 
 def _retries(props: Mapping[str, Any]) -> dict[str, Any]:
-    most_age = timedelta(seconds=props["maxAsyncEventAgeInSeconds"])
+    most_age = timedelta(seconds=int(props["maxAsyncEventAgeInSeconds"]))
     return {"most_retries": props["maxAsyncRetryAttempts"], "most_age": most_age}
 
 

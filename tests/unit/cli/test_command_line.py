@@ -78,6 +78,37 @@ def test_the_demo_runs_as_a_command() -> None:
     assert done.stdout.splitlines()[-1].startswith("Every secret is where it should be")
 
 
+ENV = """# A comment, ACR_REFRESHER_REGION=not-this
+ACR_REFRESHER_ACCOUNT=4000000000000004
+ACR_REFRESHER_REGION = "eu-central-1"  # Frankfurt
+LANG=zz
+ACR_REFRESHER_CONFIG='other.yaml'"""
+"""The last line has no end."""
+
+
+@pytest.mark.parametrize(
+    ("environ", "seen"),
+    [
+        ({}, "4000000000000004 eu-central-1 C other.yaml"),
+        ({"ACR_REFRESHER_REGION": "cn-x"}, "4000000000000004 cn-x C other.yaml"),
+    ],
+)
+def test_what_env_says_holds_unless_the_environment_says_otherwise(
+    tmp_path: Path, environ: dict[str, str], seen: str
+) -> None:
+    """The interpreter is a stand-in that prints what it was given."""
+    (tmp_path / "bin").mkdir()
+    shutil.copy(COMMAND, tmp_path / "bin")
+    (tmp_path / ".env").write_text(ENV)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    names = ("ACR_REFRESHER_ACCOUNT", "ACR_REFRESHER_REGION", "LANG", "ACR_REFRESHER_CONFIG")
+    python.write_text(f"#!/bin/sh\necho {' '.join(f'${name}' for name in names)}\n")
+    python.chmod(0o755)
+    done = ran(tmp_path / "bin" / "acr-refresher", LANG="C", **environ)
+    assert (done.stdout.strip(), done.stderr) == (seen, "")
+
+
 def test_without_a_checkout_there_is_no_demo(tmp_path: Path) -> None:
     """As in the deployed package."""
     shutil.copytree(

@@ -42,6 +42,17 @@ locals {
     { for name in var.discovers_own_clusters ? ["discovery"] : [] : name =>
       templatefile("${local.ram}/cluster-discovery.policy.json", {})
     },
+    { for name in var.personal_edition ? ["personal"] : [] : name =>
+      templatefile("${local.ram}/personal-edition.policy.json", {})
+    },
+    { for name, kept in var.kubeconfig_secrets : "kubeconfig-${name}" =>
+      templatefile("${local.ram}/kubeconfig-secret.policy.json", {
+        region  = kept.region
+        account = var.account
+        secret  = kept.secret
+        key     = kept.key
+      })
+    },
   )
 }
 
