@@ -122,7 +122,7 @@ def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence
         return []
     refused = Result.SKIPPED, Reason.NOT_GRANTABLE
     return [
-        LeaveNamespace(namespace.name, survey.wanted.name, *refused)
+        survey.leave(namespace, *refused)
         for survey in surveys
         if survey.wanted.on_request and not survey.wanted.namespaces.leaves_out(namespace.name)
     ][:1]
@@ -171,15 +171,17 @@ class _Survey:
         if self.request.registries and not _in_scope(registries, self.request):
             return None
         if namespace.terminating:
-            return self._leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+            return self.leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
         if secret is not None and not registries:
             return self._clear(namespace.name, secret)
         if secret is not None and not ours:
-            return self._leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+            return self.leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
         return self._serve(namespace.name, registries, secret)
 
-    def _leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
-        return LeaveNamespace(namespace.name, self.wanted.name, result, reason)
+    def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
+        """Nothing is done about this pull secret in the namespace, for that reason."""
+        entries = _recorded(self.secrets.get(namespace.name))
+        return LeaveNamespace(namespace.name, self.wanted.name, result, reason, entries)
 
     def _clear(self, namespace: str, secret: SecretState) -> ClearNamespace:
         bound = (
@@ -187,7 +189,8 @@ class _Survey:
             for account in self.accounts.get(namespace, ())
             if service_accounts.refers(account, self.wanted.name)
         )
-        return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid)
+        entries = _recorded(secret)
+        return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
 
     def _serve(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
@@ -215,7 +218,7 @@ class _Survey:
         content = secret and record.content(secret)
         key = (tuple(registry.name for registry in registries), content)
         if key not in self.decided:
-            entries = record.read(secret.annotations) if secret else ()
+            entries = _recorded(secret)
             self.decided[key] = self._apply(registries, secret, entries), entries
         return self.decided[key]
 
@@ -273,6 +276,11 @@ class _Survey:
         return reasons | dict.fromkeys(unwanted, Reason.REGISTRY_REMOVED)
 
 
+def _recorded(secret: SecretState | None) -> tuple[Entry, ...]:
+    """What a secret of ours says of itself."""
+    return record.read(secret.annotations) if secret and secret.managed else ()
+
+
 def _guarded(
     planned: tuple[tuple[Action, ...], ...], state: ClusterState
 ) -> tuple[tuple[Action, ...], ...]:
@@ -296,5 +304,10 @@ def _unless(action: Action, refused: set[str]) -> Action:
     if not isinstance(action, ClearNamespace) or action.secret not in refused:
         return action
     return LeaveNamespace(
-        action.namespace, action.secret, Result.FAILED, Reason.REMOVAL_GUARD, action.warnings
+        action.namespace,
+        action.secret,
+        Result.FAILED,
+        Reason.REMOVAL_GUARD,
+        action.entries,
+        action.warnings,
     )

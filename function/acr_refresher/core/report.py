@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,8 +109,24 @@ def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
 
 
 def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:
-    """When the first of the secrets expires, as far as known."""
-    return min((one.expires_at for one in secrets if one.expires_at), default=None)
+    """When the first of the secrets expires, as far as known.
+
+    One in a namespace that is being deleted goes with it: nothing is to be renewed there.
+    """
+    lasting = (one.expires_at for one in secrets if one.result is not Result.SKIPPED)
+    return min(filter(None, lasting), default=None)
+
+
+def first_expiry(clusters: Iterable[ClusterOutcome]) -> datetime | None:
+    """When the first secret of all clusters expires, as far as known."""
+    return min(filter(None, map(expiry_of, clusters)), default=None)
+
+
+def expiry_of(cluster: ClusterOutcome) -> datetime | None:
+    """When a cluster's first secret expires; where none was seen, by the visit before, if any."""
+    if cluster.deferred:
+        return cluster.deferred.earliest_expiry
+    return cluster.last_seen_expiry if cluster.failure else earliest_expiry(cluster.secrets)
 
 
 def to_json(report: Report) -> dict[str, Any]:
