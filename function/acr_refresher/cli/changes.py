@@ -79,8 +79,10 @@ def lines(report: Report, now: datetime) -> Iterator[str]:
     yield from _warnings(report)
     if report.clock_skew_seconds is not None:
         yield f"The clock here is {abs(report.clock_skew_seconds)} s off the cloud's."
-    if report.outcomes_unsent:
-        yield f"{report.outcomes_unsent} outcomes could not be written to the logstore."
+    if unsent := report.unsent:
+        outcomes = counted(unsent.records, "outcome", "outcomes")
+        words = f"{outcomes} could not be written to the logstore: {_failure(unsent.failure)}"
+        yield typer.style(words, fg="yellow")
     if not (report.handed_on or any(map(_concerned, report.clusters))):
         yield "Nothing was concerned: no selected namespace has what was asked for."
     yield _summary(report)

@@ -125,3 +125,11 @@ class HandedOn:
     clusters: int
     started: bool = False
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """So many records of outcomes that did not get into their log, and why."""
+
+    records: int
+    failure: Failure

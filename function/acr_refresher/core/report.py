@@ -16,6 +16,7 @@ from acr_refresher.core.outcome import (
     Reason,
     Result,
     SecretOutcome,
+    Unsent,
 )
 from acr_refresher.core.record import rfc3339
 from acr_refresher.core.request import Request
@@ -49,7 +50,7 @@ class Report:
     """A finished run. `started_at` is the run's `now`.
 
     `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
-    `outcomes_unsent` is how many records did not get into the log of outcomes, where there is one.
+    `unsent` are records that did not get into the log of outcomes, where there is one.
     `handed_on` are clusters that other invocations serve and report.
     `throttled` is how many calls the cloud refused as too many, by service; most were made again.
     """
@@ -59,7 +60,7 @@ class Report:
     started_at: datetime
     clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # long, and asyncio.run asks for it
     clock_skew: timedelta | None = None
-    outcomes_unsent: int = 0
+    unsent: Unsent | None = None
     handed_on: tuple[HandedOn, ...] = field(default=(), repr=False)
     throttled: Mapping[str, int] = field(default_factory=dict)
 
@@ -132,6 +133,7 @@ def expiry_of(cluster: ClusterOutcome) -> datetime | None:
 def to_json(report: Report) -> dict[str, Any]:
     """The report for a caller: JSON-able, keys in camelCase like the events', nothing secret."""
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
+    unsent = report.unsent
     return {
         "run": report.run,
         "trigger": report.request.trigger,
@@ -143,7 +145,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "ok": report.ok,
         "failing": list(report.failing),
         "results": counts(everything),
-        "outcomesUnsent": report.outcomes_unsent,
+        "outcomesUnsent": unsent.records if unsent else 0,
+        "outcomesFailure": _failure_to_json(unsent.failure) if unsent else None,
         "deferred": list(report.deferred),
         "handedOn": [_handed_on_to_json(one) for one in report.handed_on],
         "throttled": dict(report.throttled),
