@@ -16,7 +16,12 @@ from acr_refresher.cli.standing import Standing, State, Status
 from acr_refresher.cli.words import counted, span
 from acr_refresher.core.record import rfc3339
 
-COLOURS = {State.FRESH: "green", State.DUE: "yellow"}
+COLOURS = {
+    State.FRESH: "green",
+    State.DUE: "yellow",
+    State.UNBOUND: "yellow",
+    State.LEAVING: "bright_black",
+}
 WIDE = 1000
 """Columns, where what is written is not a terminal: lines are never broken."""
 
