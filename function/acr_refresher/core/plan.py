@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from acr_refresher.core import on_request, record, renewal, second_writer, service_accounts
+from acr_refresher.core import (
+    on_request,
+    record,
+    removal_guard,
+    renewal,
+    second_writer,
+    service_accounts,
+)
 from acr_refresher.core.action import (
     Action,
     ApplySecret,
@@ -29,8 +36,6 @@ from acr_refresher.core.model import (
 from acr_refresher.core.outcome import Reason, Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.selection import matches_any
-
-REMOVAL_LIMIT = 0.30
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 """By namespace."""
@@ -70,7 +75,7 @@ def plan(
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
     actions = tuple(filter(None, planned))
-    return actions if request.force else _guarded(actions, state)
+    return actions if request.force else removal_guard.guarded(actions, state)
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
@@ -279,35 +284,3 @@ class _Survey:
 def _recorded(secret: SecretState | None) -> tuple[Entry, ...]:
     """What a secret of ours says of itself."""
     return record.read(secret.annotations) if secret and secret.managed else ()
-
-
-def _guarded(
-    planned: tuple[tuple[Action, ...], ...], state: ClusterState
-) -> tuple[tuple[Action, ...], ...]:
-    """Refuse every removal of a pull secret where there are too many.
-
-    A slip in the configuration looks just the same.
-    """
-    actions = [action for group in planned for action in group]
-    names = {action.secret for action in actions if isinstance(action, ClearNamespace)}
-    refused = {name for name in names if _too_many(name, actions, state)}
-    return tuple(tuple(_unless(action, refused) for action in group) for group in planned)
-
-
-def _too_many(secret: str, actions: Sequence[Action], state: ClusterState) -> bool:
-    ours = sum(one.managed for one in state.secrets if one.name == secret)
-    removals = sum(isinstance(one, ClearNamespace) for one in actions if one.secret == secret)
-    return removals > REMOVAL_LIMIT * ours
-
-
-def _unless(action: Action, refused: set[str]) -> Action:
-    if not isinstance(action, ClearNamespace) or action.secret not in refused:
-        return action
-    return LeaveNamespace(
-        action.namespace,
-        action.secret,
-        Result.FAILED,
-        Reason.REMOVAL_GUARD,
-        action.entries,
-        action.warnings,
-    )
