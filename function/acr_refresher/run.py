@@ -112,7 +112,7 @@ async def _published(finished: Finished, outcome_log: OutcomeLog | None, left: t
     report = finished.report
     if outcome_log is None or report.request.dry_run:
         return report
-    return replace(report, outcomes_unsent=await publish(finished, outcome_log, left))
+    return replace(report, unsent=await publish(finished, outcome_log, left))
 
 
 def targets(clusters: Iterable[Cluster], request: Request) -> tuple[Cluster, ...]:

@@ -20,7 +20,7 @@ from acr_refresher.core.model import Cluster
 from acr_refresher.core.order import Visit, is_due
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.plan import plan, secrets_in_scope
-from acr_refresher.core.report import earliest_expiry, succeeded
+from acr_refresher.core.report import expiry_of, succeeded
 from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.lines import cluster_line, deferred_line, secret_lines
 from acr_refresher.mint import Minter
@@ -46,11 +46,12 @@ class Visits:
 
     def note(self, outcome: ClusterOutcome, now: datetime) -> None:
         """Keep what a visit saw; after one that failed, what the one before did."""
-        ends = earliest_expiry(outcome.secrets)
-        before = self.seen.get(outcome.cluster)
-        if outcome.failure and before:
-            ends = before.earliest_expiry
-        self.seen[outcome.cluster] = Visit(now, ends, settled=succeeded(outcome))
+        self.seen[outcome.cluster] = Visit(now, expiry_of(outcome), settled=succeeded(outcome))
+
+    def expiry(self, cluster: str) -> datetime | None:
+        """When its first secret ends, by the last visit."""
+        visit = self.seen.get(cluster)
+        return visit.earliest_expiry if visit else None
 
 
 @dataclass(slots=True)
@@ -117,6 +118,7 @@ class Serving:
             secrets=progress.outcomes,
             failure=failure,
             skipped=skipped,
+            last_seen_expiry=self.visits.expiry(cluster.name) if failure else None,
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=time.monotonic() - began),
         )
@@ -141,7 +143,7 @@ class Serving:
             "the run had no time left to begin with it, and handed it on to no other: raise the"
             " function's timeout, or let it start itself (infra/ram/fan-out.policy.json)",
             fresh=not due and not self.context.request.force,
-            earliest_expiry=visit.earliest_expiry if visit else None,
+            earliest_expiry=self.visits.expiry(cluster.name),
         )
         deferred_line(cluster.name, deferral)
         return ClusterOutcome(cluster=cluster.name, deferred=deferral)

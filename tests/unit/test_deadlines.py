@@ -131,6 +131,19 @@ def test_a_failed_visit_does_not_make_a_cluster_less_urgent() -> None:
     assert fleet.visits.seen == {"c0000": Visit(NOW + MINUTE, NOW + HOUR, settled=False)}
 
 
+def test_when_the_secrets_of_a_cluster_end_that_cannot_be_reached_is_told_from_the_last_visit() -> (
+    None
+):
+    fleet = Fleet.of(1)
+    fleet.run()
+    fleet.kubes["c0000"].unanswered = True
+    with capture_logs() as lines:
+        fleet.run(now=NOW + MINUTE, cluster_timeout=SHORT)
+    told = {line["event"]: line for line in lines}
+    assert told["cluster.failed"]["earliest_expiry"] == NOW + HOUR
+    assert told["run.finished"]["earliest_expiry"] == NOW + HOUR
+
+
 def test_a_cluster_that_failed_when_it_was_first_seen_is_not_taken_for_fresh() -> None:
     fleet = Fleet({"slow": Kube(unanswered=True), "ill": Kube(unanswered=True)})
     fleet.run(names=("ill",), cluster_timeout=SHORT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import groupby
@@ -14,6 +13,7 @@ import typer
 from acr_refresher.cli.from_here import check_names, cluster_count, request_for
 from acr_refresher.cli.options import USUAL_CONFIG, Clusters, ConfigFile, Form, Output, Region
 from acr_refresher.cli.preflight import Finding, Verdict, preflight
+from acr_refresher.cli.printable import as_json, printable
 from acr_refresher.cli.progress import Step, progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import Setup, opened
@@ -44,9 +44,9 @@ def check(
     ok = not any(one.verdict is Verdict.MISSING for one in findings)
     if output is Form.JSON:
         document = {"ok": ok, "findings": [_to_json(one) for one in findings]}
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(as_json(document))
     else:
-        for line in _lines(findings):
+        for line in _lines(printable(findings)):
             typer.echo(line)
     if not ok:
         raise typer.Exit(FAILED)

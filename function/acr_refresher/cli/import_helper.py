@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from acr_refresher.cli.cluster import connected
+from acr_refresher.cli.printable import printable
 from acr_refresher.cli.refusal import refusing
 from acr_refresher.config import ConfigError, read_config
 from acr_refresher.core.helper_config import Target, imported
@@ -58,7 +59,7 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
         found = imported(read_helper_document(text, file or CONFIG_MAP), target)
     document = HEADER + yaml.safe_dump(dict(found.document), sort_keys=False, allow_unicode=True)
     for line in (*found.remarks, *_still_to_do(document)):
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
     typer.echo(document, nl=False)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from acr_refresher.cli.printable import printable
 from acr_refresher.errors import PortError
 from acr_refresher.inputs.problems import InvalidInput
 
@@ -21,8 +22,8 @@ def refusing() -> Iterator[None]:
         yield
     except InvalidInput as error:
         for problem in error.problems:
-            typer.echo(str(problem), err=True)
+            typer.echo(printable(str(problem)), err=True)
         raise typer.Exit(REFUSED) from None
     except PortError as error:
-        typer.echo(f"{error.service}: {error}", err=True)
+        typer.echo(printable(f"{error.service}: {error}"), err=True)
         raise typer.Exit(FAILED) from None

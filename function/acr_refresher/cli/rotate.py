@@ -26,6 +26,7 @@ from acr_refresher.cli.options import (
     Registries,
     Why,
 )
+from acr_refresher.cli.printable import as_json
 from acr_refresher.cli.progress import progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import function_compute
@@ -130,7 +131,7 @@ def _invoke(functions: Functions, function: Function, event: str, output: Form) 
         _leave()
     document, report = read_answer(answer)
     if output is Form.JSON:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(as_json(document))
     else:
         for line in lines(report, datetime.now(timezone.utc)):
             typer.echo(line)

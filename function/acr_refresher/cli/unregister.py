@@ -19,6 +19,7 @@ import typer
 from acr_refresher.apply import Applier
 from acr_refresher.cli.completion import cluster_names
 from acr_refresher.cli.options import USUAL_CONFIG, ConfigFile, Region
+from acr_refresher.cli.printable import printable
 from acr_refresher.cli.progress import progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import Setup, opened
@@ -65,7 +66,7 @@ def unregister(
         if not yes:
             typer.confirm(_question(cluster, found), abort=True, err=True)
         outcomes = asyncio.run(_in_cluster(setup, cluster, _carried_out))
-    for outcome in outcomes:
+    for outcome in printable(outcomes):
         typer.echo("\n".join(_lines(outcome)))
     failed = sum(bool(outcome.failures) for outcome in outcomes)
     typer.echo(f"Done: {len(outcomes) - failed} removed, {failed} failed.")
@@ -119,7 +120,8 @@ async def _in_cluster(
         await visitor.close()
     (visit,) = visits
     if visit.found is None:
-        typer.echo(visit.failure.message if visit.failure else visit.skipped, err=True)
+        why = visit.failure.message if visit.failure else visit.skipped
+        typer.echo(printable(why), err=True)
         raise typer.Exit(FAILED)
     return visit.found
 
