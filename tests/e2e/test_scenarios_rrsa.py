@@ -76,6 +76,7 @@ def test_without_the_right_to_ask_for_its_token_the_rule_is_told(site: Site, rrs
         '{apiGroups: [""], resources: ["serviceaccounts/token"],'
         f' resourceNames: ["{HELPERS_ACCOUNT[1]}"], verbs: ["create"]}}'
     ) in told
+    assert f"needs this rule in a Role in {HELPERS_ACCOUNT[0]}: " in told
 
 
 def test_a_provider_that_does_not_know_the_cluster_is_told(site: Site, rrsa: Cloud) -> None:
