@@ -70,7 +70,7 @@ class StsClient(Sts):
     async def caller_arn(self, caller: CloudCredentials) -> str:
         """GetCallerIdentity, which takes no permission: the ARN of whose credentials these are.
 
-        That of a role session names the session too. Raises Denied, Invalid, Throttled, Unreachable.
+        Of a role session it names the session too. Raises Denied, Invalid, Throttled, Unreachable.
         https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity
         """
         from alibabacloud_sts20150401.client import Client  # noqa: PLC0415  # see cloud.py
