@@ -9,8 +9,10 @@ import signal
 import pytest
 
 from acr_refresher.cli.unregister import PARTLY
+from localcloud.faults import BadGateway
 from localkube.double import Fault
 from operators import at_a_terminal, command, interrupted_at, printed_secrets, process
+from scenarios import scenario, staged
 from sites import CLUSTERS, BrokenSite, Site, config_of, passwords, references
 
 QUESTION = "Delete 1 pull secret in prod-hangzhou and take 1 reference out of service accounts?"
@@ -148,3 +150,11 @@ def test_a_name_that_is_no_clusters(broken: BrokenSite) -> None:
     assert result.stderr == (
         'cluster: "prod-hangzhuo" is not one of the clusters; did you mean prod-hangzhou?\n'
     )
+
+
+def test_a_name_that_an_unread_list_may_have_is_no_mistake(broken: BrokenSite) -> None:
+    with staged(broken, scenario("clusters-discovered")) as function:
+        function.cloud.faults.inject("DescribeClustersV1", BadGateway(), times=None)
+        result = command(function, "unregister", "prod-hangzhuo", "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "; the cluster may be one of these" in result.stderr

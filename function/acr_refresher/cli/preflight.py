@@ -80,7 +80,7 @@ def _lists(visitor: Visitor, caller: str, outcomes: Iterable[ClusterOutcome]) ->
 def _after_chain(
     subject: str, what: str, failure: Failure | None, needed: tuple[Grant, ...]
 ) -> Finding:
-    """Of what a chain of roles leads to. Where the chain itself fails, its roles have the grants."""
+    """Of what a chain of roles leads to. Where the chain fails, its roles have the grants."""
     in_chain = failure is not None and failure.service == "sts"
     return judged(subject, what, failure, () if in_chain else needed)
 
