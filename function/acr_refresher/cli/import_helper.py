@@ -15,6 +15,7 @@ import yaml
 from acr_refresher.cli.cluster import connected
 from acr_refresher.cli.printable import printable
 from acr_refresher.cli.refusal import refusing
+from acr_refresher.cli.setup import region_problems
 from acr_refresher.config import ConfigError, read_config
 from acr_refresher.core.helper_config import Target, imported
 from acr_refresher.inputs.helper_document import CONFIG_MAP, read_helper_document
@@ -52,6 +53,8 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
     """
     target = Target(cluster_name, cluster_id, region)
     with refusing():
+        if wrong := tuple(region_problems(region)):
+            raise InvalidInput(wrong)
         if bool(file) is from_cluster:
             remedy = "give either a file (- for standard input) or --from-cluster"
             raise InvalidInput([Problem("import", "does not know what to read", remedy)])
