@@ -176,7 +176,7 @@ def _read_2(props: Mapping[str, Any], folder: Path, account: str) -> Function:
 
 
 def _entry_point(props: Mapping[str, Any]) -> EntryPoint:
-    return EntryPoint(props["handler"], timedelta(seconds=props["timeout"]))
+    return EntryPoint(props["handler"], timedelta(seconds=int(props["timeout"])))
 
 
 def _retries(props: Mapping[str, Any]) -> dict[str, Any]:
