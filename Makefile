@@ -35,7 +35,9 @@ schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
 # The lock file is whole. Without --no-deps pip resolves extras (coverage[toml]) anew, and stops at the
 # first release that is newer than the lock file.
 $(VENV)/installed: requirements-dev.txt
-	$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) has to be Python 3.10 or newer; make PYTHON=python3.12 takes another" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	touch $@
 

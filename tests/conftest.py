@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
@@ -29,6 +30,8 @@ them later than that. From 3.11 on asyncio's TLS is another, and a connection le
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell has its background jobs ignore Ctrl-C, and what they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.version_info < (3, 11):
         for message in TLS_OF_PYTHON_3_10:
             config.addinivalue_line("filterwarnings", f"ignore:{message}:ResourceWarning")

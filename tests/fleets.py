@@ -49,9 +49,10 @@ class Fleet:
         )
         return self.function.task(task.id)
 
-    def by_hand(self) -> dict[str, Any]:
+    def by_hand(self, **asked: object) -> dict[str, Any]:
         """The report of an invocation that is waited for."""
-        result = self.function.invoke(b'{"action": "refresh"}', str(uuid.uuid4()))
+        event = json.dumps({"action": "refresh", **asked}).encode()
+        result = self.function.invoke(event, str(uuid.uuid4()))
         assert not result.failed, result.body.decode()
         report: dict[str, Any] = json.loads(result.body)
         return report

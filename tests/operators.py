@@ -2,27 +2,95 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
+import acr_refresher
 from acr_refresher.cli.app import app
 from demo.company import FUNCTION_ROLE, REGION
 from demo.stage import Stage
+from localkube.double import DoubleCluster, Fault
+
+CLI = [sys.executable, "-m", "acr_refresher.cli"]
+CODE_ROOT = Path(acr_refresher.__file__).parents[1]
 
 
-def command(function: Stage, *arguments: str, role: str = FUNCTION_ROLE, text: str = "") -> Result:
+def command(function: Stage, *arguments: str, role: str = FUNCTION_ROLE) -> Result:
     """A command of somebody who may what the role may, where the function is deployed."""
+    result = CliRunner(env=credentials(function, role)).invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def credentials(function: Stage, role: str = FUNCTION_ROLE) -> dict[str, str]:
+    """The environment of somebody who may what the role may."""
     session = function.cloud.function_credentials(role)
-    own = {
+    return {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": session.access_key_id,
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": session.access_key_secret,
         "ALIBABA_CLOUD_SECURITY_TOKEN": session.security_token,
         "ALIBABA_CLOUD_REGION_ID": REGION,
     }
-    result = CliRunner(env=own).invoke(app, list(arguments), input=text)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+
+
+@contextmanager
+def process(function: Stage, *arguments: str, stdin: int) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own; it is gone on exit."""
+    own = {**credentials(function), "PYTHONPATH": str(CODE_ROOT)}
+    with subprocess.Popen(  # noqa: S603  # the command under test
+        [*CLI, *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **own},
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def at_a_terminal(function: Stage, typed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command came to whose standard input is a terminal, where this is typed."""
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{typed}\n".encode())
+    try:
+        with process(function, *arguments, stdin=terminal) as running:
+            out, err = running.communicate()
+        return subprocess.CompletedProcess([*arguments], running.returncode, out, err)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+
+def interrupted_at(
+    cluster: DoubleCluster, method: str, function: Stage, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """What a command came to that Ctrl-C met at its first such request, which nobody answers."""
+    met = threading.Event()
+    ended = threading.Event()
+
+    def meanwhile() -> None:
+        met.set()
+        ended.wait()
+
+    cluster.faults.add(Fault(method, meanwhile=meanwhile))
+    with process(function, *arguments, stdin=subprocess.DEVNULL) as running:
+        met.wait()
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+        ended.set()
+    return subprocess.CompletedProcess([*arguments], running.returncode, out, err)
 
 
 def printed_secrets(function: Stage, result: Result) -> list[str]:

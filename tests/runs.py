@@ -51,11 +51,12 @@ NEVER = 3600
 
 @dataclass
 class Kube(KubeApi):
-    """A cluster of two namespaces; writing to `broken` meets a bug, and to `stalled` has no end.
+    """A cluster of some namespaces; writing to `broken` meets a bug, and to `stalled` has no end.
 
     `unanswered`: so has reading.
     """
 
+    names: tuple[str, ...] = ("one", "two")
     broken: str = ""
     stalled: str = ""
     unanswered: bool = False
@@ -65,7 +66,7 @@ class Kube(KubeApi):
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         if self.unanswered:
             await asyncio.sleep(NEVER)
-        return (namespace("one"), namespace("two"))
+        return tuple(map(namespace, self.names))
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         del name
@@ -80,7 +81,7 @@ class Kube(KubeApi):
         del name, content, uid
         if namespace == self.broken:
             raise KeyError("hunter2")
-        if namespace == self.stalled:
+        if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -43,15 +44,24 @@ class Applier:
     """Applies actions to one cluster in one run.
 
     It remembers service accounts as it left them: a namespace's next pull secret is bound to the
-    account that the one before has changed, with no conflict and no reading anew.
+    account that the one before has changed, with no conflict and no reading anew. Waiting for what
+    other clusters wait for, too, is done within `shared`.
     """
 
     kube: KubeApi
     minter: Minter
     now: datetime
     run: str
+    shared: Callable[[], AbstractContextManager[object]] = nullcontext
     _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
     _making: Flights = field(default_factory=Flights)
+
+    async def make(self, actions: Iterable[Action]) -> None:
+        """Mint for all that is to be written, before the first of it is."""
+        served = (one.apply for one in actions if isinstance(one, ServeNamespace))
+        applied = {id(apply): apply for apply in served if apply}
+        # Whoever writes it tells what went wrong.
+        await asyncio.gather(*map(self._made, applied.values()), return_exceptions=True)
 
     async def apply(self, action: Action) -> SecretOutcome:
         """Carry out one namespace's action."""
@@ -94,8 +104,11 @@ class Applier:
         failures: list[Failure] = []
 
         async def attempt(registry: Registry) -> None:
+            # With RRSA a token is asked of the cluster itself, and is for no other.
+            waiting = nullcontext() if registry.rrsa else self.shared()
             try:
-                minted[registry.name] = await self.minter.credential(registry, self.kube)
+                with waiting:
+                    minted[registry.name] = await self.minter.credential(registry, self.kube)
             except PortError as error:
                 failures.append(error.failure(subject=f"registry {registry.name}"))
 

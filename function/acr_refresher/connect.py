@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -25,6 +26,8 @@ from acr_refresher.sessions import SESSION_DURATION
 
 BEFORE_EXPIRY = timedelta(minutes=10)
 """A kubeconfig that ends sooner is not used any more: a run may last that long."""
+MOST_KEPT = 5000
+"""Of 7 KB each. An instance that serves shards meets other clusters at every tick."""
 WITHOUT_EXPIRY = timedelta(hours=1)
 """For how long a secret is kept, which says nothing of its end and may be changed at any time."""
 FORBIDDEN = "403"
@@ -52,7 +55,15 @@ class KubeconfigCache:
         """Keep it as long as it is good."""
         ends = kubeconfig.expires_at
         until = ends - BEFORE_EXPIRY if ends else now + WITHOUT_EXPIRY
+        self.drop(access)
         self._kept[access] = (kubeconfig, until)
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]  # the one that was fetched first
+
+    def drop_lapsed(self, now: datetime) -> None:
+        """Give back what is of no use any more."""
+        for access in [access for access, (_, until) in self._kept.items() if until <= now]:
+            self.drop(access)
 
     def drop(self, access: RemoteAccess) -> None:
         """Fetch a new one next time."""
@@ -78,9 +89,15 @@ class Connecting:
     minter: Minter
     now: datetime
 
-    async def visit(self, cluster: Cluster, use: Callable[[KubeApi], Awaitable[T]]) -> T:
+    async def visit(
+        self,
+        cluster: Cluster,
+        use: Callable[[KubeApi], Awaitable[T]],
+        shared: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> T:
         """What `use` makes of the cluster's API server. Raises PortError.
 
+        Waiting for the cloud, as other clusters do, is done within `shared`.
         A kubeconfig kept from an earlier run is dropped where `use` fails with it. Where the server
         does not take its credentials, `use` is called again with a new one: once.
         """
@@ -94,7 +111,9 @@ class Connecting:
             except Denied as refused:
                 if refused.code == FORBIDDEN:
                     raise
-        return await self._use(cluster, await self._fetched(cluster, access), use)
+        with shared():
+            fetched = await self._fetched(cluster, access)
+        return await self._use(cluster, fetched, use)
 
     async def _use(
         self, cluster: Cluster, kubeconfig: Kubeconfig, use: Callable[[KubeApi], Awaitable[T]]

@@ -16,7 +16,8 @@ class Context:
     """What holds for the whole run.
 
     `budget` is the time it may take in all, `account` the number of the function's own. `function`
-    is what runs, where that is known: what can be started again.
+    is what runs, where that is known: what can be started again. `request_id` is what the platform
+    calls this invocation, one of those of the run.
     """
 
     run: str
@@ -24,6 +25,7 @@ class Context:
     now: datetime
     budget: timedelta
     account: str = ""
+    request_id: str = ""
     function: Function | None = None
 
 

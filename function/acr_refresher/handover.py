@@ -18,9 +18,9 @@ from acr_refresher.core.shards import Names, in_shards, task_id
 from acr_refresher.errors import PortError
 from acr_refresher.events import shard_event
 from acr_refresher.lines import shard_line
+from acr_refresher.places import at_once
 from acr_refresher.ports import Functions
 from acr_refresher.retry import retrying
-from acr_refresher.serve import at_once
 
 MOST_BYTES = 128_000
 """Of an event: 128 KB is what an asynchronous invocation takes."""

@@ -23,7 +23,8 @@ from acr_refresher.core.report import (
     REMEDIES,
     Report,
     clusters_handed_on,
-    earliest_expiry,
+    expiry_of,
+    first_expiry,
     succeeded,
 )
 from acr_refresher.core.request import Request
@@ -77,7 +78,7 @@ def cluster_line(outcome: ClusterOutcome) -> None:
         ok=succeeded(outcome),
         warnings=outcome.warnings,
         secrets_with_warnings=sum(bool(secret.warnings) for secret in outcome.secrets),
-        earliest_expiry=earliest_expiry(outcome.secrets),
+        earliest_expiry=expiry_of(outcome),
         requests=outcome.requests,
         duration_ms=milliseconds(outcome.duration),
         **counted(outcome.secrets),
@@ -85,8 +86,8 @@ def cluster_line(outcome: ClusterOutcome) -> None:
     )
 
 
-def run_line(report: Report, duration: timedelta) -> None:
-    """`run.finished`."""
+def run_line(report: Report, duration: timedelta, request_id: str) -> None:
+    """`run.finished`. The request ID leads to what the platform logs of the invocation."""
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
     skewed = report.clock_skew_seconds is not None
     write = log.warning if skewed or not report.ok else log.info
@@ -100,8 +101,9 @@ def run_line(report: Report, duration: timedelta) -> None:
         clusters_deferred=len(report.deferred),
         clusters_handed_on=clusters_handed_on(report),
         handed_on=[one.task_id for one in report.handed_on],
-        earliest_expiry=earliest_expiry(everything),
+        earliest_expiry=first_expiry(report.clusters),
         duration_ms=milliseconds(duration),
+        request_id=request_id,
         **throttled(report),
         **counted(everything),
     )

@@ -50,9 +50,11 @@ class Minter:
         credential: Credential = await self._flights.once(key, lambda: self._mint(*key[1:]))
         return credential
 
-    async def session(self, role_chain: tuple[Role, ...], duration: timedelta) -> CloudCredentials:
-        """Credentials at the end of a chain of roles that the function begins."""
-        return await self._sessions().session(role_chain, duration)
+    async def session(
+        self, role_chain: tuple[Role, ...], duration: timedelta, origin: Origin = FUNCTION
+    ) -> CloudCredentials:
+        """Credentials at the end of a chain of roles that the function, or a cluster, begins."""
+        return await self._sessions().session(role_chain, duration, origin)
 
     async def registry_session(
         self, registry: Registry, cluster: TokenSource | None

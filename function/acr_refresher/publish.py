@@ -10,7 +10,7 @@ from collections import deque
 from datetime import datetime, timedelta
 
 from acr_refresher.bugs import bug
-from acr_refresher.core.outcome import Failure
+from acr_refresher.core.outcome import Failure, Unsent
 from acr_refresher.core.records import Finished, Record, batches, records
 from acr_refresher.errors import PortError
 from acr_refresher.lines import unsent_lines
@@ -27,19 +27,21 @@ FREE_TEXT = ("message", "run_reason", "warnings")
 """Fields in which somebody's words stand; the others hold names, times and numbers."""
 
 
-async def publish(finished: Finished, outcome_log: OutcomeLog, left: timedelta) -> int:
-    """How many records could not be written, or not in time. `left` is of the run's time."""
+async def publish(finished: Finished, outcome_log: OutcomeLog, left: timedelta) -> Unsent | None:
+    """What could not be written, or not in time. `left` is of the run's time."""
     try:
         waiting = deque(batches(_masked(record) for record in records(finished)))
     except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
-        unsent_lines([{"kind": "run", "run": finished.report.run}], bug(error))
-        return 1 + len(finished.report.clusters)
+        failure = bug(error)
+        unsent_lines([{"kind": "run", "run": finished.report.run}], failure)
+        return Unsent(1 + len(finished.report.clusters), failure)
     within = min(max(left, LEAST), MOST)
-    failure = await _write(waiting, finished.at, outcome_log, within)
+    refused = await _write(waiting, finished.at, outcome_log, within)
     unsent = [record for batch in waiting for record in batch]
-    if failure:
-        unsent_lines(unsent, failure)
-    return len(unsent)
+    if refused is None or not unsent:
+        return None
+    unsent_lines(unsent, refused)
+    return Unsent(len(unsent), refused)
 
 
 async def _write(

@@ -22,6 +22,7 @@ from acr_refresher.discover import Discoverer
 from acr_refresher.handover import Handover
 from acr_refresher.lines import run_line
 from acr_refresher.mint import Minter
+from acr_refresher.places import at_once
 from acr_refresher.ports import (
     CloudCredentials,
     ContainerRegistry,
@@ -32,7 +33,7 @@ from acr_refresher.ports import (
     Sts,
 )
 from acr_refresher.publish import publish
-from acr_refresher.serve import Serving, Visits, at_once
+from acr_refresher.serve import Serving, Visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ async def _run(context: Context, config: Config, outside: Outside, watch: Stopwa
         f"acr-refresher-{context.run}",
         context.now,
     )
+    outside.kubeconfigs.cache.drop_lapsed(context.now)
     connecting = Connecting(outside.kubeconfigs, outside.connector, minter, context.now)
     serving = Serving(context, connecting, minter, watch, config.cluster_timeout, outside.visits)
     handover = Handover(context, outside.functions, config.shard_size, watch)
@@ -100,7 +102,7 @@ async def _run(context: Context, config: Config, outside: Outside, watch: Stopwa
         handed_on=shards + continuation,
         throttled=outside.throttled(),
     )
-    run_line(report, watch.took)
+    run_line(report, watch.took, context.request_id)
     finished = Finished(report, context.now + watch.took, registered.clusters, context.account)
     return await _published(finished, outside.outcome_log, watch.left)
 
@@ -110,7 +112,7 @@ async def _published(finished: Finished, outcome_log: OutcomeLog | None, left: t
     report = finished.report
     if outcome_log is None or report.request.dry_run:
         return report
-    return replace(report, outcomes_unsent=await publish(finished, outcome_log, left))
+    return replace(report, unsent=await publish(finished, outcome_log, left))
 
 
 def targets(clusters: Iterable[Cluster], request: Request) -> tuple[Cluster, ...]:

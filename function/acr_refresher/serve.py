@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TypeVar
 
 from acr_refresher.apply import Applier
 from acr_refresher.bugs import bug
 from acr_refresher.connect import Connecting
 from acr_refresher.context import Context, Stopwatch
 from acr_refresher.core import compose
-from acr_refresher.core.action import Action
+from acr_refresher.core.action import Action, costs_requests
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.order import Visit, is_due
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.plan import plan, secrets_in_scope
-from acr_refresher.core.report import earliest_expiry, succeeded
+from acr_refresher.core.report import expiry_of, succeeded
 from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.lines import cluster_line, deferred_line, secret_lines
 from acr_refresher.mint import Minter
 from acr_refresher.observe import observe
+from acr_refresher.own_time import OwnTime, TimeUp
+from acr_refresher.places import at_once
 from acr_refresher.ports import KubeApi
 
 TO_WIND_UP = timedelta(seconds=5)
@@ -36,8 +37,6 @@ NAMESPACES_IN_A_ROW, NAMESPACES_A_CONNECTION = 25, 12
 """Over one connection, and over each where there are more. A TLS handshake costs the CPU of five
 writes, and its buffers 256 KiB: it has to pay."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class Visits:
@@ -47,11 +46,12 @@ class Visits:
 
     def note(self, outcome: ClusterOutcome, now: datetime) -> None:
         """Keep what a visit saw; after one that failed, what the one before did."""
-        ends = earliest_expiry(outcome.secrets)
-        before = self.seen.get(outcome.cluster)
-        if outcome.failure and before:
-            ends = before.earliest_expiry
-        self.seen[outcome.cluster] = Visit(now, ends, settled=succeeded(outcome))
+        self.seen[outcome.cluster] = Visit(now, expiry_of(outcome), settled=succeeded(outcome))
+
+    def expiry(self, cluster: str) -> datetime | None:
+        """When its first secret ends, by the last visit."""
+        visit = self.seen.get(cluster)
+        return visit.earliest_expiry if visit else None
 
 
 @dataclass(slots=True)
@@ -63,14 +63,17 @@ class _Progress:
     done: dict[int, SecretOutcome] = field(default_factory=dict)
 
     @property
-    def unfinished(self) -> list[Action]:
-        """What has not come out yet."""
-        return [action for action in self.actions if id(action) not in self.done]
-
-    @property
     def outcomes(self) -> tuple[SecretOutcome, ...]:
         """What has, in the order in which it was planned."""
         return tuple(self.done[id(one)] for one in self.actions if id(one) in self.done)
+
+    def cut_off(self, why: str) -> Failure | None:
+        """The failure of each action that is unfinished, or of the cluster where none is known."""
+        late = Failure("unreachable", f"not finished {why}", code="Deadline")
+        for action in self.actions:
+            if id(action) not in self.done:
+                self.done[id(action)] = compose.broken(action, late)
+        return None if self.actions else late
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +90,27 @@ class Serving:
     async def serve(self, cluster: Cluster) -> ClusterOutcome | None:
         """Serve one cluster, whatever becomes of it, within its own time and the run's.
 
-        None: it was not begun, since too little of the run's time is left.
+        None: it was not begun, since too little of the run's time is left, or did not get beyond
+        its kubeconfig in that time.
         """
         if not self._in_time():
             return None
         began = time.monotonic()
-        within = min(self.cluster_timeout, self.watch.left - self._to_wind_up)
         progress = _Progress()
         failure, skipped = None, ""
         try:
-            await asyncio.wait_for(self._visit(cluster, progress), within.total_seconds())
+            await asyncio.wait_for(self._visit(cluster, progress), self._left.total_seconds())
         except NotRunning as error:
             skipped = str(error)
         except PortError as error:
             failure = error.failure()
+        except TimeUp:
+            own = self.cluster_timeout.total_seconds()
+            failure = progress.cut_off(f"within a cluster's {own:g} s: raise clusterTimeout")
         except asyncio.TimeoutError:
-            failure = self._cut_off(progress, within)
+            if progress.kube is None:
+                return None  # it waited for the cloud, as others do
+            failure = progress.cut_off("within the run's time: raise the function's timeout")
         except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
             failure = bug(error)
         outcome = ClusterOutcome(
@@ -110,6 +118,7 @@ class Serving:
             secrets=progress.outcomes,
             failure=failure,
             skipped=skipped,
+            last_seen_expiry=self.visits.expiry(cluster.name) if failure else None,
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=time.monotonic() - began),
         )
@@ -134,7 +143,7 @@ class Serving:
             "the run had no time left to begin with it, and handed it on to no other: raise the"
             " function's timeout, or let it start itself (infra/ram/fan-out.policy.json)",
             fresh=not due and not self.context.request.force,
-            earliest_expiry=visit.earliest_expiry if visit else None,
+            earliest_expiry=self.visits.expiry(cluster.name),
         )
         deferred_line(cluster.name, deferral)
         return ClusterOutcome(cluster=cluster.name, deferred=deferral)
@@ -145,28 +154,25 @@ class Serving:
         return self.watch.left > least
 
     @property
+    def _left(self) -> timedelta:
+        return self.watch.left - self._to_wind_up
+
+    @property
     def _to_wind_up(self) -> timedelta:
         return min(TO_WIND_UP, self.context.budget / 4)
 
-    def _cut_off(self, progress: _Progress, within: timedelta) -> Failure | None:
-        """The failure of each action that is unfinished, or of the cluster where none is known."""
-        if within < self.cluster_timeout:
-            words = "within the run's time: raise the function's timeout"
-        else:
-            words = f"within a cluster's {within.total_seconds():g} s: raise clusterTimeout"
-        late = Failure("unreachable", f"not finished {words}", code="Deadline")
-        for action in progress.unfinished:
-            progress.done[id(action)] = compose.broken(action, late)
-        return None if progress.actions else late
-
     async def _visit(self, cluster: Cluster, progress: _Progress) -> None:
+        own = OwnTime(self.cluster_timeout)
+
         async def refresh(kube: KubeApi) -> None:
             progress.kube = kube
-            await self._refresh(cluster, kube, progress)
+            await self._refresh(cluster, kube, progress, own)
 
-        await self.connecting.visit(cluster, refresh)
+        await own.limit(self.connecting.visit(cluster, refresh, own.standing_still))
 
-    async def _refresh(self, cluster: Cluster, kube: KubeApi, progress: _Progress) -> None:
+    async def _refresh(
+        self, cluster: Cluster, kube: KubeApi, progress: _Progress, own: OwnTime
+    ) -> None:
         context = self.context
         state = await observe(kube, secrets_in_scope(cluster, context.request))
         planned = plan(cluster.pull_secrets, state, context.request, context.now)
@@ -174,11 +180,15 @@ class Serving:
         if context.request.dry_run:
             progress.done = {id(one): compose.previewed(one) for one in progress.actions}
             return
-        applier = Applier(kube, self.minter, context.now, context.run)
-        await at_once(
-            _connections(len(planned)),
-            (self._apply_all(applier, actions, progress) for actions in planned),
-        )
+        applier = Applier(kube, self.minter, context.now, context.run, own.standing_still)
+        # What costs no request is not to wait for what does, nor a namespace for one that stalls.
+        for actions in planned:
+            if not costs_requests(actions):
+                await self._apply_all(applier, actions, progress)
+        await applier.make(progress.actions)
+        at_work = tuple(filter(costs_requests, planned))
+        applied = (self._apply_all(applier, actions, progress) for actions in at_work)
+        await at_once(_connections(len(at_work)), applied, most=NAMESPACES_AT_ONCE)
 
     async def _apply_all(
         self, applier: Applier, actions: Iterable[Action], progress: _Progress
@@ -196,19 +206,3 @@ def _connections(namespaces: int) -> int:
     if namespaces <= NAMESPACES_IN_A_ROW:
         return 1
     return min(NAMESPACES_AT_ONCE, math.ceil(namespaces / NAMESPACES_A_CONNECTION))
-
-
-async def at_once(limit: int, calls: Iterable[Awaitable[T]]) -> tuple[T, ...]:
-    """Await all calls, so many at a time; what they give, in order.
-
-    Each is made when its turn has come: none is left unawaited where this is cancelled.
-    """
-    waiting = enumerate(calls)
-    given: dict[int, T] = {}
-
-    async def place() -> None:
-        for number, call in waiting:
-            given[number] = await call
-
-    await asyncio.gather(*(place() for _ in range(limit)))
-    return tuple(given[number] for number in sorted(given))

@@ -11,10 +11,11 @@ from bench.fleet import FIRST, ROTATION, doubles
 NAMESPACES = 1000
 AT_ONCE = 16  # connections: as many as the function uses in a cluster of this size
 ROUNDS = 7
-ROUNDS_OF_TYPED = 3
+ROUNDS_OF_OTHERS = 3
 LIMIT = 1.4
 
-TYPED = {
+OTHERS = {
+    "bare_uvloop": "plain aiohttp on uvloop",
     "typed_sequential": "typed kubernetes client",
     "typed_threads": "typed kubernetes client, 16 threads",
     "typed_aio": "typed kubernetes.aio",
@@ -23,12 +24,12 @@ TYPED = {
 
 def figures() -> Iterator[Figure]:
     """A rotation of one cluster's secrets, rounds of all clients in turn."""
-    spent: dict[str, list[float]] = {"function": [], "bare": [], **{name: [] for name in TYPED}}
+    spent: dict[str, list[float]] = {"function": [], "bare": [], **{name: [] for name in OTHERS}}
     with (
         doubles(1, NAMESPACES) as (fleet, servers),
         fleet.instance() as instance,
         child("bench.clients", CLIENT_CORE) as bare,
-        child("bench.clients", CLIENT_CORE) as typed,
+        child("bench.clients", CLIENT_CORE) as others,
     ):
         fleet.handle(instance, FIRST)
         secret = servers("secret")
@@ -37,16 +38,16 @@ def figures() -> Iterator[Figure]:
                 "function": fleet.handle(instance, ROTATION),
                 "bare": fleet.send(bare, "bare", secret, at_once=AT_ONCE),
             }
-            if number < ROUNDS_OF_TYPED:
-                told |= {name: fleet.send(typed, name, secret, at_once=AT_ONCE) for name in TYPED}
+            if number < ROUNDS_OF_OTHERS:
+                told |= {name: fleet.send(others, name, secret, at_once=AT_ONCE) for name in OTHERS}
             if number >= 0:  # the round before is for imports and caches
                 for name, one in told.items():
                     spent[name].append(_milliseconds(one))
     yield compared(
         "CPU a request, refresh path", "ms", spent["function"], spent["bare"], limit=LIMIT
     )
-    for name, title in TYPED.items():
-        floors = spent["bare"][:ROUNDS_OF_TYPED]
+    for name, title in OTHERS.items():
+        floors = spent["bare"][:ROUNDS_OF_OTHERS]
         yield compared(f"CPU a request, {title}", "ms", spent[name], floors)
 
 

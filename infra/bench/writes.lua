@@ -1,5 +1,5 @@
 -- For wrk: server-side applies of the pull secret, namespace after namespace, another one each time.
--- wrk sends no client certificate, so it comes with a bearer token.
+-- It comes with a bearer token, as the others do: wrk sends no client certificate.
 local file = assert(io.open(os.getenv("BENCH_BODY")))
 local template = file:read("*a")
 local namespaces = tonumber(os.getenv("BENCH_NAMESPACES"))

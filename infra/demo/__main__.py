@@ -110,4 +110,8 @@ def _last_line(log: io.StringIO) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. The local cloud and the clusters are gone.\n")
+        sys.exit(130)

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from localcloud.ram_files import load_policy
-from localcloud.world import AckCluster, Domain, Endpoint, LogProject, RegistryInstance, Role, World
+from localcloud.world import (
+    AckCluster,
+    Domain,
+    Endpoint,
+    LogProject,
+    Queue,
+    RegistryInstance,
+    Role,
+    World,
+)
 from localkube.cluster import KubeCluster
 
 HOME, PARTNER, BEIJING = "1000000000000001", "2000000000000002", "3000000000000003"
@@ -35,6 +44,7 @@ PARTNER_REGISTRY = RegistryInstance(
 )
 
 LOG_PROJECT = LogProject(HOME, REGION, f"{PREFIX}{HOME}", ("function", "outcomes"))
+FAILED_RUNS = Queue(HOME, REGION, f"{PREFIX}failed")
 
 ACK_CLUSTERS = {
     "prod-hangzhou": ("c1d00000000000000000000000000001", REGION, HOME),
@@ -55,6 +65,7 @@ def company(clusters: Mapping[str, KubeCluster]) -> World:
             _ack_cluster(name, clusters[name]) for name in ACK_CLUSTERS if name in clusters
         ),
         log_projects=(LOG_PROJECT,),
+        queues=(FAILED_RUNS,),
     )
 
 
@@ -67,6 +78,7 @@ def _function_role(registry: RegistryInstance) -> Role:
             load_policy("function-role.policy", name_prefix=PREFIX),
             _pull_policy(registry),
             _fan_out_policy(),
+            _platform_policy(LOG_PROJECT, FAILED_RUNS),
             _log_policy(LOG_PROJECT),
         ),
     )
@@ -94,6 +106,17 @@ def _pull_policy(registry: RegistryInstance) -> dict[str, object]:
 def _fan_out_policy() -> dict[str, object]:
     return load_policy(
         "fan-out.policy", region=REGION, account=HOME, service=FUNCTION, function=FUNCTION
+    )
+
+
+def _platform_policy(project: LogProject, queue: Queue) -> dict[str, object]:
+    return load_policy(
+        "function-platform.policy",
+        region=REGION,
+        account=HOME,
+        project=project.name,
+        logstore="function",
+        queue=queue.name,
     )
 
 

@@ -1,6 +1,7 @@
 """The cloud itself, without its HTTP front: its world, its clock and what it has handed out."""
 
 import secrets
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -51,6 +52,7 @@ class Cloud:
         registry_tokens: By the token itself.
         used_nonces: Nonces of authenticated requests.
         logs: What has been written to logstores.
+        messages: What has been sent to queues, by their ARNs.
         functions: What is deployed to Function Compute.
         registry_admin: The login that may push; it stands for whoever builds the images.
     """
@@ -61,6 +63,9 @@ class Cloud:
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
     logs: Logs = field(default_factory=Logs, repr=False)
+    messages: defaultdict[str, list[str]] = field(
+        default_factory=lambda: defaultdict(list), repr=False
+    )
     functions: dict[Address, DeployedFunction] = field(default_factory=dict, repr=False)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     registry_tokens: dict[str, RegistryToken] = field(default_factory=dict, repr=False)

@@ -13,6 +13,7 @@ from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
 from localcloud.log_group import Log, LogGroup, parse_log_group
 from localcloud.logs import Record
+from localcloud.sessions import Session
 from localcloud.world import LogProject
 
 MOST_LOGS = 4096
@@ -29,30 +30,32 @@ _DECOMPRESS: Mapping[str, Callable[[bytes, int], bytes]] = {
 
 def put_logs(cloud: Cloud, request: ApiRequest) -> Json:
     """PutLogs: add a group of logs to a logstore."""
-    project = _project(cloud, request)
-    logstore = request.required("logstore")
-    _authorize(request, project, logstore)
-    if logstore not in project.logstores:
-        raise CloudError(404, "LogStoreNotExist", f"logstore {logstore} does not exist")
+    name, logstore = request.required("project"), request.required("logstore")
+    project = writable_project(cloud, request.caller, request.region, name, logstore)
     group = _log_group(request.http)
     _check(group, request.now)
     cloud.logs.add(project.name, logstore, [_record(log, group) for log in group.logs])
     return {}
 
 
-def _project(cloud: Cloud, request: ApiRequest) -> LogProject:
-    name = request.required("project")
-    project = cloud.world.find_log_project(name, region=request.region)
+def writable_project(
+    cloud: Cloud, caller: Session, region: str, name: str, logstore: str
+) -> LogProject:
+    """The project, to whose logstore the caller may write; CloudError where it may not."""
+    project = cloud.world.find_log_project(name, region=region)
     if project is None:
         raise CloudError(404, "ProjectNotExist", f"The Project does not exist : {name}")
+    _authorize(caller, project, logstore)
+    if logstore not in project.logstores:
+        raise CloudError(404, "LogStoreNotExist", f"logstore {logstore} does not exist")
     return project
 
 
-def _authorize(request: ApiRequest, project: LogProject, logstore: str) -> None:
+def _authorize(caller: Session, project: LogProject, logstore: str) -> None:
     """In the words of SLS, whose error has no AccessDeniedDetail."""
     action, resource = "log:PostLogStoreLogs", f"{project.arn}/logstore/{logstore}"
-    foreign = request.caller.role.account != project.account
-    if foreign or request.caller.find_access_denial(action, resource):
+    foreign = caller.role.account != project.account
+    if foreign or caller.find_access_denial(action, resource):
         message = f"denied by sts or ram, action: {action}, resource: {resource}"
         raise CloudError(401, "Unauthorized", message)
 

@@ -58,6 +58,18 @@ def assume_role_with_oidc(cloud: Cloud, request: ApiRequest) -> Json:
     return {**_assumed(session), "OIDCTokenInfo": token_info}
 
 
+def get_caller_identity(_cloud: Cloud, request: ApiRequest) -> Json:
+    """GetCallerIdentity: whoever signed it, with no permission needed. Sessions of roles alone."""
+    caller = request.caller
+    return {
+        "IdentityType": "AssumedRoleUser",
+        "AccountId": caller.role.account,
+        "Arn": caller.arn,
+        "PrincipalId": f"{caller.role.name}:{caller.name}",
+        "RoleId": caller.role.name,
+    }
+
+
 def _assumed(session: Session) -> Json:
     return {
         "AssumedRoleUser": {
@@ -157,5 +169,6 @@ PRODUCT = Product(
     operations=(
         Operation("AssumeRole", assume_role),
         Operation("AssumeRoleWithOIDC", assume_role_with_oidc, anonymous=True),
+        Operation("GetCallerIdentity", get_caller_identity),
     ),
 )

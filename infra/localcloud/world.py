@@ -189,6 +189,20 @@ class LogProject:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """A queue of Simple Message Queue, which was called MNS."""
+
+    account: str
+    region: str
+    name: str
+
+    @property
+    def arn(self) -> str:
+        """That of its messages, as destinations and policies name it."""
+        return f"acs:mns:{self.region}:{self.account}:/queues/{self.name}/messages"
+
+
+@dataclass(frozen=True)
 class World:
     """Everything there is. The find methods give None for what is not there.
 
@@ -203,6 +217,7 @@ class World:
     personal_registries: tuple[PersonalRegistry, ...] = ()
     secrets: tuple[Secret, ...] = ()
     log_projects: tuple[LogProject, ...] = ()
+    queues: tuple[Queue, ...] = ()
 
     def find_role(self, arn: str) -> Role | None:
         return next((role for role in self.roles if role.arn == arn), None)
@@ -231,6 +246,9 @@ class World:
     def find_log_project(self, name: str, *, region: str) -> LogProject | None:
         wanted = (name, region)
         return next((p for p in self.log_projects if (p.name, p.region) == wanted), None)
+
+    def find_queue(self, arn: str) -> Queue | None:
+        return next((queue for queue in self.queues if queue.arn == arn), None)
 
     def clusters_of(self, account: str, region: str) -> list[AckCluster]:
         return [c for c in self.clusters if (c.account, c.region) == (account, region)]

@@ -1,34 +1,29 @@
 variable "region" {
-  description = "The function's region."
+  description = "The function's region, as in .env."
   type        = string
-  default     = "cn-hangzhou"
 }
 
 variable "accounts" {
-  description = "The numbers of the accounts."
-  type = object({
-    function = string
-    partner  = string
-  })
-}
+  description = <<-EOT
+    The accounts in which something is to be made, each under the name of its workspace: "default" is the function's.
+    number: the account's. profile: the deployer's there, as `aliyun configure` makes it; left out, the environment
+    counts. discovered: IDs of clusters that `discover` finds, for the grant in them. kubeconfig_keys: the KMS key
+    of each kubeconfigSecret, by its cluster's name in config.yaml.
+  EOT
+  type = map(object({
+    number          = string
+    profile         = optional(string)
+    discovered      = optional(list(string), [])
+    kubeconfig_keys = optional(map(string), {})
+  }))
 
-variable "profiles" {
-  description = "The deployer's profile for each account, as `aliyun configure` makes them."
-  type = object({
-    function = string
-    beijing  = string
-    partner  = string
-  })
-}
-
-variable "partner_external_id" {
-  description = "What the function must say to assume the partner's role. Null: nothing."
-  type        = string
-  default     = null
+  validation {
+    condition     = contains(keys(var.accounts), "default")
+    error_message = "The function's account is missing, as `default`."
+  }
 }
 
 variable "action_policy" {
-  description = "The SLS action policy that says whom an alert reaches."
+  description = "The SLS action policy that says whom alerts reach. \"\": nobody, they only show in the console."
   type        = string
-  default     = ""
 }

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from darabonba.exceptions import RetryError, UnretryableException
 from darabonba.policy.retry import RetryPolicyContext
+from darabonba.request import DaraRequest
 from pydantic import SecretStr
+from requests import Request
 from requests import exceptions as http
 
 from acr_refresher.adapters.cloud_errors import (
@@ -82,7 +84,7 @@ def test_a_denial_names_who_was_denied() -> None:
     assert "denied to fn:run of account 1: grant it there (NoPermission)" in str(error)
 
 
-def unanswered(cause: Exception) -> Exception:
+def unanswered(cause: Exception, sent: DaraRequest | None = None) -> Exception:
     """What the SDK makes of a connection that failed, or of an answer that is no JSON."""
     try:
         try:
@@ -91,7 +93,7 @@ def unanswered(cause: Exception) -> Exception:
             raise RetryError(str(error))  # noqa: B904  # as the SDK does
     except Exception as error:  # noqa: BLE001  # as the SDK does
         sdk_error: Exception = UnretryableException(
-            RetryPolicyContext(retries_attempted=1, exception=error)
+            RetryPolicyContext(retries_attempted=1, http_request=sent, exception=error)
         )
         return sdk_error
 
@@ -114,6 +116,24 @@ def test_no_answer_has_a_meaning(cause: Exception, words: str, retryable: bool) 
     assert isinstance(error, Unreachable)
     assert words in str(error)
     assert error.retryable is retryable
+
+
+@pytest.mark.parametrize("known_by", ["requests", "the SDK"])
+def test_no_answer_names_the_host_and_what_to_check(known_by: str) -> None:
+    cause = http.ConnectionError("Failed to resolve")
+    sent = None
+    if known_by == "requests":
+        cause.request = Request("POST", "https://sts.cn-hangzou.aliyuncs.com/?RoleArn=x").prepare()
+    else:
+        sent = DaraRequest()
+        sent.headers = {"host": "sts.cn-hangzou.aliyuncs.com"}
+
+    error = port_error(unanswered(cause, sent), CALL)
+
+    told = (
+        "the connection failed (sts.cn-hangzou.aliyuncs.com): check the region, and the way there"
+    )
+    assert str(error).endswith(told)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,21 @@ def test_credentials_are_not_printed() -> None:
             id="3.0",
         ),
         pytest.param(
+            {
+                "function": SimpleNamespace(name="f"),
+                "service": SimpleNamespace(name="", qualifier="prod"),
+            },
+            ENVIRONMENT,
+            Function("f", "cn-beijing", "42", qualifier="prod"),
+            id="3.0 by an alias",
+        ),
+        pytest.param(
+            {"function": SimpleNamespace(name="f", qualifier="prod")},
+            ENVIRONMENT,
+            Function("f", "cn-beijing", "42", qualifier="prod"),
+            id="3.0 by an alias, of python3.12",
+        ),
+        pytest.param(
             {},
             ENVIRONMENT | {"FC_FUNCTION_NAME": "f"},
             Function("f", "cn-beijing", "42"),

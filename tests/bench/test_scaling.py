@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from bench.config_load import FEW, MANY
-from bench.scaling import BETWEEN, PAGE, Measured, block, cost, lists, read_measured, to_set
+from bench.scaling import (
+    BETWEEN,
+    LIST_SECONDS,
+    PAGE,
+    Measured,
+    block,
+    cost,
+    lists,
+    read_measured,
+    to_set,
+)
 from bench.thousand import IDLE, ROTATED
 
 MEASURED = Measured({IDLE: 10.0, ROTATED: 50.0}, {FEW: (0.5, 40.0), MANY: (5.5, 240.0)})
@@ -51,8 +61,10 @@ def test_the_initializer_has_three_times_what_it_took_here_and_never_less_than_a
 
 
 def test_discovery_is_a_request_a_hundred_clusters_however_many_shards_there_are() -> None:
-    assert [lists(clusters)[:2] for clusters in (10, 10_000, 100_000)] == [
-        (1, 0.1),
-        (100, 10.0),
-        (1000, 100.0),
-    ]
+    assert [lists(clusters)[:3] for clusters in (10, 10_000)] == [(1, 10, 0.1), (100, 10, 10.0)]
+
+
+def test_a_list_that_would_take_too_much_of_a_run_needs_a_higher_rate() -> None:
+    pages, rate, seconds, _ = lists(100_000)
+    assert (pages, rate) == (1000, 30)
+    assert seconds < LIST_SECONDS / 2

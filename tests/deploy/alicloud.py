@@ -69,6 +69,11 @@ RESOURCES: Mapping[str, Block] = {
     "alicloud_ram_role_policy_attachment": _block(
         "role_name policy_name policy_type", computed="id"
     ),
+    "alicloud_cs_kubernetes_permissions": _block(
+        "uid",
+        computed="id",
+        permissions=_block("cluster role_type role_name", "namespace is_custom is_ram_role"),
+    ),
     "alicloud_message_service_queue": _block(
         "queue_name",
         "delay_seconds logging_enabled maximum_message_size message_retention_period"
@@ -103,7 +108,9 @@ RESOURCES: Mapping[str, Block] = {
     ),
 }
 
-META_ARGUMENTS = frozenset(("for_each", "count", "depends_on", "lifecycle", "provider"))
+META_ARGUMENTS = frozenset(
+    ("for_each", "count", "depends_on", "lifecycle", "provider", "providers")
+)
 
 
 def problems(kind: str, body: Mapping[str, Any]) -> list[str]:

@@ -86,7 +86,9 @@ def terraform_command() -> tuple[str, ...]:
 
 @pytest.fixture
 def terraform(terraform_command: tuple[str, ...], tmp_path: Path) -> Iterator[Terraform]:
-    """Terraform in a copy of infra/."""
+    """Terraform in a copy of infra/, beside the example company's config.yaml."""
+    (tmp_path / "function").mkdir()
+    shutil.copy(REPOSITORY / "function" / "config.yaml", tmp_path / "function")
     with provider.serving() as environment:
         yield Terraform(terraform_command, copy_infra(tmp_path / "infra"), environment)
 

@@ -48,8 +48,12 @@ class Module:
         }
 
     def references(self, kind: str) -> set[str]:
-        """What stands after `var.` or `local.` anywhere in the module, or after `module.`."""
-        return set(re.findall(rf"\b{kind}\.([a-z_0-9]+(?:\.[a-z_0-9]+)?)", self._text()))
+        """What stands after `var.` or `local.` anywhere in the module, or after `module.`.
+
+        Of `module.clusters[0].role_arn` that is clusters.role_arn.
+        """
+        text = re.sub(r"\[(?:0|\*)\]", "", self._text())
+        return set(re.findall(rf"\b{kind}\.([a-z_0-9]+(?:\.[a-z_0-9]+)?)", text))
 
     def templates(self) -> Iterator[tuple[Path, set[str]]]:
         """Each file that templatefile reads, and the variables it is given."""

@@ -25,18 +25,26 @@ from deploy.alicloud import RESOURCES, Block
 from deploy.protobuf import decode, encode
 from deploy.serverless_devs import ACCOUNT
 
-_NOT_STRINGS = {"fields": ["list", "string"], "tags": ["map", "string"]}
+_NOT_STRINGS = {
+    "fields": ["list", "string"],
+    "tags": ["map", "string"],
+    "is_custom": "bool",
+    "is_ram_role": "bool",
+}
 _PROVIDER = Block(optional=frozenset(("profile", "region")))
 _LIST = 2
 """The nesting mode of a block that may stand several times."""
 
 
 @contextmanager
-def serving() -> Iterator[dict[str, str]]:
-    """The environment variable with which Terraform finds the stand-in while this lasts."""
+def serving(account: str = ACCOUNT) -> Iterator[dict[str, str]]:
+    """The environment variable with which Terraform finds the stand-in while this lasts.
+
+    Every role that it plans is one of the account.
+    """
     with TemporaryDirectory(prefix="acr-refresher-") as folder, ThreadPoolExecutor(8) as threads:
         server = grpc.server(threads)
-        server.add_generic_rpc_handlers((_service(),))
+        server.add_generic_rpc_handlers((_service(account),))
         socket = Path(folder) / "provider.sock"
         server.add_insecure_port(f"unix://{socket}")
         server.start()
@@ -53,31 +61,33 @@ def serving() -> Iterator[dict[str, str]]:
             server.stop(grace=None).wait()
 
 
-def _service() -> Any:
+def _service(account: str) -> Any:
     answers: dict[str, Callable[[bytes, Any], bytes]] = {
         "GetProviderSchema": lambda _request, _context: _provider_schema(),
         "ValidateProviderConfig": lambda _request, _context: b"",
         "ValidateResourceConfig": lambda _request, _context: b"",
         "ConfigureProvider": lambda _request, _context: b"",
-        "PlanResourceChange": lambda request, _context: _plan(request),
+        "PlanResourceChange": lambda request, _context: _plan(request, account),
     }
     handlers = {name: grpc.unary_unary_rpc_method_handler(f) for name, f in answers.items()}
     return grpc.method_handlers_generic_handler("tfplugin6.Provider", handlers)
 
 
-def _plan(request: bytes) -> bytes:
+def _plan(request: bytes, account: str) -> bytes:
     """What is asked for, with the values that the cloud would give."""
     fields = decode(request)
     kind, proposed = fields[1].decode(), decode(fields[3])[1]
     planned = msgpack.unpackb(proposed)
     for name in RESOURCES[kind].computed:
-        planned[name] = _computed(name, planned)
+        planned[name] = _computed(name, planned, account)
     return encode((1, encode((1, msgpack.packb(planned)))))
 
 
-def _computed(name: str, planned: dict[str, Any]) -> str:
+def _computed(name: str, planned: dict[str, Any], account: str) -> str:
     if name == "arn":
-        return f"acs:ram::{ACCOUNT}:role/{planned['role_name']}"
+        return f"acs:ram::{account}:role/{planned['role_name']}"
+    if name == "role_id":
+        return f"id-of-{planned['role_name']}"
     return f"{name}-given-by-the-cloud"
 
 

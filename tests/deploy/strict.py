@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from acr_refresher.inputs.schedule import read_timer
+
 ENVIRONMENT_BYTES = 4096
 RESERVED_VARIABLES = ("FC_", "ALIBABA_CLOUD_")
 CRON_FIELDS = 6
@@ -78,6 +80,13 @@ class VpcConfig(Strict):
     vpc_id: Annotated[str, Field(pattern="^vpc-")]
     v_switch_ids: Annotated[list[Annotated[str, Field(pattern="^vsw-")]], Field(min_length=1)]
     security_group_id: Annotated[str, Field(pattern="^sg-")]
+
+
+def must_be_outdated_by_the_next_tick(seconds: int, schedule: str) -> None:
+    """Raises ValueError unless an event is kept for as long as the timer takes to its next tick."""
+    period = read_timer(schedule, "every").period.total_seconds()
+    if seconds != period:
+        raise ValueError(f"vars.period is {seconds}, but vars.every is {period:.0f} seconds")
 
 
 class OnFailure(Strict):
@@ -154,6 +163,15 @@ class Function3(Size):
     triggers: Annotated[list[TimerTrigger], Field(min_length=1)]
 
     @model_validator(mode="after")
+    def _old_events_are_dropped(self) -> Function3:
+        for trigger in self.triggers:
+            must_be_outdated_by_the_next_tick(
+                self.async_invoke_config.max_async_event_age_in_seconds,
+                trigger.trigger_config.cron_expression,
+            )
+        return self
+
+    @model_validator(mode="after")
     def _reaches_something(self) -> Function3:
         if not self.internet_access and self.vpc_config is None:
             raise ValueError("without internetAccess and vpcConfig nothing can be reached")
@@ -216,6 +234,15 @@ class Function2(Strict):
     service: Service2
     function: ServiceFunction2
     triggers: Annotated[list[Trigger2], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _old_events_are_dropped(self) -> Function2:
+        for trigger in self.triggers:
+            must_be_outdated_by_the_next_tick(
+                self.function.async_configuration.max_async_event_age_in_seconds,
+                trigger.config.cron_expression,
+            )
+        return self
 
 
 def functions_of(file: Path) -> set[str]:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from deploy.serverless_devs import REPOSITORY, with_uv
 
+_PREFIX = "acr-refresher-"
 _LOCK = Path(__file__).with_name("terraform.txt")
 LIBRARY = REPOSITORY / "build" / "terraform"
 """Where the package is, if it had to be installed."""
@@ -21,7 +24,10 @@ LIBRARY = REPOSITORY / "build" / "terraform"
 
 @dataclass(frozen=True)
 class Terraform:
-    """The command, in a copy of infra/, with the stand-in's address in its environment."""
+    """The command, in a copy of infra/ beside a config.yaml.
+
+    `environment` has the stand-in's address.
+    """
 
     command: tuple[str, ...]
     infra: Path
@@ -31,27 +37,39 @@ class Terraform:
     def root(self) -> Path:
         return self.infra / "terraform"
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, workspace: str = "") -> subprocess.CompletedProcess[str]:
+        chosen = {"TF_WORKSPACE": workspace} if workspace else {}
         return subprocess.run(  # noqa: S603  # the tool under test
             [*self.command, *arguments],
             cwd=self.root,
-            env={**_environment(), **self.environment, "PYTHONPATH": str(LIBRARY)},
+            env={**_environment(), **self.environment, **chosen, "PYTHONPATH": str(LIBRARY)},
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def output(self, *arguments: str) -> str:
-        done = self.run(*arguments)
+    def output(self, *arguments: str, workspace: str = "") -> str:
+        done = self.run(*arguments, workspace=workspace)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def plan(self, **variables: str) -> Plan:
-        """What it would make of the example's variables, some of them others."""
-        self.output("init", "-backend=false")
-        given = [f"-var={name}={value}" for name, value in variables.items()]
-        self.output("plan", "-out=plan", "-var-file=terraform.tfvars.example", *given)
-        return Plan(json.loads(self.output("show", "-json", "plan")))
+    def configure(self, document: Mapping[str, Any]) -> None:
+        """Have another config.yaml."""
+        text = yaml.safe_dump({**document})
+        (self.infra.parent / "function" / "config.yaml").write_text(text, encoding="utf-8")
+
+    def plan(self, workspace: str = "", **variables: str) -> Plan:
+        """What it would make in an account, by the example's variables, some of them others."""
+        self.output("init")
+        self.output("plan", "-out=plan", *_given(variables), workspace=workspace)
+        return Plan(json.loads(self.output("show", "-json", "plan", workspace=workspace)))
+
+    def refusal(self, workspace: str = "", **variables: str) -> str:
+        """What it says in place of a plan, on one line."""
+        self.output("init")
+        done = self.run("plan", "-no-color", *_given(variables), workspace=workspace)
+        assert done.returncode != 0, done.stdout
+        return " ".join(done.stderr.replace("│", " ").split())
 
 
 @dataclass(frozen=True)
@@ -60,17 +78,40 @@ class Plan:
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """Address, such as `module.sls.alicloud_log_project.this`, to arguments."""
-        modules = self.document["planned_values"]["root_module"]["child_modules"]
+        root = self.document["planned_values"]["root_module"]
         return {
             resource["address"]: resource["values"]
-            for module in modules
-            for resource in module["resources"]
+            for module in (root, *root.get("child_modules", ()))
+            for resource in module.get("resources", ())
             if resource["type"] == kind
+        }
+
+    def trusts(self) -> dict[str, Any]:
+        """By a role's name, without the prefix of all."""
+        return {
+            values["role_name"].removeprefix(_PREFIX): json.loads(
+                values["assume_role_policy_document"]
+            )
+            for values in self.resources("alicloud_ram_role").values()
+        }
+
+    def policies(self) -> dict[str, Any]:
+        """By a policy's name, without the prefix of all."""
+        return {
+            values["policy_name"].removeprefix(_PREFIX): json.loads(values["policy_document"])
+            for values in self.resources("alicloud_ram_policy").values()
+        }
+
+    def grants(self) -> dict[str, set[str]]:
+        """By the ID of a role, the clusters in which it is given the ClusterRole."""
+        return {
+            values["uid"]: {each["cluster"] for each in values["permissions"]}
+            for values in self.resources("alicloud_cs_kubernetes_permissions").values()
         }
 
     def outputs(self) -> dict[str, Any]:
         values = self.document["planned_values"]["outputs"]
-        return {name: output["value"] for name, output in values.items()}
+        return {name: output.get("value") for name, output in values.items()}
 
 
 def command() -> tuple[str, ...]:
@@ -94,12 +135,17 @@ def command() -> tuple[str, ...]:
 
 
 def copy_infra(to: Path) -> Path:
-    """What the modules are and read, without what Terraform left in a working folder."""
+    """What the modules are and read in infra/, without what Terraform left in a working folder."""
     for part in ("terraform", "ram", "sls"):
         if (REPOSITORY / "infra" / part).exists():
             ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars")
             shutil.copytree(REPOSITORY / "infra" / part, to / part, ignore=ignored)
     return to
+
+
+def _given(variables: Mapping[str, str]) -> list[str]:
+    changed = [f"-var={name}={value}" for name, value in variables.items()]
+    return ["-var-file=terraform.tfvars.example", *changed]
 
 
 def _environment() -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""The README's steps from a clone to a first refresh, taken one after another.
+"""The README's steps from a clone to a first refresh, taken one after another by two newcomers.
 
-The tools are real, except for what they would change elsewhere: npm installs nothing, Terraform
+Nothing of theirs is the example's: an ID that stands fixed somewhere would come to light. The tools
+are real, except for what they would change elsewhere: npm installs nothing, Terraform
 plans what it would apply, kubectl finds the files, `s` hands a stand-in what it would deploy.
 """
 
@@ -13,49 +14,202 @@ import shlex
 import shutil
 import subprocess
 import sys
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from acr_refresher.events import parse_event
 from deploy import provider
 from deploy.packaged import copy_code
 from deploy.serverless_devs import REPOSITORY, ServerlessDevs, with_standin
-from deploy.terraform import LIBRARY, copy_infra
+from deploy.terraform import LIBRARY, Plan, copy_infra
 
-_SECTION = (REPOSITORY / "README.md").read_text("utf-8").split("## Deploy\n")[1].split("\n## ")[0]
+README = (REPOSITORY / "README.md").read_text("utf-8")
+_SECTION = README.split("## Deploy\n")[1].split("\n## ")[0]
 STEPS = re.findall(r"^\d+\. (.*?)(?=^\d+\. |\Z)", _SECTION, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [[code for code in re.findall(r"`([^`]*)`", step) if " " in code] for step in STEPS]
 """Of each step; what has no space is the name of a file."""
+EVERY_OTHER_ACCOUNT = "TF_WORKSPACE=partner "
+"""With it begins what is done once more for each account but the function's."""
+
+OURS = {
+    "1000000000000001": "4000000000000004",
+    "2000000000000002": "5000000000000005",
+    "3000000000000003": "6000000000000006",
+    "cri-acmehz0000000001": "cri-oursfra000000004",
+    "cri-partnerbj00000001": "cri-theirslon0000005",
+    "c1d00000000000000000000000000001": "c4f00000000000000000000000000004",
+    "c1d00000000000000000000000000002": "c6f00000000000000000000000000006",
+    "cn-hangzhou": "eu-central-1",
+    "cn-beijing": "eu-west-1",
+    "platform-on-call": "our-on-call",
+}
+"""In place of whatever in the examples is the example company's."""
+HOME, PARTNER = list(OURS.values())[:2]
+FUNCTION_ROLE = f"acs:ram::{HOME}:role/acr-refresher-function"
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Who follows the steps: the files as edited when a step says so, and the other accounts."""
+
+    files: Mapping[str, str]
+    other_accounts: Sequence[str] = ()
+
+
+def _ours(text: str) -> str:
+    for theirs, ours in OURS.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def _example(name: str) -> str:
+    return _ours((REPOSITORY / name).read_text("utf-8"))
+
+
+ENV, TFVARS, CONFIG = ".env", "infra/terraform/terraform.tfvars", "function/config.yaml"
+ONE_ACCOUNT = Newcomer(
+    {
+        ENV: _example(".env.example"),
+        CONFIG: _ours(README.split("```yaml\n")[1].split("```")[0]),
+        TFVARS: f'region = "eu-central-1"\naccounts = {{ default = {{ number = "{HOME}" }} }}\n'
+        'action_policy = "our-on-call"\n',
+    }
+)
+THREE_ACCOUNTS = Newcomer(
+    {
+        ENV: _example(".env.example"),
+        CONFIG: _example("function/config.yaml"),
+        TFVARS: _example("infra/terraform/terraform.tfvars.example"),
+    },
+    ("beijing", "partner"),
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the steps led to: what npm and the component were given, and plans by workspace."""
+
+    folder: Path
+
+    def plan(self, workspace: str = "default") -> Plan:
+        return Plan(json.loads((self.folder / f"plan.{workspace}.json").read_text("utf-8")))
+
+    def inputs(self, command: str) -> list[dict[str, Any]]:
+        """What the component was given, each time that the command was asked for."""
+        return [json.loads(file.read_text("utf-8")) for file in self.folder.glob(f"{command}.*")]
+
+    def everything(self) -> str:
+        return "".join(file.read_text("utf-8") for file in self.folder.glob("*.json")) + "".join(
+            json.dumps(each["props"]) for each in self.inputs("deploy")
+        )
 
 
 def test_there_are_ten_steps_at_most_and_each_is_a_command() -> None:
     assert 0 < len(STEPS) <= 10
-    assert all(len(commands) == 1 for commands in COMMANDS)
+    once = [
+        [command for command in commands if not command.startswith(EVERY_OTHER_ACCOUNT)]
+        for commands in COMMANDS
+    ]
+    assert all(len(commands) == 1 for commands in once)
 
 
-def test_they_lead_from_a_clone_to_a_refresh(
-    tmp_path: Path, serverless_devs: ServerlessDevs, terraform_command: tuple[str, ...]
-) -> None:
-    asked = tmp_path / "asked"
+@pytest.fixture(scope="module")
+def with_one(
+    tmp_path_factory: pytest.TempPathFactory,
+    serverless_devs: ServerlessDevs,
+    terraform_command: tuple[str, ...],
+) -> Taken:
+    return _take(ONE_ACCOUNT, tmp_path_factory.mktemp("one"), serverless_devs, terraform_command)
+
+
+@pytest.fixture(scope="module")
+def with_three(
+    tmp_path_factory: pytest.TempPathFactory,
+    serverless_devs: ServerlessDevs,
+    terraform_command: tuple[str, ...],
+) -> Taken:
+    folder = tmp_path_factory.mktemp("three")
+    return _take(THREE_ACCOUNTS, folder, serverless_devs, terraform_command)
+
+
+@pytest.mark.parametrize("newcomer", ["with_one", "with_three"])
+def test_they_lead_from_a_clone_to_a_refresh(newcomer: str, request: pytest.FixtureRequest) -> None:
+    taken: Taken = request.getfixturevalue(newcomer)
+    assert (taken.folder / "npm").read_text("utf-8").split()[-1] == _locked_tool()
+    (deployed,) = (each["props"] for each in taken.inputs("deploy"))
+    assert (deployed["handler"], deployed["region"]) == ("handler.handle", "eu-central-1")
+    assert taken.plan().outputs()["s_yaml"] == {
+        "role": deployed["role"],
+        "project": deployed["logConfig"]["project"],
+        "logstore": deployed["logConfig"]["logstore"],
+        "destination": deployed["asyncInvokeConfig"]["destinationConfig"]["onFailure"][
+            "destination"
+        ],
+    }
+    assert deployed["role"] == FUNCTION_ROLE
+    events = [parse_event(_event(each)) for each in taken.inputs("invoke")]
+    assert sorted(event.dry_run for event in events) == [False, True]
+    for example in OURS:
+        assert example not in taken.everything()
+
+
+def test_with_one_account_the_functions_role_may_do_all_of_it(with_one: Taken) -> None:
+    plan = with_one.plan()
+    assert set(plan.trusts()) == {"function"}
+    assert f"instance/{OURS['cri-acmehz0000000001']}" in str(
+        plan.policies()["function-registry-main"]
+    )
+    assert plan.grants() == {
+        "id-of-acr-refresher-function": {OURS["c1d00000000000000000000000000001"]}
+    }
+
+
+def test_with_three_each_account_trusts_the_function_for_its_part(with_three: Taken) -> None:
+    made = {name: set(with_three.plan(name).trusts()) for name in ("default", "beijing", "partner")}
+    assert made == {
+        "default": {"function", "cluster"}, "beijing": {"cluster"}, "partner": {"registry"},
+    }  # fmt: skip
+    for name in ("beijing", "partner"):
+        (trust,) = with_three.plan(name).trusts().values()
+        assert trust["Statement"][0]["Principal"] == {"RAM": [FUNCTION_ROLE]}
+    assert f"{PARTNER}:instance/{OURS['cri-partnerbj00000001']}" in str(
+        with_three.plan("partner").policies()
+    )
+    assert with_three.plan("beijing").grants() == {
+        "id-of-acr-refresher-cluster": {OURS["c1d00000000000000000000000000002"]}
+    }
+
+
+def _take(
+    newcomer: Newcomer,
+    folder: Path,
+    serverless_devs: ServerlessDevs,
+    terraform_command: tuple[str, ...],
+) -> Taken:
+    asked = folder / "asked"
     asked.mkdir()
     tools = {
         "make": f'exec {shutil.which("make")} --dry-run "$@"',
         "npm": f'printf "%s\\n" "$@" >{asked}/npm',
-        "terraform": f"PYTHONPATH={LIBRARY} exec {shlex.join(terraform_command)}"
-        ' "${@/#apply/plan}"',
+        "terraform": _TERRAFORM.format(
+            library=LIBRARY, command=shlex.join(terraform_command), asked=asked
+        ),
         "kubectl": 'for file in "${@:1}"; do [[ $file != *.yaml || -f $file ]]; done',
         "s": 'if [ "$1" = config ]; then set -- "$@" -a default --AccountID 1 --AccessKeyID LTAI'
         " --AccessKeySecret example; fi\n"
         f"export STANDIN_INPUTS=$(mktemp {asked}/$1.XXXX)\n"
         f'exec {serverless_devs.executable} "$@"',
     }
-    with provider.serving() as environment:
-        home = {"serverless_devs_config_home": str(tmp_path), "NODE_ENV": "test"}
-        path = os.pathsep.join((str(_executables(tmp_path / "tools", tools)), os.environ["PATH"]))
+    with provider.serving(HOME) as environment:
+        home = {"serverless_devs_config_home": str(folder), "NODE_ENV": "test"}
+        path = os.pathsep.join((str(_executables(folder / "tools", tools)), os.environ["PATH"]))
         done = subprocess.run(  # noqa: S603  # what the README says
-            ["bash", "-euo", "pipefail", "-c", "\n".join(chain(*COMMANDS))],  # noqa: S607  # it is where PATH says
-            cwd=_clone(tmp_path / "clone"),
+            ["bash", "-euo", "pipefail", "-c", _script(newcomer, folder / "edited")],  # noqa: S607  # it is where PATH says
+            cwd=_clone(folder / "clone"),
             env={**os.environ, **environment, **home, "PATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -63,10 +217,37 @@ def test_they_lead_from_a_clone_to_a_refresh(
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (asked / "npm").read_text("utf-8").split()[-1] == _locked_tool()
-    assert [each["props"]["handler"] for each in _inputs(asked, "deploy")] == ["handler.handle"]
-    events = [parse_event(_event(each)) for each in _inputs(asked, "invoke")]
-    assert sorted(event.dry_run for event in events) == [False, True]
+    return Taken(asked)
+
+
+_TERRAFORM = """
+run() {{ PYTHONPATH={library} {command} "$@"; }}
+[[ $* = *" apply" ]] || {{ run "$@"; exit; }}
+plan={asked}/plan.${{TF_WORKSPACE:-default}}
+run "${{@/#apply/plan}}" -out="$plan"
+run "$1" show -json "$plan" >"$plan.json"
+rm "$plan"
+"""
+"""It plans in place of applying, and keeps the plan."""
+
+
+def _script(newcomer: Newcomer, edited: Path) -> str:
+    """Each step's commands, with the newcomer's own file in place once it says to edit it."""
+    lines = []
+    for step, commands in zip(STEPS, COMMANDS, strict=True):
+        for command in commands:
+            if not command.startswith(EVERY_OTHER_ACCOUNT):
+                lines.append(command)
+                continue
+            lines += [command.replace("=partner ", f"={name} ") for name in newcomer.other_accounts]
+        for name, text in newcomer.files.items():
+            if f"edit `{name}`" in step or f" {name}`" in step.partition(" — ")[0]:
+                file = edited / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+                # What is edited comes before the command, what is copied is edited after it.
+                lines.insert(len(lines) - 1 if "edit" in step else len(lines), f"cp {file} {name}")
+    return "\n".join(lines)
 
 
 def _clone(to: Path) -> Path:
@@ -91,11 +272,6 @@ def _executables(folder: Path, scripts: dict[str, str]) -> Path:
         file.write_text(f"#!/usr/bin/env bash\nset -euo pipefail\n{script}\n", encoding="utf-8")
         file.chmod(0o755)
     return folder
-
-
-def _inputs(folder: Path, command: str) -> list[dict[str, Any]]:
-    """What the component was given, each time that the command was asked for."""
-    return [json.loads(file.read_text("utf-8")) for file in folder.glob(f"{command}.*")]
 
 
 def _event(inputs: dict[str, Any]) -> str:

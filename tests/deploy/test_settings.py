@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+import subprocess
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,12 +56,21 @@ def test_the_function_knows_its_timer(props: Props) -> None:
     assert function.environment_variables[TIMER_VARIABLE] == trigger.trigger_config.cron_expression
 
 
-def test_an_event_older_than_the_timers_interval_is_outdated(props: Props) -> None:
-    function = Function3.model_validate(props)
-    (trigger,) = function.triggers
-    period = read_timer(trigger.trigger_config.cron_expression, "s.yaml").period
-    age = function.async_invoke_config.max_async_event_age_in_seconds
-    assert timedelta(seconds=age) == period
+@pytest.mark.parametrize("name", ["s.yaml", "infra/s.fc2.yaml"])
+def test_the_timers_period_stands_beside_it_and_must_agree(
+    serverless_devs: ServerlessDevs, tmp_path: Path, name: str
+) -> None:
+    """What waits longer for an instance than until the next tick is outdated."""
+    form = Function2 if "fc2" in name else Function3
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    every, period = '  every: "@every 5m"\n', "  period: 300\n"
+    assert (text.count(every), text.count(period)) == (1, 1)
+    file = tmp_path / "s.yaml"
+    file.write_text(text.replace(every, '  every: "@every 10m"\n'), encoding="utf-8")
+    with pytest.raises(ValidationError, match=r"vars\.period is 300, but vars\.every is 600"):
+        form.model_validate(props_of(serverless_devs.read(file)))
+    file.write_text(file.read_text(encoding="utf-8").replace(period, "  period: 600\n"), "utf-8")
+    form.model_validate(props_of(serverless_devs.read(file)))
 
 
 def test_the_timers_payload_is_an_event_the_function_understands(props: Props) -> None:
@@ -146,16 +157,32 @@ def test_a_fault_is_found(
         Function3.model_validate(faulty)
 
 
-SCHEDULES = ["@every 5m", "0 */10 * * * *", "CRON_TZ=Asia/Shanghai 0 0 4 * * MON-FRI"]
+SCHEDULES = {
+    "@every 5m": 300,
+    "0 */10 * * * *": 600,
+    "CRON_TZ=Asia/Shanghai 0 0 4 * * MON-FRI": 3 * 86400,
+}
+"""With the seconds that are at most between two ticks."""
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_schedules_are_intervals_or_cron(props: Props, schedule: str) -> None:
+@pytest.mark.parametrize(("schedule", "seconds"), SCHEDULES.items())
+def test_schedules_are_intervals_or_cron(props: Props, schedule: str, seconds: int) -> None:
     changed = copy.deepcopy(props)
     changed["triggers"][0]["triggerConfig"]["cronExpression"] = schedule
+    changed["asyncInvokeConfig"]["maxAsyncEventAgeInSeconds"] = seconds
     Function3.model_validate(changed)
 
 
 def test_a_function_in_a_vpc_needs_no_internet(props: Props) -> None:
     vpc = {"vpcId": "vpc-bp1x", "vSwitchIds": ["vsw-bp1x"], "securityGroupId": "sg-bp1x"}
     Function3.model_validate({**props, "internetAccess": False, "vpcConfig": vpc})
+
+
+OWN_FILES = [".env", "infra/terraform/terraform.tfvars", "function/kubeconfigs/idc.yaml"]
+
+
+def test_what_is_ones_own_or_secret_stays_out_of_git(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".gitignore", tmp_path)
+    for command in (["git", "init", "-q"], ["git", "check-ignore", *OWN_FILES]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603  # the commands above
+    assert done.stdout.split() == OWN_FILES

@@ -6,19 +6,10 @@ import json
 from typing import Any
 
 from demo.company import (
-    FUNCTION,
-    FUNCTION_ROLE,
     HOME,
-    LOG_PROJECT,
-    MAIN_REGISTRY,
-    PARTNER_REGISTRY,
-    PREFIX,
-    REGION,
 )
 from deploy.serverless_devs import REPOSITORY, ServerlessDevs, props_of
-from deploy.terraform import Plan, Terraform
-from localcloud.ram_files import load_policy
-from localcloud.world import RegistryInstance
+from deploy.terraform import Terraform
 
 
 def test_files_are_formatted(terraform: Terraform) -> None:
@@ -39,67 +30,25 @@ def test_terraform_would_find_an_unknown_argument(terraform: Terraform) -> None:
     assert 'An argument named "role_nmae" is not expected here' in done.stdout + done.stderr
 
 
-def test_roles_trust_and_may_do_what_the_local_cloud_enforces(terraform: Terraform) -> None:
-    plan = terraform.plan()
-    trusted = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
-    assert trusts(plan) == {
-        "module.function": load_policy("function-role.trust"),
-        "module.clusters": trusted,
-        "module.clusters_beijing": trusted,
-        "module.partner_registry": load_policy(
-            "registry-account-role.trust", function_role_arn=FUNCTION_ROLE
-        ),
-    }
-    granted = policies(plan)
-    platform = granted.pop(f"module.function {PREFIX}function-platform")
-    assert {part["Action"] for part in platform["Statement"]} == {
-        "log:PostLogStoreLogs",
-        "mns:SendMessage",
-    }
-    assert granted == {
-        f"module.function {PREFIX}function-assume-roles": load_policy(
-            "function-role.policy", name_prefix=PREFIX
-        ),
-        f"module.function {PREFIX}function-outcomes": load_policy(
-            "outcomes-log.policy",
-            region=LOG_PROJECT.region,
-            account=HOME,
-            project=LOG_PROJECT.name,
-            logstore="outcomes",
-        ),
-        f"module.function {PREFIX}function-fan-out": load_policy(
-            "fan-out.policy", region=REGION, account=HOME, service=FUNCTION, function=FUNCTION
-        ),
-        f"module.function {PREFIX}function-registry-main": pull_policy(MAIN_REGISTRY),
-        f"module.clusters {PREFIX}cluster-clusters": load_policy("cluster-account-role.policy"),
-        f"module.clusters_beijing {PREFIX}cluster-clusters": load_policy(
-            "cluster-account-role.policy"
-        ),
-        f"module.clusters_beijing {PREFIX}cluster-discovery": load_policy(
-            "cluster-discovery.policy"
-        ),
-        f"module.partner_registry {PREFIX}registry-partner": pull_policy(PARTNER_REGISTRY),
-    }
+def test_whom_alerts_reach_has_to_be_said(terraform: Terraform) -> None:
+    example = terraform.root / "terraform.tfvars.example"
+    lines = example.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("action_policy")]
+    assert len(kept) == len(lines) - 1
+    example.write_text("".join(kept), "utf-8")
+    assert 'input variable "action_policy" is not set' in terraform.refusal()
 
 
 def test_every_policy_is_attached_to_its_role(terraform: Terraform) -> None:
-    plan = terraform.plan()
-    attached = plan.resources("alicloud_ram_role_policy_attachment")
-    assert {
-        (module_of(address), values["policy_name"]) for address, values in attached.items()
-    } == {
-        (module_of(address), values["policy_name"])
-        for address, values in plan.resources("alicloud_ram_policy").items()
-    }
-
-
-def test_another_company_may_insist_on_an_external_id(terraform: Terraform) -> None:
-    plan = terraform.plan(partner_external_id="acme-7f3a")
-    assert trusts(plan)["module.partner_registry"] == load_policy(
-        "registry-account-role.trust-external-id",
-        function_role_arn=FUNCTION_ROLE,
-        external_id="acme-7f3a",
-    )
+    for workspace in ("", "beijing", "partner"):
+        plan = terraform.plan(workspace)
+        attached = plan.resources("alicloud_ram_role_policy_attachment")
+        assert {
+            (module_of(address), values["policy_name"]) for address, values in attached.items()
+        } == {
+            (module_of(address), values["policy_name"])
+            for address, values in plan.resources("alicloud_ram_policy").items()
+        }
 
 
 def test_it_makes_what_s_yaml_names(terraform: Terraform, serverless_devs: ServerlessDevs) -> None:
@@ -118,7 +67,7 @@ def test_it_makes_what_s_yaml_names(terraform: Terraform, serverless_devs: Serve
 
 def test_lines_can_be_queried_by_key(terraform: Terraform) -> None:
     indexes = terraform.plan().resources("alicloud_log_store_index")
-    fields = indexes['module.sls.alicloud_log_store_index.this["function"]']["field_search"]
+    fields = indexes['module.sls[0].alicloud_log_store_index.this["function"]']["field_search"]
     (message,) = (field for field in fields if field["name"] == "message")
     assert message["type"] == "json"
     assert {"event", "run", "cluster", "error"} <= {key["name"] for key in message["json_keys"]}
@@ -140,7 +89,7 @@ def test_whatever_lies_in_infra_sls_is_taken_up(terraform: Terraform) -> None:
     assert (query["project"], query["store"]) == (f"acr-refresher-{HOME}", "function")
     assert configuration["policy_configuration"][0]["action_policy_id"] == "on-call"
     indexes = plan.resources("alicloud_log_store_index")
-    outcomes = indexes['module.sls.alicloud_log_store_index.this["outcomes"]']
+    outcomes = indexes['module.sls[0].alicloud_log_store_index.this["outcomes"]']
     assert [field["name"] for field in outcomes["field_search"]] == ["verdict"]
 
 
@@ -170,28 +119,5 @@ SLS: dict[str, dict[str, Any]] = {
 }
 
 
-def trusts(plan: Plan) -> dict[str, Any]:
-    return {
-        module_of(address): json.loads(values["assume_role_policy_document"])
-        for address, values in plan.resources("alicloud_ram_role").items()
-    }
-
-
-def policies(plan: Plan) -> dict[str, Any]:
-    return {
-        f"{module_of(address)} {values['policy_name']}": json.loads(values["policy_document"])
-        for address, values in plan.resources("alicloud_ram_policy").items()
-    }
-
-
 def module_of(address: str) -> str:
     return ".".join(address.split(".")[:2])
-
-
-def pull_policy(registry: RegistryInstance) -> dict[str, Any]:
-    return load_policy(
-        "registry-account-role.policy",
-        region=registry.region,
-        account=registry.account,
-        instance=registry.id,
-    )

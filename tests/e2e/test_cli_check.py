@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 
-from acr_refresher.cli.grants import OWN
-from demo.company import FUNCTION_ROLE, company
+from demo.company import FUNCTION_ROLE, REGION, company
 from demo.stage import Stage, deployed
 from localcloud.cloud import Cloud
+from localcloud.faults import ApiError, BadGateway
 from localcloud.server import serving
-from localcloud.world import Role, World
+from localcloud.world import World
 from localkube.double import Fault
 from localkube.rbac import USER, manifests
 from operators import command, printed_secrets
+from pasting import changed, distrusting, mended
 from scenarios import scenario, staged, without_action
 from sites import BrokenSite, Site, config_of
 
@@ -65,6 +63,8 @@ def test_where_nothing_is_missing(site: Site) -> None:
         result = command(function, "check")
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert (result.exit_code, result.stderr, printed_secrets(function, result)) == (0, "", [])
+    assert f"ok {FUNCTION_ROLE}" in lines
+    assert len(function.cloud.calls("GetCallerIdentity")) == 1
     assert f"ok assume {CLUSTER_ROLE}" in lines
     assert lines.count("ok cr:GetAuthorizationToken") == 2
     assert lines.count("ok cs:DescribeClusterUserKubeconfig") == 2
@@ -96,42 +96,13 @@ def test_a_missing_permission_is_found_and_what_is_printed_mends_it(
 
 def test_missing_trust_is_found_and_what_is_printed_mends_it(broken: BrokenSite) -> None:
     world = there(broken)
-    stranger = {"RAM": ["acs:ram::9999999999999999:role/stranger"]}
-    world = changed(world, CLUSTER_ROLE, lambda role: distrusting(role, stranger))
+    stranger = "acs:ram::9999999999999999:role/stranger"
+    world = changed(world, CLUSTER_ROLE, lambda role: distrusting(role, RAM=[stranger]))
     code, missing = checked(world, broken)
     assert code == 1
     assert f"the trust policy of {CLUSTER_ROLE}" in missing[0]["why"]
+    assert FUNCTION_ROLE in missing[0]["grants"][1]["text"]
     assert checked(mended(world, missing), broken) == (0, [])
-
-
-def mended(world: World, missing: list[dict[str, Any]]) -> World:
-    """The world with every statement pasted where it is to go."""
-    for grant in (grant for one in missing for grant in one["grants"]):
-        statement = json.loads(grant["text"].replace(OWN, FUNCTION_ROLE))
-        arn = grant["where"].rpartition(" of ")[2].replace("the function's own role", FUNCTION_ROLE)
-        paste = trusting if "Principal" in statement else allowing
-        world = changed(world, arn, partial(paste, statement=statement))
-    return world
-
-
-def changed(world: World, arn: str, change: Callable[[Role], Role]) -> World:
-    roles = {role.arn: role for role in world.roles}
-    return replace(world, roles=tuple((roles | {arn: change(roles[arn])}).values()))
-
-
-def allowing(role: Role, statement: dict[str, Any]) -> Role:
-    return replace(role, policies=(*role.policies, {"Version": "1", "Statement": [statement]}))
-
-
-def trusting(role: Role, statement: dict[str, Any]) -> Role:
-    trust = copy.deepcopy(dict(role.trust_policy))
-    return replace(role, trust_policy={**trust, "Statement": [*trust["Statement"], statement]})
-
-
-def distrusting(role: Role, principal: dict[str, Any]) -> Role:
-    trust = copy.deepcopy(dict(role.trust_policy))
-    trust["Statement"][0]["Principal"] = principal
-    return replace(role, trust_policy=trust)
 
 
 @pytest.mark.parametrize(("resource", "verb"), RIGHTS)
@@ -157,11 +128,42 @@ def test_a_cluster_that_cannot_be_reached_is_told_and_the_rest_is_tried(
     broken: BrokenSite,
 ) -> None:
     broken.hangzhou.faults.add(Fault("POST", "selfsubject", status=503, times=None))
-    code, missing = checked(there(broken), broken)
-    assert code == 1
-    (one,) = missing
+    with function_in(there(broken), broken) as function:
+        result = command(function, "check", "-o", "json")
+    (one,) = (
+        one
+        for one in json.loads(result.stdout)["findings"]
+        if one["verdict"] != "ok" and one["verdict"] != "warning"
+    )
+    assert (result.exit_code, one["verdict"]) == (1, "unreachable")
     assert (one["subject"], one["what"]) == ("cluster prod-hangzhou", "reach the API server")
     assert (one["grants"], "503" in one["why"]) == ([], True)
+
+
+def test_a_cloud_that_cannot_be_reached_is_not_told_as_missing_rights(broken: BrokenSite) -> None:
+    with function_in(there(broken), broken) as function:
+        for action in ("GetCallerIdentity", "AssumeRole", "GetAuthorizationToken"):
+            function.cloud.faults.inject(action, BadGateway(), times=None)
+        result = command(function, "check")
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert "unreachable sts:GetCallerIdentity" in lines
+    assert f"unreachable assume {CLUSTER_ROLE}" in lines
+    assert "missing" not in result.stdout
+    assert "add to" not in result.stdout
+    assert f"(sts.{REGION}.aliyuncs.com): check the region, and the way there" in result.stdout
+
+
+def test_credentials_that_are_no_good_give_nothing_to_paste(broken: BrokenSite) -> None:
+    with function_in(there(broken), broken) as function:
+        unknown = ApiError(404, "InvalidAccessKeyId.NotFound")
+        for action in ("GetCallerIdentity", "AssumeRole"):
+            function.cloud.faults.inject(action, unknown, times=None)
+        result = command(function, "check")
+    assert result.exit_code == 1
+    assert "missing      sts:GetCallerIdentity" in result.stdout
+    assert "the caller's access key is unknown" in result.stdout
+    assert "add to" not in result.stdout
 
 
 def test_a_wrong_clock_is_found(broken: BrokenSite) -> None:
@@ -171,7 +173,7 @@ def test_a_wrong_clock_is_found(broken: BrokenSite) -> None:
     with function_in(there(broken), broken, ahead) as function:
         result = command(function, "check")
     assert result.exit_code == 1
-    assert re.search(r"missing  (299|300|301) s off the cloud's", result.stdout)
+    assert re.search(r"missing +(299|300|301) s off the cloud's", result.stdout)
 
 
 def test_one_cluster_is_checked_with_its_registries_alone(broken: BrokenSite) -> None:
@@ -186,7 +188,7 @@ def test_lists_of_clusters_are_tried(broken: BrokenSite) -> None:
     with staged(broken, scenario("clusters-discovered")) as function:
         result = command(function, "check")
     assert result.exit_code == 1
-    assert "missing  cs:DescribeClustersV1" in result.stdout
+    assert "missing      cs:DescribeClustersV1" in result.stdout
     assert '"Action": ["cs:DescribeClustersV1", "cs:ListClusters"]' in result.stdout
 
 
@@ -201,4 +203,4 @@ def test_a_kubeconfig_that_is_a_secret_is_tried(broken: BrokenSite) -> None:
     with staged(broken, scenario("cluster-kms-secret")) as function:
         result = command(function, "check")
     assert result.exit_code == 1
-    assert "missing  kms:GetSecretValue" in result.stdout
+    assert "missing      kms:GetSecretValue" in result.stdout

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from acr_refresher.cli.refresh import PARTLY
 from localkube.double import Fault
-from operators import command, printed_secrets
+from operators import command, interrupted_at, printed_secrets
 from sites import BrokenSite, Site, later, passwords, references, results
 
 
@@ -108,3 +109,13 @@ def test_names_that_match_nothing_are_refused(broken: BrokenSite, name: str) -> 
     assert (result.exit_code, result.stdout) == (2, "")
     assert len(result.stderr.splitlines()) == 2
     assert "did you mean main?" in result.stderr
+
+
+def test_ctrl_c_tells_what_may_have_been_done(broken: BrokenSite) -> None:
+    broken.namespace("shop")
+    with broken.function() as function:
+        done = interrupted_at(broken.hangzhou, "PATCH", function, "refresh")
+        looked = interrupted_at(broken.hangzhou, "GET", function, "plan")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == f"Interrupted. {PARTLY}\n"
+    assert (looked.returncode, looked.stderr) == (130, "Interrupted. Nothing was changed.\n")

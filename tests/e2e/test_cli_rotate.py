@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,18 +14,17 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from demo.company import FUNCTION_ROLE, HOME, REGION
+from demo.company import HOME, REGION
 from demo.platform import S_FC2_YAML, S_YAML, on_function_compute
 from demo.stage import Stage
 from localcloud.fc.deployed import DeployedFunction
 from localkube.double import Fault
-from operators import command, printed_secrets
+from operators import at_a_terminal, command, printed_secrets
 from sites import BrokenSite, config_of, passwords, results
 
 THREE, TWO = "acr-refresher", "acr-refresher/acr-refresher"
 EVERYTHING = {"action": "refresh", "force": True}
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-CLI = [sys.executable, "-m", "acr_refresher.cli"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ def documented() -> tuple[str, list[str]]:
     """An event for `s invoke` and the arguments of `rotate` that are the same, it says."""
     text = OPERATIONS.read_text(encoding="utf-8")
     (event, rotation) = re.findall(
-        r"^s invoke -e '(.*\"force\".*)'\nacr-refresher (rotate .*)$", text, re.MULTILINE
+        r"^s invoke -e '(.*\"force\".*)'\nbin/acr-refresher (rotate .*)$", text, re.MULTILINE
     )[0]
     return event, shlex.split(rotation)
 
@@ -162,6 +157,18 @@ def test_a_version_can_be_named(broken: BrokenSite) -> None:
     assert "function acr-refresher/acr-refresher (test) in cn-hangzhou is not there" in gone.stderr
 
 
+@pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
+def test_what_an_alias_starts_is_of_that_alias_too(broken: BrokenSite, file: Path) -> None:
+    broken.namespace("shop")
+    text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
+    with deployment(broken, file, text, qualifiers=("prod",)) as here:
+        told = here.rotate("--yes", "--qualifier", "prod")
+        here.there.wait_until_idle()
+        started = [(task.qualifier, task.state) for task in here.there.tasks]
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert started == [("prod", "Succeeded")] * 2
+
+
 def test_one_broken_cluster_fails_the_command_and_the_others_are_served(
     broken: BrokenSite,
 ) -> None:
@@ -217,36 +224,8 @@ def test_at_a_terminal_everything_is_confirmed(
 ) -> None:
     broken.namespace("shop")
     with deployment(broken) as here:
-        done = at_a_terminal(here, typed, "rotate", "--function", THREE, "--account", HOME)
+        done = at_a_terminal(here.stage, typed, "rotate", "--function", THREE, "--account", HOME)
         assert len(here.there.events) == invoked
     assert done.returncode == code
     assert "Renew every pull secret of every cluster that acr-refresher serves?" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def at_a_terminal(
-    here: Deployment, typed: str, *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own whose standard input is a terminal."""
-    session = here.stage.cloud.function_credentials(FUNCTION_ROLE)
-    own = {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": session.access_key_id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": session.access_key_secret,
-        "ALIBABA_CLOUD_SECURITY_TOKEN": session.security_token,
-        "FC_REGION": REGION,
-        "PYTHONPATH": str(S_YAML.parent / "function"),
-    }
-    keyboard, terminal = pty.openpty()
-    os.write(keyboard, f"{typed}\n".encode())
-    try:
-        return subprocess.run(  # noqa: S603  # the command under test
-            [*CLI, *arguments],
-            stdin=terminal,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **own},
-        )
-    finally:
-        os.close(keyboard)
-        os.close(terminal)

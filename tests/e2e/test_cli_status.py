@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from demo.stage import Stage
 from localkube.double import Fault
 from operators import command, printed_secrets
 from sites import MAIN_HOSTS, PARTNER_HOSTS, BrokenSite, Site, later
@@ -36,6 +37,34 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
     assert (result.exit_code, told["ok"], told["unread"]) == (0, True, [])
     assert told["secrets"][1]["registries"] == ["main", "partner"]
     assert (expired.exit_code, "1 expired" in expired.stdout) == (1, True)
+
+
+def test_it_agrees_with_a_plan(site: Site) -> None:
+    """After a registry was added, a namespace deselected, and a reference taken away."""
+    shops = [site.namespace(f"shop-{number}") for number in range(4)]
+    old = site.namespace("old")
+    with site.function(registries=["main"]) as function:
+        function.timer()
+    account = f"/api/v1/namespaces/{shops[0]}/serviceaccounts/default"
+    merge = "application/merge-patch+json"
+    site.hangzhou.expect("PATCH", account, {"imagePullSecrets": []}, content_type=merge)
+    kept = f"{site.prefix}-shop-*"
+    with site.function(registries=["main"], watchNamespace=kept) as function:
+        told = states(function)
+        assert told == {shops[0]: "unbound", old: "leaving", **dict.fromkeys(shops[1:], "fresh")}
+    with site.function(watchNamespace=kept) as function:
+        assert states(function) == {old: "leaving", **dict.fromkeys(shops, "due")}
+        assert "4 to renew, 0 to bind, 1 to remove" in command(function, "plan").stdout
+    with site.function(watchNamespace="elsewhere") as function:
+        result = command(function, "status")
+    assert (result.exit_code, "5 guarded" in result.stdout) == (1, True)
+
+
+def states(function: Stage) -> dict[str, str]:
+    """By namespace, of a status in which all is well."""
+    result = command(function, "status", "-o", "json")
+    assert result.exit_code == 0
+    return {one["namespace"]: one["state"] for one in json.loads(result.stdout)["secrets"]}
 
 
 def test_a_cluster_that_cannot_be_read_is_told_and_the_others_are_read(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
+
 import pytest
 
+from acr_refresher.cli.unregister import PARTLY
+from localcloud.faults import BadGateway
 from localkube.double import Fault
-from operators import command, printed_secrets
+from operators import at_a_terminal, command, interrupted_at, printed_secrets, process
+from scenarios import scenario, staged
 from sites import CLUSTERS, BrokenSite, Site, config_of, passwords, references
+
+QUESTION = "Delete 1 pull secret in prod-hangzhou and take 1 reference out of service accounts?"
 
 
 def test_everything_of_ours_goes_and_nothing_else(site: Site) -> None:
@@ -51,17 +60,55 @@ def test_all_pull_secrets_of_a_cluster_go(site: Site) -> None:
     assert site.hangzhou.get_secret(shop, "partner-pull") is None
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("", 1)])
-def test_it_asks_first(broken: BrokenSite, answer: str, code: int) -> None:
+@pytest.mark.parametrize(("typed", "code"), [("y", 0), ("n", 1), ("", 1)])
+def test_it_asks_first_at_a_terminal(broken: BrokenSite, typed: str, code: int) -> None:
     shop = broken.namespace("shop")
     with broken.function() as function:
         function.invoke()
-        result = command(function, "unregister", "prod-hangzhou", text=answer)
-    assert result.exit_code == code
-    question = "Delete 1 pull secret in prod-hangzhou and take 1 reference out of service accounts?"
-    assert question in result.stderr
+        done = at_a_terminal(function, typed, "unregister", "prod-hangzhou")
+    assert done.returncode == code
+    assert QUESTION in done.stderr
     assert (passwords(broken.hangzhou, shop) == {}) is (code == 0)
     assert (references(broken.hangzhou, shop) == []) is (code == 0)
+
+
+def test_with_nobody_to_ask_it_wants_to_be_told(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop")
+    with broken.function() as function:
+        function.invoke()
+        result = command(function, "unregister", "prod-hangzhou")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{QUESTION}: nobody is there to ask; give --yes\n"
+    assert passwords(broken.hangzhou, shop) != {}
+
+
+def test_ctrl_c_at_the_question_changes_nothing(broken: BrokenSite) -> None:
+    shop = broken.namespace("shop")
+    keyboard, terminal = pty.openpty()
+    with broken.function() as function:
+        function.invoke()
+        with process(function, "unregister", "prod-hangzhou", stdin=terminal) as running:
+            assert running.stderr
+            asked = running.stderr.read(len(QUESTION))
+            running.send_signal(signal.SIGINT)
+            told = running.communicate()[1]
+    os.close(keyboard)
+    os.close(terminal)
+    assert (asked, running.returncode) == (QUESTION, 130)
+    assert told.splitlines()[-1].endswith("Interrupted. Nothing was changed.")
+    assert "Traceback" not in told
+    assert passwords(broken.hangzhou, shop) != {}
+
+
+def test_ctrl_c_meanwhile_tells_what_may_have_been_done(broken: BrokenSite) -> None:
+    broken.namespace("shop")
+    with broken.function() as function:
+        function.invoke()
+        done = interrupted_at(
+            broken.hangzhou, "DELETE", function, "unregister", "prod-hangzhou", "--yes"
+        )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == f"Interrupted. {PARTLY}\n"
 
 
 def test_what_was_interrupted_is_finished_by_another(broken: BrokenSite) -> None:
@@ -103,3 +150,11 @@ def test_a_name_that_is_no_clusters(broken: BrokenSite) -> None:
     assert result.stderr == (
         'cluster: "prod-hangzhuo" is not one of the clusters; did you mean prod-hangzhou?\n'
     )
+
+
+def test_a_name_that_an_unread_list_may_have_is_no_mistake(broken: BrokenSite) -> None:
+    with staged(broken, scenario("clusters-discovered")) as function:
+        function.cloud.faults.inject("DescribeClustersV1", BadGateway(), times=None)
+        result = command(function, "unregister", "prod-hangzhuo", "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "; the cluster may be one of these" in result.stderr

@@ -37,8 +37,23 @@ def test_a_cloud_that_does_not_answer_is_no_mistake_in_the_instance(site: Site) 
     with site.function(config_of({}, REGISTRIES[:1], CLUSTERS)) as function:
         function.cloud.faults.inject("ListInstanceEndpoint", BadGateway(), times=None)
         result = command(function, "validate", str(function.folder / "config.yaml"), "--online")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("registries[0]: could not be asked for: cr:ListInstance")
+    assert result.stderr.endswith("what is configured may be right: ask again\n")
+
+
+def test_a_mistake_counts_before_an_outage(site: Site) -> None:
+    registries: list[dict[str, Any]] = [
+        {**REGISTRIES[0], "domains": ["images.elsewhere.example"]},
+        REGISTRIES[1],
+    ]
+    with site.function(config_of({}, registries, CLUSTERS)) as function:
+        function.cloud.faults.inject("AssumeRole", BadGateway(), times=None)
+        result = command(function, "validate", str(function.folder / "config.yaml"), "--online")
+    mistake, outage = result.stderr.splitlines()
     assert result.exit_code == 2
-    assert result.stderr.endswith("; check regionId, and the way from here to the cloud\n")
+    assert mistake.startswith("registries[0].domains[0]: ")
+    assert outage.startswith("registries[1]: could not be asked for: ")
 
 
 def test_without_it_the_cloud_is_not_asked(site: Site) -> None:

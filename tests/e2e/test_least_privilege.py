@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.company import HOME, REGION, company
+from demo.company import FAILED_RUNS, HOME, LOG_PROJECT, REGION, company
 from demo.platform import S_FC2_YAML, S_YAML
 from demo.stage import Stage, deployed
 from fleets import fleet
@@ -64,6 +64,10 @@ TRIED = {
     },
     "outcomes-log": {
         "log:PostLogStoreLogs": "test_without_the_right_to_write_the_report_says_which"
+    },
+    "function-platform": {
+        "log:PostLogStoreLogs": "test_without_the_right_to_store_them_lines_are_not_there",
+        "mns:SendMessage": "test_without_the_right_to_tell_it_a_failed_run_is_told_nowhere",
     },
     "fan-out": {
         "fc:InvokeFunction": "test_without_the_right_to_start_itself_it_serves_all_and_names_it"
@@ -146,6 +150,37 @@ def test_without_the_right_to_start_itself_it_serves_all_and_names_it(
         assert [task.state for task in there.shards.values()] == ["Succeeded", "Succeeded"]
 
 
+def test_without_the_right_to_store_them_lines_are_not_there(tmp_path: Path) -> None:
+    """The right to write outcomes, which is for another logstore, does not stand in for it."""
+    whole = company({})
+    narrow = without(whole, "function", "log:PostLogStoreLogs", on="logstore/function")
+    with fleet(tmp_path, 1, world=narrow) as there:
+        there.by_hand()
+        printed = there.function.lines
+        assert there.cloud.logs.records(LOG_PROJECT.name, "function") == []
+
+        there.grant(whole)
+        there.by_hand()
+        stored = there.cloud.logs.records(LOG_PROJECT.name, "function")
+        assert [*printed, *(line["message"] for line in stored)] == there.function.lines
+        assert stored
+
+
+def test_without_the_right_to_tell_it_a_failed_run_is_told_nowhere(tmp_path: Path) -> None:
+    whole = company({})
+    with fleet(tmp_path, 1, world=without(whole, "function", "mns:SendMessage")) as there:
+        there.clusters[0].faults.add(Fault("GET", "/secrets", status=403, times=None))
+        there.function.fire_timer()
+        there.function.wait_until_idle()
+        assert there.cloud.messages[FAILED_RUNS.arn] == []
+
+        there.grant(whole)
+        there.function.fire_timer()
+        there.function.wait_until_idle()
+        assert [task.state for task in there.function.tasks] == ["Failed", "Failed"]
+        assert len(there.cloud.messages[FAILED_RUNS.arn]) == 1
+
+
 @contextmanager
 def function_in(world: World, site: Site) -> Iterator[Stage]:
     clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
@@ -155,13 +190,13 @@ def function_in(world: World, site: Site) -> Iterator[Stage]:
         yield function
 
 
-def without(world: World, owner: str, action: str) -> World:
-    """The world in which one role's policies no longer allow an action."""
+def without(world: World, owner: str, action: str, on: str = "") -> World:
+    """The world in which one role's policies no longer allow an action on such resources."""
 
     def narrowed(role: Role) -> Role:
         if not role.name.endswith(owner):
             return role
-        policies = tuple(policy_without(policy, action) for policy in role.policies)
+        policies = tuple(policy_without(policy, action, on) for policy in role.policies)
         return dataclasses.replace(role, policies=policies)
 
     changed = dataclasses.replace(world, roles=tuple(narrowed(role) for role in world.roles))
@@ -169,9 +204,11 @@ def without(world: World, owner: str, action: str) -> World:
     return changed
 
 
-def policy_without(policy: Mapping[str, Any], action: str) -> dict[str, Any]:
+def policy_without(policy: Mapping[str, Any], action: str, on: str) -> dict[str, Any]:
     narrowed: dict[str, Any] = copy.deepcopy(dict(policy))
     for statement in narrowed["Statement"]:
+        if on not in str(statement["Resource"]):
+            continue
         actions = statement["Action"]
         actions = [actions] if isinstance(actions, str) else actions
         statement["Action"] = [one for one in actions if one != action] or ["none:None"]

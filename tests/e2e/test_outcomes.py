@@ -17,6 +17,7 @@ from demo.stage import Stage, deployed
 from localcloud.cloud import Cloud
 from localcloud.faults import ApiError, BadGateway, ConnectionReset, Fault, Stall, throttled
 from localcloud.server import serving
+from operators import command
 from sites import BrokenSite, Site, config_of, only, passwords, results
 
 Log = Callable[[], list[dict[str, Any]]]
@@ -162,6 +163,7 @@ def test_where_sls_is_broken_the_refresh_is_not(
     assert passwords(broken.hangzhou, shop)
     lines = [line for line in log() if line["event"] == "outcomes.unsent"]
     assert {line["error"] for line in lines} == {error}
+    assert report["outcomesFailure"]["meaning"] == error
     assert report["outcomesUnsent"] == sum(line["count"] for line in lines) == 4
     assert any(one.startswith(f"prod-hangzhou/{shop}/acr-pull created") for one in named(lines))
 
@@ -193,6 +195,19 @@ def test_without_the_right_to_write_the_report_says_which(broken: BrokenSite, lo
     [line] = [line for line in log() if line["event"] == "outcomes.unsent"]
     assert line["error"] == "denied"
     assert f"allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in line["message"]
+
+
+def test_a_refresh_from_here_says_why_outcomes_could_not_be_written(broken: BrokenSite) -> None:
+    broken.namespace("shop")
+    with recording(broken) as function:
+        function.cloud.faults.inject("PutLogs", DENIED, times=None)
+        shown = command(function, "refresh")
+        told = json.loads(command(function, "refresh", "-o", "json").stdout)
+    assert (shown.exit_code, told["outcomesUnsent"]) == (0, 4)
+    [line] = [line for line in shown.stdout.splitlines() if "could not be written" in line]
+    assert line.startswith("4 outcomes could not be written to the logstore: denied: ")
+    for words in (line, told["outcomesFailure"]["message"]):
+        assert f"allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in words
 
 
 def named(lines: list[dict[str, Any]]) -> list[str]:

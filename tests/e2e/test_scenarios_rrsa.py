@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from localcloud.ram_files import load_policy
 from localcloud.world import OidcProvider, Role
 from oidc_issuers import Issuer, jwks_of
 from operators import command
+from pasting import changed, distrusting, mended
 from registry_scenarios import (
     PARTNER_ROLE,
     function_in,
@@ -76,6 +80,7 @@ def test_without_the_right_to_ask_for_its_token_the_rule_is_told(site: Site, rrs
         '{apiGroups: [""], resources: ["serviceaccounts/token"],'
         f' resourceNames: ["{HELPERS_ACCOUNT[1]}"], verbs: ["create"]}}'
     ) in told
+    assert f"needs this rule in a Role in {HELPERS_ACCOUNT[0]}: " in told
 
 
 def test_a_provider_that_does_not_know_the_cluster_is_told(site: Site, rrsa: Cloud) -> None:
@@ -126,13 +131,70 @@ def test_a_role_that_may_not_assume_the_registrys_is_told(site: Site, rrsa: Clou
     assert f"denied to {PREFIX}rrsa:" in told
 
 
+def checked(cloud: Cloud, site: Site) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code of `check`, and what it found of the registry and the rights, by what it is."""
+    with function_in(cloud, site, "registry-rrsa") as function:
+        result = command(function, "check", "--cluster", "prod-hangzhou", "-o", "json")
+    return result.exit_code, {
+        one["what"]: one
+        for one in json.loads(result.stdout)["findings"]
+        if one["subject"] in ("registry partner by prod-hangzhou", "cluster prod-hangzhou")
+    }
+
+
+ACCOUNT = "/".join(HELPERS_ACCOUNT)
+FIRST, LAST = f"assume {RRSA_ROLE} as service account {ACCOUNT}", f"assume {PARTNER_ROLE}"
+
+
 def test_the_preflight_tries_it_as_the_cluster(site: Site, rrsa: Cloud) -> None:
-    with function_in(rrsa, site, "registry-rrsa") as function:
-        without = command(function, "check", "--cluster", "prod-hangzhou")
-        site.hangzhou.grant_rrsa()
-        with_it = command(function, "check", "--cluster", "prod-hangzhou")
-    right = "create serviceaccounts/token aliyun-acr-credential-helper in kube-system"
-    assert (without.exit_code, f"missing  {right}" in without.stdout) == (1, True)
-    assert "add to the rules of a Role in kube-system:" in without.stdout
-    assert (with_it.exit_code, f"ok       {right}" in with_it.stdout) == (0, True)
-    assert "registry partner by prod-hangzhou\n  ok       cr:ListInstanceEndpoint" in with_it.stdout
+    code, without = checked(rrsa, site)
+    site.hangzhou.grant_rrsa()
+    well, with_it = checked(rrsa, site)
+    right = f"create serviceaccounts/token {HELPERS_ACCOUNT[1]} in {HELPERS_ACCOUNT[0]}"
+    assert (code, without[right]["verdict"], without[FIRST]["grants"]) == (1, "missing", [])
+    assert without[right]["grants"][0]["where"] == "the rules of a Role in kube-system"
+    assert well == 0
+    tried = (right, FIRST, LAST, "cr:ListInstanceEndpoint", "cr:GetAuthorizationToken")
+    assert [with_it[what]["verdict"] for what in tried] == ["ok"] * len(tried)
+
+
+def trusting_another_account(role: Role) -> Role:
+    statement = {**role.trust_policy["Statement"][0]}
+    statement["Condition"] = {"StringEquals": {"oidc:sub": "system:serviceaccount:a:b"}}
+    return replace(role, trust_policy={**role.trust_policy, "Statement": [statement]})
+
+
+def powerless(role: Role) -> Role:
+    return replace(role, policies=())
+
+
+def trusting_a_stranger(role: Role) -> Role:
+    return distrusting(role, RAM=["acs:ram::9999999999999999:role/stranger"])
+
+
+@pytest.mark.parametrize(
+    ("arn", "change", "what"),
+    [
+        pytest.param(RRSA_ROLE, trusting_another_account, FIRST, id="the first role's trust"),
+        pytest.param(RRSA_ROLE, powerless, LAST, id="the first role's policy"),
+        pytest.param(PARTNER_ROLE, trusting_a_stranger, LAST, id="the registry role's trust"),
+        pytest.param(
+            PARTNER_ROLE, powerless, "cr:GetAuthorizationToken", id="the registry role's policy"
+        ),
+    ],
+)
+def test_what_the_preflight_prints_for_each_role_mends_it(
+    site: Site, rrsa: Cloud, arn: str, change: Callable[[Role], Role], what: str
+) -> None:
+    site.hangzhou.grant_rrsa()
+    world = changed(rrsa.world, arn, change)
+    while True:  # each role of the chain is tried where the one before can be assumed
+        code, found = checked(Cloud(world), site)
+        missing = [one for one in found.values() if one["verdict"] == "missing"]
+        if not missing:
+            break
+        assert code == 1
+        assert all(one["grants"] for one in missing)
+        before, world = world, mended(world, missing)
+        assert world != before
+    assert (code, found[what]["verdict"]) == (0, "ok")

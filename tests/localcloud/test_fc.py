@@ -98,7 +98,8 @@ def test_a_function_finds_what_the_platform_gives_it(
         "request_id", "credentials", "function", "service", "region", "account_id"
     }  # fmt: skip
     assert context["function"] == {
-        "name": "small", "handler": "small.handle", "memory": 128, "timeout": 30
+        "name": "small", "handler": "small.handle", "memory": 128, "timeout": 30,
+        "qualifier": "LATEST",
     }  # fmt: skip
     assert (context["service"]["name"], context["account_id"]) == ("", FUNCTION_ACCOUNT)
     assert told["folder"] == told["path"] == str(tmp_path)

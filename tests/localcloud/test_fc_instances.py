@@ -17,11 +17,19 @@ from typing import Any
 import pytest
 
 from localcloud.cloud import Cloud, utc_now
-from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, demo_world
+from localcloud.demo import (
+    FUNCTION_ACCOUNT,
+    FUNCTION_ROLE_ARN,
+    REGION,
+    demo_world,
+    function_role,
+)
 from localcloud.fc.deploy import deployed
 from localcloud.fc.deployed import DeployedFunction
-from localcloud.fc.description import EntryPoint, Function, read_function
+from localcloud.fc.description import AsyncConfig, EntryPoint, Function, read_function
+from localcloud.fc.destinations import MOST_BYTES
 from localcloud.fc.instances import BusyError
+from localcloud.world import Queue, World
 from small_functions import small_function
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -125,6 +133,22 @@ def test_a_failed_task_is_tried_again_as_often_as_configured(tmp_path: Path) -> 
     assert b"as ordered" in task.result.body
 
 
+@pytest.mark.parametrize(("length", "told"), [(1, 1), (MOST_BYTES, 0)], ids=["short", "long"])
+def test_a_failed_task_is_told_to_a_queue_if_that_takes_so_much(
+    tmp_path: Path, length: int, told: int
+) -> None:
+    queue = Queue(FUNCTION_ACCOUNT, REGION, "failed")
+    grant = {"Effect": "Allow", "Action": "mns:SendMessage", "Resource": queue.arn}
+    role = replace(function_role(), policies=({"Version": "1", "Statement": [grant]},))
+    function = small_function(tmp_path, asynchronous=AsyncConfig(on_failure=queue.arn))
+    cloud = Cloud(World(roles=(role,), queues=(queue,)))
+    with deployed(cloud, function) as there:
+        there.start(order("raise", text="x" * length), "1")
+        there.wait_until_idle()
+        assert there.task("1").state == "Failed"
+    assert len(cloud.messages[queue.arn]) == told
+
+
 def test_a_task_whose_instance_is_lost_runs_again(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
         there.start(order("once", file=str(tmp_path / "mark")), "1", "task")
@@ -193,6 +217,8 @@ def test_s_yaml_says_what_is_deployed() -> None:
     assert function.initializer == EntryPoint("handler.initialize", 60 * SECOND)
     assert function.asynchronous.task_ids
     assert (function.asynchronous.most_retries, function.timer is not None) == (1, True)
+    queue = f"acs:mns:{REGION}:{FUNCTION_ACCOUNT}:/queues/acr-refresher-failed/messages"
+    assert function.asynchronous.on_failure == queue
 
 
 def test_the_file_for_2_deploys_the_same_to_a_service() -> None:

@@ -18,6 +18,7 @@ EXAMPLES = {
     "oidc_issuer": "https://oidc-ack-cn-hangzhou.oss-cn-hangzhou.aliyuncs.com/c8f1d3b5",
     "oidc_provider_arn": "acs:ram::1461190376602381:oidc-provider/ack-rrsa-c8f1d3b5",
     "project": "acr-refresher-1230047551289034",
+    "queue": "acr-refresher-failed",
     "region": "cn-hangzhou",
     "registry_role_arn": "acs:ram::1879224016553720:role/acr-refresher-registry",
     "secret": "kubeconfig/idc",

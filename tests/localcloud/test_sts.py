@@ -156,3 +156,10 @@ def test_hosts(cloud: Cloud, url: str, function: Session, host: str) -> None:
     request = AssumeRoleRequest(role_arn=REGISTRY_ROLE_ARN, role_session_name="acr-refresher")
     sts_client(url, function, host).assume_role(request)
     assert [call.host for call in cloud.calls("AssumeRole")] == [host]
+
+
+def test_anybody_may_ask_who_they_are(url: str, function: Session) -> None:
+    body = sts_client(url, function).get_caller_identity().body
+    assert body.arn == f"acs:ram::{FUNCTION_ACCOUNT}:assumed-role/acr-refresher-function/function"
+    assert (body.account_id, body.identity_type) == (FUNCTION_ACCOUNT, "AssumedRoleUser")
+    assert body.request_id

@@ -59,6 +59,7 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         function.cloud.faults.inject(
             "GetAuthorizationToken", throttled(), times=None, host="cn-beijing"
         )
+        function.cloud.faults.inject("AssumeRole", throttled())
         with later(10):
             function.invoke(force=True, reason="a drill")
         function.cloud.faults.inject("PutLogs", DENIED)

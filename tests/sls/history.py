@@ -6,12 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.model import Cluster, KubeconfigAccess
-from acr_refresher.core.outcome import ClusterOutcome, Failure, Reason, Result, SecretOutcome
+from acr_refresher.core import compose
+from acr_refresher.core.action import Action
+from acr_refresher.core.model import Cluster, KubeconfigAccess, NamespaceState
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    Reason,
+    Result,
+    SecretOutcome,
+)
+from acr_refresher.core.plan import plan
 from acr_refresher.core.records import Finished, records
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request
-from factories import MINUTE, NOW, wanted
+from factories import MINUTE, NOW, credential, namespace, state, wanted
+from factories import secret as held
 
 TICK = 5 * MINUTE
 TIMER = Request(trigger="timer:every-5-minutes")
@@ -41,6 +52,34 @@ def served(name: str, *secrets: SecretOutcome) -> ClusterOutcome:
 
 def unserved(name: str) -> ClusterOutcome:
     return ClusterOutcome(cluster=name, failure=UNREACHABLE)
+
+
+def deferred(name: str) -> ClusterOutcome:
+    return ClusterOutcome(cluster=name, deferred=Deferral("the run had no time left"))
+
+
+def guarded(ends: int) -> SecretOutcome:
+    """The only secret of a cluster, after a slip in watchNamespace."""
+    return compose.previewed(_deselected(ends, namespace("shop"), TIMER))
+
+
+def not_removed(ends: int) -> SecretOutcome:
+    """One that was to be removed, which the API server did not do."""
+    action = _deselected(ends, namespace("shop"), Request("manual", force=True))
+    return compose.broken(action, UNREACHABLE)
+
+
+def leaving(ends: int) -> SecretOutcome:
+    """One whose namespace is being deleted."""
+    return compose.previewed(_deselected(ends, namespace("shop", terminating=True), TIMER))
+
+
+def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:
+    """What is planned for a secret whose namespace is selected no more."""
+    found = held(credential(expires_in=ends * MINUTE), namespace=there.name)
+    elsewhere = wanted(namespaces=("shopp",))
+    [[action]] = plan([elsewhere], state(found, namespaces=(there,)), request, NOW)
+    return action
 
 
 def secret(

@@ -10,8 +10,12 @@ from sls.history import (
     BY_HAND,
     UNMINTED,
     Record,
+    deferred,
+    guarded,
     healthy,
+    leaving,
     moment,
+    not_removed,
     run_at,
     runs,
     secret,
@@ -65,6 +69,36 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         run_at(-50, served("prod", secret("shop", Result.RENEWED, 8)))
         + runs(EVERY_TICK, *MANY, unserved("prod")),
         {"expiry", "failing-cluster"},
+    ),
+    "a cluster is deferred again and again": (
+        run_at(-50, served("prod", secret("shop", Result.RENEWED, 8)))
+        + runs(EVERY_TICK, *MANY, deferred("prod")),
+        {"expiry"},
+    ),
+    "the removal guard leaves a secret until it ends": (
+        run_at(-20, *MANY, served("prod", secret("shop", Result.UNCHANGED, 8)))
+        + runs((-5, 0), *MANY, served("prod", guarded(8))),
+        {"expiry"},
+    ),
+    "the removal guard leaves one that lasts": (
+        runs((-5, 0), *MANY, served("prod", guarded(50))),
+        set(),
+    ),
+    "one that was to be removed is still there, and ends": (
+        runs((-5, 0), *MANY, served("prod", not_removed(8))),
+        {"expiry"},
+    ),
+    "somebody replaces what is due, again and again": (
+        runs(
+            (-5, 0),
+            *MANY,
+            served("prod", secret("shop", Result.CONFLICT, 8, Reason.CHANGED_MEANWHILE)),
+        ),
+        {"expiry", "second-writer"},
+    ),
+    "a namespace is being deleted for long": (
+        runs(EVERY_TICK, *MANY, served("prod", leaving(8))),
+        set(),
     ),
     "a namespace is gone, and its last secret ends": (
         run_at(-10, served("prod", secret("gone", Result.UNCHANGED, 5), FRESH))

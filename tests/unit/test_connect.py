@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 from pydantic import SecretStr
 
+from acr_refresher import connect
 from acr_refresher.connect import Connecting, KubeconfigCache, Kubeconfigs
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Role
 from acr_refresher.errors import Denied, PortError, Unreachable
@@ -179,6 +180,29 @@ def test_whatever_else_fails_is_told_at_once_and_the_next_run_fetches_anew(
         instance.visit(refuse={"number 1": failure})
     assert instance.cloud.handed_out == 1
     assert instance.visit() == "number 2"
+
+
+def kept(cache: KubeconfigCache) -> list[str]:
+    return [access.cluster_id for access in cache._kept if isinstance(access, AckAccess)]
+
+
+def test_what_has_lapsed_is_given_back() -> None:
+    instance = Instance()
+    for number in range(3):
+        instance.access = AckAccess(f"c{number}", "cn-hangzhou", validity=(number + 1) * HOUR)
+        instance.visit()
+    instance.cache.drop_lapsed(NOW + HOUR)
+    assert kept(instance.cache) == ["c1", "c2"]
+
+
+def test_of_too_many_the_first_to_be_fetched_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards bring other clusters to an instance at every tick."""
+    monkeypatch.setattr(connect, "MOST_KEPT", 2)
+    instance = Instance()
+    for name in ("c0", "c1", "c0", "c2"):
+        instance.access = AckAccess(name, "cn-hangzhou")
+        instance.visit(NOW if name != "c2" else NOW + MINUTE)
+    assert kept(instance.cache) == ["c1", "c2"]
 
 
 def test_what_is_kept_does_not_show() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from structlog.testing import capture_logs
 
+from acr_refresher import places
 from acr_refresher.core.order import Visit
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.core.request import Request
@@ -29,6 +31,20 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
     assert report.failing == ("a",)
     [line] = [line for line in lines if line["event"] == "secret.failed"]
     assert (line["namespace"], line["error_code"]) == ("two", "Deadline")
+
+
+def test_a_namespace_that_stalls_holds_up_no_other_of_its_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(places, "STUCK_SECONDS", 0.01)
+    names = tuple(f"n{number:02}" for number in range(25))
+    kube = Kube(names, stalled="n00 n07 n08")
+    report = Fleet({"a": kube}).run(cluster_timeout=timedelta(seconds=0.5))
+    came_out = outcomes(report)
+    failed = {name for name, result in came_out.items() if result == "failed"}
+    assert failed == {"n00", "n07", "n08"}
+    assert list(came_out) == list(names), "reported in order all the same"
+    assert len(kube.written) == 22
 
 
 def test_a_cluster_that_does_not_answer_at_all_is_unreachable() -> None:
@@ -113,6 +129,19 @@ def test_a_failed_visit_does_not_make_a_cluster_less_urgent() -> None:
     fleet.kubes["c0000"].unanswered = True
     fleet.run(now=NOW + MINUTE, cluster_timeout=SHORT)
     assert fleet.visits.seen == {"c0000": Visit(NOW + MINUTE, NOW + HOUR, settled=False)}
+
+
+def test_when_the_secrets_of_a_cluster_end_that_cannot_be_reached_is_told_from_the_last_visit() -> (
+    None
+):
+    fleet = Fleet.of(1)
+    fleet.run()
+    fleet.kubes["c0000"].unanswered = True
+    with capture_logs() as lines:
+        fleet.run(now=NOW + MINUTE, cluster_timeout=SHORT)
+    told = {line["event"]: line for line in lines}
+    assert told["cluster.failed"]["earliest_expiry"] == NOW + HOUR
+    assert told["run.finished"]["earliest_expiry"] == NOW + HOUR
 
 
 def test_a_cluster_that_failed_when_it_was_first_seen_is_not_taken_for_fresh() -> None:

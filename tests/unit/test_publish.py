@@ -14,7 +14,14 @@ import stamina
 import structlog
 
 from acr_refresher import logs, publish
-from acr_refresher.core.outcome import ClusterOutcome, Reason, Result, SecretOutcome
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Failure,
+    Reason,
+    Result,
+    SecretOutcome,
+    Unsent,
+)
 from acr_refresher.core.records import MOST_RECORDS, Finished, Record
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Denied, Throttled, Unreachable
@@ -70,9 +77,14 @@ def outcome_of(namespaces: int, **more: Any) -> Finished:
     return Finished(Report("run-7", request(), NOW, (cluster,)), NOW + MINUTE)
 
 
-def unsent(finished: Finished, log: Log, left: timedelta = MINUTE) -> int:
+def published(finished: Finished, log: Log, left: timedelta = MINUTE) -> Unsent | None:
     logs.configure()
     return asyncio.run(publish.publish(finished, log, left))
+
+
+def unsent(finished: Finished, log: Log, left: timedelta = MINUTE) -> int:
+    lost = published(finished, log, left)
+    return lost.records if lost else 0
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -107,6 +119,13 @@ def test_what_could_not_be_written_is_named(capsys: pytest.CaptureFixture[str]) 
         "prod/n0/acr-pull renewed near-expiry 2026-01-31T13:00:00Z",
         "prod/n1/acr-pull renewed near-expiry 2026-01-31T13:00:00Z",
     ]
+
+
+def test_the_report_says_why_it_could_not_be_written() -> None:
+    lost = published(outcome_of(2), Log([DENIED]))
+    assert lost == Unsent(
+        4, Failure("denied", "log:PostLogStoreLogs denied", "", "sls", "Unauthorized", "R")
+    )
 
 
 def test_what_was_written_before_is_not_unsent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from acr_refresher.adapters.cloud_clock import clock_words
 from acr_refresher.errors import (
@@ -244,5 +244,14 @@ def _unanswered(error: Exception, call: CloudCall) -> Unreachable:
         words = "the connection failed"
     else:
         words = "the answer is not one of the API's"
-    message = f"{call.action} for {call.target}: {words}"
+    remedy = "" if untrusted else ": check the region, and the way there"
+    message = f"{call.action} for {call.target}: {words}{_asked(error, cause)}{remedy}"
     return Unreachable(message, retryable=not untrusted, service=call.service)
+
+
+def _asked(error: Exception, cause: BaseException) -> str:
+    """The host, in brackets, as far as the exceptions tell whom the request was for."""
+    url = getattr(getattr(cause, "request", None), "url", None)
+    sent = getattr(error, "last_request", None)  # what the SDK sent, where an answer made no sense
+    host = urlsplit(url).hostname if url else getattr(sent, "headers", {}).get("host")
+    return f" ({host})" if host else ""

@@ -18,7 +18,7 @@ from acr_refresher.errors import Denied
 from acr_refresher.ports import CloudCredentials
 
 LATEST = "LATEST"
-"""What Function Compute calls a service that was invoked without a qualifier."""
+"""What Function Compute calls it that was invoked without a qualifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,19 @@ def environment_credentials(environ: Mapping[str, str]) -> CloudCredentials | No
 def _function(
     context: Any, environ: Mapping[str, str], region_id: str, account_id: str
 ) -> Function | None:
-    """Of Function Compute 2.0 where the context names a service, else of 3.0; None: no name."""
-    name = _text(getattr(context, "function", None), "name") or environ.get("FC_FUNCTION_NAME", "")
+    """Of Function Compute 2.0 where the context names a service, else of 3.0; None: no name.
+
+    What starts itself again is to be what it is: the version or alias that was invoked.
+    """
+    function = getattr(context, "function", None)
+    name = _text(function, "name") or environ.get("FC_FUNCTION_NAME", "")
     if not name or not region_id or not account_id:
         return None
     service = getattr(context, "service", None)
-    in_service = _text(service, "name")
-    qualifier = _text(service, "qualifier") if in_service else ""
-    return Function(
-        name, region_id, account_id, in_service, "" if qualifier == LATEST else qualifier
-    )
+    qualifier = _text(service, "qualifier") or _text(function, "qualifier")
+    if qualifier == LATEST:
+        qualifier = ""
+    return Function(name, region_id, account_id, _text(service, "name"), qualifier)
 
 
 def _credentials(context: Any, environ: Mapping[str, str]) -> CloudCredentials:

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
 
 LIST_LIMIT = 300
-NAMED = frozenset({"secrets", "serviceaccounts/token"})
+TOKENS = "serviceaccounts/token"
+NAMED = frozenset({"secrets", TOKENS})
 """Resources on which the function gets rights by name alone."""
 SERVER_ERROR = 500
 
@@ -116,7 +117,7 @@ def _is_terminating(body: _Status) -> bool:
 
 _RBAC_DENIAL = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)" '
-    r'in API group "(?P<group>[^"]*)"'
+    r'in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
 _ADMISSION_DENIAL = re.compile(r'admission webhook "([^"]+)" denied|exceeded quota: ([^,]+),')
 
@@ -126,7 +127,8 @@ def _missing_permission(body: _Status) -> str:
     name = body.details.name
     if denial := _RBAC_DENIAL.search(body.message):
         rule = _rule(denial["group"], denial["resource"], name, denial["verb"])
-        return f'user "{denial["user"]}" needs this rule in its ClusterRole: {rule}'
+        role = _role_for(denial["resource"], denial["namespace"])
+        return f'user "{denial["user"]}" needs this rule in {role}: {rule}'
     if body.message.endswith("is forbidden: "):
         # An apply that would have to create is refused without a reason.
         rule = _rule("", body.details.kind, name, "create")
@@ -135,6 +137,11 @@ def _missing_permission(body: _Status) -> str:
         webhook, quota = denial.groups()
         return f"denied by {f'admission webhook {webhook}' if webhook else f'quota {quota}'}"
     return "forbidden, though not by RBAC: look for an admission policy"
+
+
+def _role_for(resource: str, namespace: str | None) -> str:
+    """Of one account's token alone: a ClusterRole would give those of its name in any namespace."""
+    return f"a Role in {namespace}" if resource == TOKENS and namespace else "its ClusterRole"
 
 
 def _rule(group: str, resource: str, name: str, verb: str) -> str:

@@ -67,6 +67,23 @@ class StsClient(Sts):
         answer = await self._sdk.ask(call, client.assume_role_with_oidcwith_options, request)
         return _session(answer, call, Role(rrsa.role_arn))
 
+    async def caller_arn(self, caller: CloudCredentials) -> str:
+        """GetCallerIdentity, which takes no permission: the ARN of whose credentials these are.
+
+        Of a role session it names the session too. Raises Denied, Invalid, Throttled, Unreachable.
+        https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity
+        """
+        from alibabacloud_sts20150401.client import Client  # noqa: PLC0415  # see cloud.py
+
+        client = Client(self._sdk.config(caller, None, self._region_id))
+        grant = "it takes no permission: check the credentials"
+        call = CloudCall("sts", "sts:GetCallerIdentity", "these credentials", grant, caller)
+        answer = await self._sdk.ask(
+            call, lambda _, options: client.get_caller_identity_with_options(options), None
+        )
+        with reading_answer(call, str(answer.get("RequestId", ""))):
+            return str(answer["Arn"])
+
 
 def _session(answer: dict[str, Any], call: CloudCall, role: Role) -> CloudCredentials:
     with reading_answer(call, str(answer.get("RequestId", ""))):

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
-
-import typer
-
-from acr_refresher.bugs import bug
-from acr_refresher.cli.app import app
-from acr_refresher.cli.refusal import FAILED
 
 
 def main() -> None:
-    """Run a command. What nobody foresaw is told by its type and place, as everywhere."""
+    """Run a command. What nobody foresaw is told by its type and place, as everywhere.
+
+    All else is imported here, so that Ctrl-C ends that, too, in a line.
+    """
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. Nothing was done.\n")
+        os._exit(130)
+
+
+def _run() -> None:
+    import typer  # noqa: PLC0415  # see above
+
+    from acr_refresher.bugs import bug  # noqa: PLC0415  # as above
+    from acr_refresher.cli.app import app  # noqa: PLC0415  # as above
+    from acr_refresher.cli.refusal import FAILED, INTERRUPTED  # noqa: PLC0415  # as above
+
     try:
         app(prog_name="acr-refresher")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # while the result was shown: typer itself says nothing
+            typer.echo("Interrupted.", err=True)
+        raise
     except OSError as error:  # the output cannot be written: a full disk
         typer.echo(f"acr-refresher: {error.strerror}", err=True)
         sys.exit(FAILED)

@@ -15,6 +15,7 @@ from acr_refresher.core.outcome import (
     Reason,
     Result,
     SecretOutcome,
+    Unsent,
 )
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request
@@ -46,10 +47,14 @@ def _report(told: Json) -> Report:
         started_at=_time(told["startedAt"]),
         clusters=tuple(_cluster(one) for one in told["clusters"]),
         clock_skew=None if skew is None else timedelta(seconds=skew),
-        outcomes_unsent=told["outcomesUnsent"],
+        unsent=_unsent(told["outcomesUnsent"], told["outcomesFailure"]),
         handed_on=tuple(_handed_on(one) for one in told["handedOn"]),
         throttled=dict(told["throttled"]),
     )
+
+
+def _unsent(records: int, failure: Json | None) -> Unsent | None:
+    return Unsent(records, _failure(failure)) if failure else None
 
 
 def _cluster(told: Json) -> ClusterOutcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import typer
 
 from acr_refresher.cli.options import Form
+from acr_refresher.cli.printable import as_json, printable
 from acr_refresher.cli.refusal import FAILED
 from acr_refresher.cli.words import REASONS, counted, span
 from acr_refresher.core.outcome import (
@@ -53,7 +53,7 @@ DONE: Mapping[Result, Change] = {
 def show(report: Report, output: Form) -> None:
     """Write the report to standard output, and end the command by what it came to."""
     if output is Form.JSON:
-        typer.echo(json.dumps(to_json(report), indent=2, ensure_ascii=False))
+        typer.echo(as_json(to_json(report)))
     else:
         for line in lines(report, datetime.now(timezone.utc)):
             typer.echo(line)
@@ -71,6 +71,7 @@ def change_of(outcome: SecretOutcome) -> Change:
 
 def lines(report: Report, now: datetime) -> Iterator[str]:
     """The report for people: each cluster, and a summary."""
+    report = printable(report)
     for cluster in sorted(report.clusters, key=lambda one: one.cluster):
         yield typer.style(cluster.cluster, bold=True)
         yield from (f"  {line}" for line in _cluster_lines(cluster, now))
@@ -79,8 +80,10 @@ def lines(report: Report, now: datetime) -> Iterator[str]:
     yield from _warnings(report)
     if report.clock_skew_seconds is not None:
         yield f"The clock here is {abs(report.clock_skew_seconds)} s off the cloud's."
-    if report.outcomes_unsent:
-        yield f"{report.outcomes_unsent} outcomes could not be written to the logstore."
+    if unsent := report.unsent:
+        outcomes = counted(unsent.records, "outcome", "outcomes")
+        words = f"{outcomes} could not be written to the logstore: {_failure(unsent.failure)}"
+        yield typer.style(words, fg="yellow")
     if not (report.handed_on or any(map(_concerned, report.clusters))):
         yield "Nothing was concerned: no selected namespace has what was asked for."
     yield _summary(report)

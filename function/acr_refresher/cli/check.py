@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import groupby
@@ -11,16 +10,24 @@ from typing import Any
 
 import typer
 
+from acr_refresher.cli.findings import Finding, Verdict
 from acr_refresher.cli.from_here import check_names, cluster_count, request_for
 from acr_refresher.cli.options import USUAL_CONFIG, Clusters, ConfigFile, Form, Output, Region
-from acr_refresher.cli.preflight import Finding, Verdict, preflight
+from acr_refresher.cli.preflight import preflight
+from acr_refresher.cli.printable import as_json, printable
 from acr_refresher.cli.progress import Step, progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import Setup, opened
 from acr_refresher.cli.visit import Visitor
 from acr_refresher.core.request import Request
 
-COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.MISSING: "bright_red"}
+COLOURS = {
+    Verdict.OK: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.UNREACHABLE: "magenta",
+    Verdict.MISSING: "bright_red",
+}
+WIDTH = max(len(verdict.value) for verdict in Verdict)
 
 
 def check(
@@ -41,12 +48,12 @@ def check(
             check_names(request, setup)
             with progress("trying", cluster_count(setup, request)) as step:
                 findings = asyncio.run(_preflight(setup, request, step))
-    ok = not any(one.verdict is Verdict.MISSING for one in findings)
+    ok = not any(one.failing for one in findings)
     if output is Form.JSON:
         document = {"ok": ok, "findings": [_to_json(one) for one in findings]}
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(as_json(document))
     else:
-        for line in _lines(findings):
+        for line in _lines(printable(findings)):
             typer.echo(line)
     if not ok:
         raise typer.Exit(FAILED)
@@ -64,9 +71,9 @@ def _lines(findings: tuple[Finding, ...]) -> Iterator[str]:
     for subject, group in groupby(findings, key=lambda one: one.subject):
         yield typer.style(subject, bold=True)
         for finding in group:
-            verdict = typer.style(f"{finding.verdict.value:7}", fg=COLOURS[finding.verdict])
+            verdict = typer.style(f"{finding.verdict.value:{WIDTH}}", fg=COLOURS[finding.verdict])
             yield f"  {verdict}  {finding.what}"
-            yield from (f"           {line}" for line in _details(finding))
+            yield from (f"{'':{WIDTH + 4}}{line}" for line in _details(finding))
         yield ""
     verdicts = [one.verdict for one in findings]
     yield ", ".join(f"{verdicts.count(one)} {one.value}" for one in Verdict if one in verdicts)

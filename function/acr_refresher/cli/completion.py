@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import typer
 
 from acr_refresher.config import Config, ConfigError, load_config
+
+USUAL_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 
 
 def cluster_names(context: typer.Context, incomplete: str) -> list[str]:
@@ -22,9 +27,10 @@ def registry_names(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _config(context: typer.Context) -> Config | None:
-    file = context.params.get("config")
+    """Also for `rotate`, which has no --config: what was deployed is most likely this one."""
+    given = context.params.get("config") or os.environ.get(CONFIG_VARIABLE)
     try:
-        return load_config(file) if file else None
+        return load_config(Path(given or USUAL_CONFIG))
     except ConfigError:
         return None  # a shell has no place to say what is wrong with it
 

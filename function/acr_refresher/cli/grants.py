@@ -1,6 +1,7 @@
 """What is to be added where something is missing: statements of RAM policies, rules of RBAC.
 
-They say what infra/ram says, for the very role, instance, cluster or secret.
+They say what infra/ram says, for the very role, instance, cluster or secret. `holder` is the ARN of
+who has to be allowed something; where it is empty, not known, there is nothing to paste.
 """
 
 from __future__ import annotations
@@ -10,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from acr_refresher.cli.rights import Right
-from acr_refresher.core.model import AckAccess, KmsAccess, Registry, Role
-
-OWN = "FUNCTION-ROLE-ARN"
-"""Stands for the identity that a chain begins with, which no configuration names."""
+from acr_refresher.core.model import AckAccess, KmsAccess, Registry, Role, Rrsa
+from acr_refresher.ports import OIDC_AUDIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,60 +23,62 @@ class Grant:
     text: str
 
 
-def assume_role(before: tuple[Role, ...], role: Role) -> tuple[Grant, ...]:
-    """For a role of a chain, after those before it: the caller's side, and the role's."""
-    caller = before[-1].arn if before else OWN
-    trust: dict[str, Any] = {
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": {"RAM": [caller]},
-    }
-    if role.external_id:
-        trust["Condition"] = {"StringEquals": {"sts:ExternalId": role.external_id}}
-    return (
-        Grant(f"the policy of {_holder(before)}", _allow("sts:AssumeRole", resource=role.arn)),
-        Grant(f"the trust policy of {role.arn}", json.dumps(trust)),
-    )
+def holder_of(caller: str, role_chain: tuple[Role, ...]) -> str:
+    """Who acts at the end of a chain: its last role, or who begins it."""
+    return role_chain[-1].arn if role_chain else caller
 
 
-def registry_actions(registry: Registry, *actions: str) -> tuple[Grant, ...]:
+def assume_role(holder: str, role: Role) -> tuple[Grant, ...]:
+    """For assuming a role: the caller's side, and the role's."""
+    condition = {"StringEquals": {"sts:ExternalId": role.external_id}} if role.external_id else {}
+    trust = _trust(role.arn, {"RAM": [holder]}, condition)
+    allowed = _in_policy(holder, _allow("sts:AssumeRole", resource=role.arn))
+    return (*allowed, trust) if holder else ()
+
+
+def assume_role_with_oidc(rrsa: Rrsa, issuer: str) -> tuple[Grant, ...]:
+    """For a role's being assumed with tokens that this issuer gives a service account."""
+    account = f"system:serviceaccount:{rrsa.namespace}:{rrsa.service_account}"
+    claims = {"oidc:aud": OIDC_AUDIENCE, "oidc:iss": issuer, "oidc:sub": account}
+    principal = {"Federated": [rrsa.oidc_provider_arn]}
+    return (_trust(rrsa.role_arn, principal, {"StringEquals": claims}),)
+
+
+def registry_actions(holder: str, registry: Registry, *actions: str) -> tuple[Grant, ...]:
     """For actions of CR on a registry's instance; Personal Edition has none."""
-    instance = f"{_place(registry)}:instance/{registry.instance_id}"
+    instance = f"{_place(holder, registry)}:instance/{registry.instance_id}"
     resource = instance if registry.instance_id else "*"
-    return _in_policy(registry, _allow(*actions, resource=resource))
+    return _in_policy(holder, _allow(*actions, resource=resource))
 
 
-def pulling(registry: Registry) -> tuple[Grant, ...]:
+def pulling(holder: str, registry: Registry) -> tuple[Grant, ...]:
     """For pulling from a registry's repositories."""
-    repositories = f"{_place(registry)}:repository/{registry.instance_id}/*"
+    repositories = f"{_place(holder, registry)}:repository/{registry.instance_id}/*"
     resource = repositories if registry.instance_id else "*"
-    return _in_policy(registry, _allow("cr:PullRepository", resource=resource))
+    return _in_policy(holder, _allow("cr:PullRepository", resource=resource))
 
 
-def kubeconfig(access: AckAccess) -> tuple[Grant, ...]:
+def kubeconfig(holder: str, access: AckAccess) -> tuple[Grant, ...]:
     """For fetching a cluster's kubeconfig: one action under both of its names."""
     actions = ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig")
     resource = f"acs:cs:*:*:cluster/{access.cluster_id}"
-    where = f"the policy of {_holder(access.role_chain)}"
-    return (Grant(where, _allow(*actions, resource=resource)),)
+    return _in_policy(holder, _allow(*actions, resource=resource))
 
 
-def kubeconfig_secret(access: KmsAccess) -> tuple[Grant, ...]:
+def kubeconfig_secret(holder: str, access: KmsAccess) -> tuple[Grant, ...]:
     """For reading a kubeconfig that is a secret of KMS, and for the key that encrypts it."""
-    account = _account(access.role_chain)
     name = access.secret_name.rpartition("secret/")[2]
-    place = f"acs:kms:{access.region_id}:{account}"
-    where = f"the policy of {_holder(access.role_chain)}"
-    return (
-        Grant(where, _allow("kms:GetSecretValue", resource=f"{place}:secret/{name}")),
-        Grant(where, _allow("kms:Decrypt", resource=f"{place}:key/*")),
+    place = f"acs:kms:{access.region_id}:{_account(holder)}"
+    return _in_policy(
+        holder,
+        _allow("kms:GetSecretValue", resource=f"{place}:secret/{name}"),
+        _allow("kms:Decrypt", resource=f"{place}:key/*"),
     )
 
 
-def listing(role_chain: tuple[Role, ...]) -> tuple[Grant, ...]:
+def listing(holder: str) -> tuple[Grant, ...]:
     """For the list of an account's clusters: one action under both of its names."""
-    text = _allow("cs:DescribeClustersV1", "cs:ListClusters", resource="*")
-    return (Grant(f"the policy of {_holder(role_chain)}", text),)
+    return _in_policy(holder, _allow("cs:DescribeClustersV1", "cs:ListClusters", resource="*"))
 
 
 def in_cluster(right: Right) -> tuple[Grant, ...]:
@@ -86,25 +87,24 @@ def in_cluster(right: Right) -> tuple[Grant, ...]:
     return (Grant(f"the rules of {role}", right.rule),)
 
 
-def _in_policy(registry: Registry, statement: str) -> tuple[Grant, ...]:
-    return (Grant(f"the policy of {_holder(_chain(registry))}", statement),)
+def _in_policy(holder: str, *statements: str) -> tuple[Grant, ...]:
+    where = f"the policy of {holder}"
+    return tuple(Grant(where, one) for one in statements) if holder else ()
 
 
-def _place(registry: Registry) -> str:
-    return f"acs:cr:{registry.region_id}:{_account(_chain(registry))}"
+def _trust(role_arn: str, principal: dict[str, list[str]], condition: dict[str, Any]) -> Grant:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    text = json.dumps({**statement, "Condition": condition} if condition else statement)
+    return Grant(f"the trust policy of {role_arn}", text)
 
 
-def _chain(registry: Registry) -> tuple[Role, ...]:
-    first = (Role(registry.rrsa.role_arn),) if registry.rrsa else ()
-    return (*first, *registry.role_chain)
+def _place(holder: str, registry: Registry) -> str:
+    return f"acs:cr:{registry.region_id}:{_account(holder)}"
 
 
-def _holder(role_chain: tuple[Role, ...]) -> str:
-    return role_chain[-1].arn if role_chain else "the function's own role"
-
-
-def _account(role_chain: tuple[Role, ...]) -> str:
-    return role_chain[-1].arn.split(":")[3] if role_chain else "*"
+def _account(holder: str) -> str:
+    """CR and KMS know the caller's own instances and secrets alone."""
+    return holder.split(":")[3] if holder else "*"
 
 
 def _allow(*actions: str, resource: str) -> str:

@@ -13,7 +13,9 @@ import typer
 import yaml
 
 from acr_refresher.cli.cluster import connected
+from acr_refresher.cli.printable import printable
 from acr_refresher.cli.refusal import refusing
+from acr_refresher.cli.setup import region_problems
 from acr_refresher.config import ConfigError, read_config
 from acr_refresher.core.helper_config import Target, imported
 from acr_refresher.inputs.helper_document import CONFIG_MAP, read_helper_document
@@ -51,6 +53,8 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
     """
     target = Target(cluster_name, cluster_id, region)
     with refusing():
+        if wrong := tuple(region_problems(region)):
+            raise InvalidInput(wrong)
         if bool(file) is from_cluster:
             remedy = "give either a file (- for standard input) or --from-cluster"
             raise InvalidInput([Problem("import", "does not know what to read", remedy)])
@@ -58,7 +62,7 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
         found = imported(read_helper_document(text, file or CONFIG_MAP), target)
     document = HEADER + yaml.safe_dump(dict(found.document), sort_keys=False, allow_unicode=True)
     for line in (*found.remarks, *_still_to_do(document)):
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
     typer.echo(document, nl=False)
 
 

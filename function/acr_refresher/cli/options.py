@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from acr_refresher.cli.completion import cluster_names, registry_names
+from acr_refresher.cli import completion
+from acr_refresher.cli.completion import CONFIG_VARIABLE, cluster_names, registry_names
 
-USUAL_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+USUAL_CONFIG = completion.USUAL_CONFIG
 REGION_VARIABLES = ("FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION")
 """The last is that of .env, which s.yaml takes the region from."""
 
@@ -28,7 +29,7 @@ ConfigFile = Annotated[
     Path,
     typer.Option(
         "--config",
-        envvar="ACR_REFRESHER_CONFIG",
+        envvar=CONFIG_VARIABLE,
         help="The config.yaml to go by.",
         show_default="function/config.yaml",
     ),

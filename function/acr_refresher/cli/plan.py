@@ -34,4 +34,4 @@ def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
         request = request_for(clusters, namespaces, registries, force=force, dryRun=True)
         with opened(config, region) as setup:
             report = run_from_here(setup, request, "looking at the clusters")
-    show(report, output)
+        show(report, output)

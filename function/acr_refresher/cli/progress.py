@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from acr_refresher import logs
+from acr_refresher.cli.printable import printable
 
 Step = Callable[[str], None]
 """Told the name of each cluster that is done."""
@@ -30,7 +31,7 @@ def progress(doing: str, clusters: int | None) -> Iterator[Step]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("[dim]{task.fields[last]}"),
+        TextColumn("{task.fields[last]}", style="dim", markup=False),
         console=console,
         transient=True,
         disable=not console.is_terminal,
@@ -39,7 +40,7 @@ def progress(doing: str, clusters: int | None) -> Iterator[Step]:
         task = shown.add_task(doing, total=clusters, last="")
 
         def step(cluster: str) -> None:
-            shown.update(task, advance=1, last=cluster)
+            shown.update(task, advance=1, last=printable(cluster))
 
         logs.configure(_ClusterLines(step))
         yield step

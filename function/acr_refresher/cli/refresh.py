@@ -16,8 +16,13 @@ from acr_refresher.cli.options import (
     Registries,
     Why,
 )
-from acr_refresher.cli.refusal import refusing
+from acr_refresher.cli.refusal import interruptible, refusing
 from acr_refresher.cli.setup import opened
+
+PARTLY = (
+    "Some pull secrets may have been written or bound already, each as a whole:"
+    " the next run, or this command started again, does what is left."
+)
 
 
 def refresh(  # noqa: PLR0913  # a command has a parameter for each of its options
@@ -34,6 +39,6 @@ def refresh(  # noqa: PLR0913  # a command has a parameter for each of its optio
     """Refresh the pull secrets from here, as the function would."""
     with refusing():
         request = request_for(clusters, namespaces, registries, force=force, reason=reason)
-        with opened(config, region) as setup:
+        with opened(config, region) as setup, interruptible(PARTLY):
             report = run_from_here(setup, request, "refreshing")
-    show(report, output)
+            show(report, output)

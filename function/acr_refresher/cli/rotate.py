@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import sys
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -26,15 +24,15 @@ from acr_refresher.cli.options import (
     Registries,
     Why,
 )
+from acr_refresher.cli.printable import as_json
 from acr_refresher.cli.progress import progress
-from acr_refresher.cli.refusal import FAILED, refusing
+from acr_refresher.cli.refusal import FAILED, confirm, interruptible, refusing
 from acr_refresher.cli.setup import function_compute
 from acr_refresher.core.model import Function
 from acr_refresher.events import parse_event
-from acr_refresher.inputs.problems import InvalidInput, Problem, shown
+from acr_refresher.inputs.problems import Problem, shown
 from acr_refresher.ports import Functions
 
-INTERRUPTED = 130
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 Named = Annotated[
     str,
@@ -92,7 +90,8 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
         called = function_named(function, qualifier, region, account)
         with function_compute(region, tuple(_problems(called))) as functions:
             if not (yes or clusters or namespaces or registries):
-                _confirm(function)
+                question = f"Renew every pull secret of every cluster that {function} serves?"
+                confirm(question, ", or narrow it down by --cluster, --namespace or --registry")
             if asynchronous:
                 _start(functions, called, event, output)
             else:
@@ -106,12 +105,11 @@ def function_named(name: str, qualifier: str, region_id: str, account_id: str) -
 
 
 def _problems(function: Function) -> Iterator[Problem]:
-    """Region and account become part of the host name, so neither may be just any text."""
+    """The account becomes part of the host name, so it may not be just any text."""
     name = f"{function.service}/{function.name}" if function.service else function.name
     yield from _unlike(f"({NAME}/)?{NAME}", "function", name, "write NAME, or SERVICE/FUNCTION")
     qualifier = rf"({NAME}|\d+)?"
     yield from _unlike(qualifier, "qualifier", function.qualifier, "write a version or an alias")
-    yield from _unlike("[a-z0-9-]*", "region", function.region_id, "write it as in cn-hangzhou")
     remedy = "give --account, or set FC_ACCOUNT_ID or ACR_REFRESHER_ACCOUNT, to its number"
     yield from _unlike(r"\d+", "account", function.account_id, remedy)
 
@@ -123,14 +121,14 @@ def _unlike(pattern: str, what: str, value: str, remedy: str) -> Iterator[Proble
 
 def _invoke(functions: Functions, function: Function, event: str, output: Form) -> None:
     """Ends the command by what the run came to. Raises PortError."""
-    try:
-        with progress("rotating", None):
-            answer = asyncio.run(functions.invoke(function, event.encode()))
-    except KeyboardInterrupt:
-        _leave()
+    with (
+        interruptible("The function runs on, and logs what it does."),
+        progress("rotating", None),
+    ):
+        answer = asyncio.run(functions.invoke(function, event.encode()))
     document, report = read_answer(answer)
     if output is Form.JSON:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(as_json(document))
     else:
         for line in lines(report, datetime.now(timezone.utc)):
             typer.echo(line)
@@ -138,27 +136,11 @@ def _invoke(functions: Functions, function: Function, event: str, output: Form) 
         raise typer.Exit(FAILED)
 
 
-def _leave() -> NoReturn:
-    """At once: the interpreter would wait for the thread that waits for the answer."""
-    typer.echo("Interrupted. The function runs on, and logs what it does.", err=True)
-    os._exit(INTERRUPTED)
-
-
 def _start(functions: Functions, function: Function, event: str, output: Form) -> None:
     """Raises PortError."""
     task_id = f"rotate-{uuid.uuid4()}"
-    with progress("starting", None):
+    started = f"The function may have been started all the same, as task {task_id}."
+    with interruptible(started), progress("starting", None):
         asyncio.run(functions.start(function, event.encode(), task_id))
     told = json.dumps({"task": task_id}) if output is Form.JSON else f"Started as task {task_id}."
     typer.echo(told)
-
-
-def _confirm(name: str) -> None:
-    """Raises InvalidInput where there is nobody to ask."""
-    question = f"Renew every pull secret of every cluster that {name} serves?"
-    if not sys.stdin.isatty():
-        remedy = "give --yes, or narrow it down by --cluster, --namespace or --registry"
-        raise InvalidInput(
-            [Problem("rotate", "is meant for everything, and nobody is there to ask", remedy)]
-        )
-    typer.confirm(question, abort=True, err=True)

@@ -12,7 +12,8 @@ from acr_refresher.adapters.fc import environment_credentials
 from acr_refresher.cli.options import REGION_VARIABLES
 from acr_refresher.config import Config, load_config
 from acr_refresher.context import Caller
-from acr_refresher.inputs.problems import InvalidInput, Problem
+from acr_refresher.inputs.forms import is_region_id
+from acr_refresher.inputs.problems import InvalidInput, Problem, shown
 from acr_refresher.ports import Functions
 from acr_refresher.run import Outside
 from acr_refresher.wiring import Instance
@@ -28,10 +29,19 @@ class Setup:
 
 @contextmanager
 def opened(config_file: Path, region_id: str) -> Iterator[Setup]:
-    """The setup for one command. Raises InvalidInput with every problem of the configuration."""
-    config = load_config(config_file)
-    caller = _caller(os.environ, region_id)
-    instance = _instance(os.environ)
+    """The setup for one command.
+
+    Raises InvalidInput with every problem: of the configuration, credentials, region, environment.
+    """
+    problems: list[Problem] = []
+    with gathering(problems):
+        config = load_config(config_file)
+    with gathering(problems):
+        caller = _caller(os.environ, region_id)
+    with gathering(problems):
+        instance = _instance(os.environ)
+    if problems:
+        raise InvalidInput(problems)
     try:
         yield Setup(config, instance.outside(config, config_file.parent, caller))
     finally:
@@ -44,19 +54,37 @@ def function_compute(region_id: str, problems: Sequence[Problem]) -> Iterator[Fu
 
     Raises InvalidInput with the problems, if any, and those found here.
     """
-    caller = _caller(os.environ, region_id, problems)
-    instance = _instance(os.environ)
+    found = [*problems]
+    with gathering(found):
+        caller = _caller(os.environ, region_id)
+    with gathering(found):
+        instance = _instance(os.environ)
+    if found:
+        raise InvalidInput(found)
     try:
         yield instance.functions(caller)
     finally:
         instance.close()
 
 
-def _caller(
-    environ: Mapping[str, str], region_id: str, found_before: Sequence[Problem] = ()
-) -> Caller:
+@contextmanager
+def gathering(problems: list[Problem]) -> Iterator[None]:
+    """Keeps what is wrong, so that all of it is told together."""
+    try:
+        yield
+    except InvalidInput as error:
+        problems += error.problems
+
+
+def region_problems(region_id: str) -> Iterator[Problem]:
+    """A region becomes part of host names, so it may not be just any text. Empty: not given."""
+    if region_id and not is_region_id(region_id):
+        yield Problem("region", f"{shown(region_id)} cannot be one", "use one such as cn-hangzhou")
+
+
+def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
     credentials = environment_credentials(environ)
-    problems = [*found_before]
+    problems = [*region_problems(region_id)]
     if credentials is None:
         remedy = (
             "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and"

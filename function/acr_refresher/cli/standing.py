@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 
 from acr_refresher.core import record, service_accounts
-from acr_refresher.core.action import LeaveNamespace, ServeNamespace
-from acr_refresher.core.compose import hosts
-from acr_refresher.core.model import Cluster, ClusterState, PullSecret, SecretState
-from acr_refresher.core.outcome import Reason
+from acr_refresher.core.action import Action, ClearNamespace, LeaveNamespace, ServeNamespace
+from acr_refresher.core.compose import ends, hosts
+from acr_refresher.core.model import Cluster, ClusterState, SecretState
+from acr_refresher.core.outcome import Reason, Result
 from acr_refresher.core.plan import plan
 from acr_refresher.core.request import Request
 
 
 class State(str, Enum):
-    """Most urgent first."""
+    """Most urgent first. All but the first say what the next run would do, as `plan` does."""
 
     EXPIRED = "expired"
     MISSING = "missing"
@@ -27,9 +27,20 @@ class State(str, Enum):
     """Somebody changed what was written, or its record cannot be read."""
     FOREIGN = "foreign"
     """A Secret of our name is somebody else's, where ours is to be."""
+    GUARDED = "guarded"
+    """Its namespace is not selected any more, but too many would be removed at once."""
     DUE = "due"
-    """The next run renews it."""
+    """The next run renews it, whatever for."""
+    UNBOUND = "unbound"
+    """It is fresh, and the next run binds a service account to it."""
+    LEAVING = "leaving"
+    """It goes: the next run removes it, or its namespace is being deleted."""
     FRESH = "fresh"
+    """The next run does nothing with it."""
+
+
+UNMENDED = frozenset({State.EXPIRED, State.FOREIGN, State.GUARDED})
+"""States in which pulls fail that did not, or that no run puts right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +77,9 @@ class Status:
 
     @property
     def ok(self) -> bool:
-        """Whether every cluster could be read, and no secret has expired."""
-        expired = any(one.state is State.EXPIRED for one in self.secrets)
-        return not expired and not any(one.failed for one in self.unread)
+        """Whether every cluster could be read, and no secret needs somebody's attention."""
+        unmended = any(one.state in UNMENDED for one in self.secrets)
+        return not unmended and not any(one.failed for one in self.unread)
 
 
 Bound = Mapping[tuple[str, str], tuple[str, ...]]
@@ -76,15 +87,16 @@ Bound = Mapping[tuple[str, str], tuple[str, ...]]
 
 
 def standings(cluster: Cluster, state: ClusterState, now: datetime) -> tuple[Standing, ...]:
-    """Every pull secret of ours, and every one that is to be and is not."""
-    thresholds = {wanted.name: wanted for wanted in cluster.pull_secrets}
-    bound = _bound(state, thresholds)
-    ours = (
-        _ours(cluster.name, thresholds[secret.name], secret, bound, now)
-        for secret in state.secrets
-        if secret.managed
+    """Every pull secret of ours, and every one that is to be and is not, by what a run would do."""
+    ours = {(one.namespace, one.name): one for one in state.secrets if one.managed}
+    bound = _bound(state, [wanted.name for wanted in cluster.pull_secrets])
+    planned = plan(cluster.pull_secrets, state, Request("manual"), now)
+    return tuple(
+        _standing(cluster.name, action, how, ours.get(_place(action)), bound)
+        for actions in planned
+        for action in actions
+        if (how := _state(action, ours.get(_place(action)), now))
     )
-    return (*ours, *_absent(cluster, state, bound, now))
 
 
 def by_urgency(all_standings: Iterable[Standing]) -> tuple[Standing, ...]:
@@ -98,56 +110,50 @@ def by_urgency(all_standings: Iterable[Standing]) -> tuple[Standing, ...]:
     return tuple(sorted(all_standings, key=urgency))
 
 
-def _ours(
-    cluster: str, wanted: PullSecret, secret: SecretState, bound: Bound, now: datetime
+def _standing(
+    cluster: str, action: Action, state: State, secret: SecretState | None, bound: Bound
 ) -> Standing:
-    entries = record.read(secret.annotations)
-    expires_at = record.earliest(entries) if entries else None
     return Standing(
         cluster=cluster,
-        namespace=secret.namespace,
-        secret=secret.name,
-        state=_state(wanted, secret, expires_at, now),
-        registries=tuple(sorted(entry.registry for entry in entries)),
-        hosts=hosts(entries),
-        service_accounts=bound.get((secret.namespace, secret.name), ()),
-        refreshed_at=record.refreshed_at(secret.annotations),
-        expires_at=expires_at,
+        namespace=action.namespace,
+        secret=action.secret,
+        state=state,
+        registries=tuple(sorted(entry.registry for entry in action.entries)),
+        hosts=hosts(action.entries),
+        service_accounts=bound.get(_place(action), ()),
+        refreshed_at=record.refreshed_at(secret.annotations) if secret else None,
+        expires_at=ends(action.entries),
     )
 
 
-def _state(
-    wanted: PullSecret, secret: SecretState, expires_at: datetime | None, now: datetime
-) -> State:
-    if expires_at is None:
-        return State.DRIFTED
-    if expires_at <= now:
+def _place(action: Action) -> tuple[str, str]:
+    return action.namespace, action.secret
+
+
+def _state(action: Action, ours: SecretState | None, now: datetime) -> State | None:
+    """None: there is no secret of ours, and is to be none."""
+    match action:
+        case ClearNamespace():
+            return State.LEAVING
+        case LeaveNamespace(reason=Reason.FOREIGN_SECRET):
+            return State.FOREIGN
+        case LeaveNamespace(result=Result.SKIPPED):
+            return State.LEAVING if ours else None
+        case _:
+            return _lasting(action, now) if ours else State.MISSING
+
+
+def _lasting(action: ServeNamespace | LeaveNamespace, now: datetime) -> State:
+    """Of a secret of ours that the next run leaves there."""
+    expires_at = ends(action.entries)
+    if expires_at and expires_at <= now:
         return State.EXPIRED
-    if not record.intact(secret):
-        return State.DRIFTED
-    return State.DUE if expires_at - wanted.expiring_threshold <= now else State.FRESH
-
-
-def _absent(
-    cluster: Cluster, state: ClusterState, bound: Bound, now: datetime
-) -> Iterator[Standing]:
-    """Where a run would create a secret, or would if there were not somebody else's."""
-    planned = plan(cluster.pull_secrets, state, Request("manual"), now)
-    for action in (action for actions in planned for action in actions):
-        match action:
-            case ServeNamespace(apply=apply) if apply and apply.reason is Reason.SECRET_MISSING:
-                why = State.MISSING
-            case LeaveNamespace(reason=Reason.FOREIGN_SECRET):
-                why = State.FOREIGN
-            case _:
-                continue
-        yield Standing(
-            cluster=cluster.name,
-            namespace=action.namespace,
-            secret=action.secret,
-            state=why,
-            service_accounts=bound.get((action.namespace, action.secret), ()),
-        )
+    if isinstance(action, LeaveNamespace):
+        return State.GUARDED
+    if action.apply:
+        changed = action.apply.reason is Reason.DATA_DRIFTED or not action.entries
+        return State.DRIFTED if changed else State.DUE
+    return State.UNBOUND if action.bind else State.FRESH
 
 
 def _bound(state: ClusterState, names: Iterable[str]) -> Bound:

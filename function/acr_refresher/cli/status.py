@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from acr_refresher.cli.from_here import check_names, cluster_count, request_for
 from acr_refresher.cli.options import USUAL_CONFIG, Clusters, ConfigFile, Form, Output, Region
+from acr_refresher.cli.printable import as_json
 from acr_refresher.cli.progress import Step, progress
 from acr_refresher.cli.refusal import FAILED, refusing
 from acr_refresher.cli.setup import Setup, opened
@@ -55,7 +55,7 @@ def status(
         if html:
             _write(html, page(found))
     if output is Form.JSON:
-        typer.echo(json.dumps(to_json(found), indent=2, ensure_ascii=False))
+        typer.echo(as_json(to_json(found)))
     else:
         show(found)
     if not found.ok:

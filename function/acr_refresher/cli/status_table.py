@@ -11,11 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from acr_refresher.cli.printable import printable
 from acr_refresher.cli.standing import Standing, State, Status
 from acr_refresher.cli.words import counted, span
 from acr_refresher.core.record import rfc3339
 
-COLOURS = {State.FRESH: "green", State.DUE: "yellow"}
+COLOURS = {
+    State.FRESH: "green",
+    State.DUE: "yellow",
+    State.UNBOUND: "yellow",
+    State.LEAVING: "bright_black",
+}
 WIDE = 1000
 """Columns, where what is written is not a terminal: lines are never broken."""
 
@@ -47,6 +53,7 @@ def to_json(status: Status) -> dict[str, Any]:
 
 def show(status: Status) -> None:
     """Print it for people."""
+    status = printable(status)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDE

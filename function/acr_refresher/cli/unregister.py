@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
@@ -19,20 +19,24 @@ import typer
 from acr_refresher.apply import Applier
 from acr_refresher.cli.completion import cluster_names
 from acr_refresher.cli.options import USUAL_CONFIG, ConfigFile, Region
+from acr_refresher.cli.printable import printable
 from acr_refresher.cli.progress import progress
-from acr_refresher.cli.refusal import FAILED, refusing
+from acr_refresher.cli.refusal import FAILED, confirm, interruptible, refusing
 from acr_refresher.cli.setup import Setup, opened
 from acr_refresher.cli.visit import Visitor
 from acr_refresher.cli.words import counted
 from acr_refresher.core import service_accounts
 from acr_refresher.core.action import ClearNamespace
 from acr_refresher.core.model import Cluster, ClusterState
-from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.outcome import ClusterOutcome, SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.inputs.problems import InvalidInput, Problem, shown, suggestion
 from acr_refresher.observe import observe
+from acr_refresher.places import at_once
 from acr_refresher.ports import KubeApi
-from acr_refresher.serve import NAMESPACES_AT_ONCE, at_once
+from acr_refresher.serve import NAMESPACES_AT_ONCE
+
+PARTLY = "Pull secrets may have been unbound or deleted already: start it again for what is left."
 
 T = TypeVar("T")
 Removals = tuple[tuple[ClearNamespace, ...], ...]
@@ -62,9 +66,10 @@ def unregister(
             typer.echo(f"There is no pull secret of ours in {cluster}.")
             return
         if not yes:
-            typer.confirm(_question(cluster, found), abort=True, err=True)
-        outcomes = asyncio.run(_in_cluster(setup, cluster, _carried_out))
-    for outcome in outcomes:
+            confirm(_question(cluster, found))
+        with interruptible(PARTLY):
+            outcomes = asyncio.run(_in_cluster(setup, cluster, _carried_out))
+    for outcome in printable(outcomes):
         typer.echo("\n".join(_lines(outcome)))
     failed = sum(bool(outcome.failures) for outcome in outcomes)
     typer.echo(f"Done: {len(outcomes) - failed} removed, {failed} failed.")
@@ -118,7 +123,8 @@ async def _in_cluster(
         await visitor.close()
     (visit,) = visits
     if visit.found is None:
-        typer.echo(visit.failure.message if visit.failure else visit.skipped, err=True)
+        why = visit.failure.message if visit.failure else visit.skipped
+        typer.echo(printable(why), err=True)
         raise typer.Exit(FAILED)
     return visit.found
 
@@ -131,17 +137,19 @@ async def _named(visitor: Visitor, name: str) -> Cluster:
     registered = await visitor.register(Request("manual"))
     if found := [one for one in registered.clusters if one.name == name]:
         return found[0]
+    _refuse_unless_all_are_known(registered.outcomes)
     known = suggestion(name, [one.name for one in registered.clusters])
-    raise InvalidInput(
-        [
-            Problem("cluster", f"{shown(name)} is not one of the clusters", known),
-            *(
-                Problem(one.cluster, one.failure.message, "some clusters may be unknown")
-                for one in registered.outcomes
-                if one.failure
-            ),
-        ]
-    )
+    raise InvalidInput([Problem("cluster", f"{shown(name)} is not one of the clusters", known)])
+
+
+def _refuse_unless_all_are_known(outcomes: Iterable[ClusterOutcome]) -> None:
+    """Raises Exit, said why, where the name may be in a list of clusters that could not be had."""
+    failed = [one for one in outcomes if one.failure]
+    for one in failed:
+        told = one.failure.message if one.failure else ""
+        typer.echo(f"{one.cluster}: {told}; the cluster may be one of these", err=True)
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 def _question(cluster: str, found: Removals) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from acr_refresher.cli.online import online_problems
+from acr_refresher.cli.online import online_findings
 from acr_refresher.cli.options import Region
-from acr_refresher.cli.refusal import refusing
-from acr_refresher.cli.setup import opened
+from acr_refresher.cli.refusal import FAILED, refusing
+from acr_refresher.cli.setup import Setup, gathering, opened, region_problems
 from acr_refresher.cli.timer import timer_of
 from acr_refresher.cli.words import counted
 from acr_refresher.config import Config, load_config
@@ -46,12 +47,11 @@ def validate(
     ] = "",
 ) -> None:
     """Say what is wrong with a config.yaml: every problem at once, with its remedy."""
-    with refusing():
-        config = load_config(file)
+    with refusing(), _opened(file, region, online=online) as (config, setup):
         ticks = timer_of(timer, os.environ, file)
         warnings = warnings_of(config.timings, ticks) if ticks else ()
-        if online:
-            _ask_the_cloud(file, region)
+        if setup:
+            _ask_the_cloud(setup)
     found = [
         counted(len(config.clusters), "cluster", "clusters"),
         counted(len(config.registries), "registry", "registries"),
@@ -74,8 +74,27 @@ def _missing_kubeconfigs(config: Config, folder: Path) -> Iterator[Problem]:
                 yield Problem(f"clusters[{index}].kubeconfig", what, "put it there to be deployed")
 
 
-def _ask_the_cloud(file: Path, region: str) -> None:
-    with opened(file, region) as setup:
-        problems = asyncio.run(online_problems(setup))
+@contextmanager
+def _opened(file: Path, region: str, *, online: bool) -> Iterator[tuple[Config, Setup | None]]:
+    """The configuration; and where the cloud is to be asked, the way to it. Raises InvalidInput."""
+    if online:
+        with opened(file, region) as setup:
+            yield setup.config, setup
+        return
+    problems = [*region_problems(region)]
+    with gathering(problems):
+        config = load_config(file)
     if problems:
         raise InvalidInput(problems)
+    yield config, None
+
+
+def _ask_the_cloud(setup: Setup) -> None:
+    """Raises InvalidInput with what is wrong; Exit, said why, where that was not found out."""
+    found = asyncio.run(online_findings(setup))
+    if found.problems:
+        raise InvalidInput((*found.problems, *found.unanswered))
+    for one in found.unanswered:
+        typer.echo(str(one), err=True)
+    if found.unanswered:
+        raise typer.Exit(FAILED)

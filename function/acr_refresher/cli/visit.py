@@ -20,9 +20,9 @@ from acr_refresher.core.request import Request
 from acr_refresher.discover import Discoverer, Registered
 from acr_refresher.errors import NotRunning, PortError
 from acr_refresher.mint import Minter
+from acr_refresher.places import at_once
 from acr_refresher.ports import KubeApi
 from acr_refresher.run import targets
-from acr_refresher.serve import at_once
 
 PATIENCE = timedelta(minutes=5)
 """For a list of clusters."""

@@ -1,10 +1,12 @@
 """What is to be done in a namespace, as data: decided by `plan`, carried out by `apply`.
 
-`secret` is the name of the pull secret that an action is about. `warnings` go into its outcome.
+`secret` is the name of the pull secret that an action is about, `entries` what the one of ours that
+was found records. `warnings` go into the outcome.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from acr_refresher.core.model import Credential, Entry, Registry, ServiceAccountState
@@ -33,7 +35,7 @@ class ServeNamespace:
 
     `apply` None: the secret is fresh. `uid` is that of the Secret found, if any. `bind`: those of
     the selected `service_accounts` that lack the reference. `waiting_for`: accounts asked for by
-    name that do not exist yet. `entries`: what the secret found records.
+    name that do not exist yet.
     """
 
     namespace: str
@@ -55,6 +57,7 @@ class ClearNamespace:
     secret: str
     unbind: tuple[ServiceAccountState, ...]
     uid: str
+    entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -66,7 +69,17 @@ class LeaveNamespace:
     secret: str
     result: Result
     reason: Reason
+    entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 Action = ServeNamespace | ClearNamespace | LeaveNamespace
+
+
+def costs_requests(actions: Iterable[Action]) -> bool:
+    """Whether anything is asked of the API server to carry these out."""
+    return any(
+        isinstance(one, ClearNamespace)
+        or (isinstance(one, ServeNamespace) and bool(one.apply or one.bind))
+        for one in actions
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,7 +55,7 @@ def served(
         bound=bound,
         waiting_for=action.waiting_for,
         hosts=hosts(entries),
-        expires_at=record.earliest(entries) if entries else None,
+        expires_at=ends(entries),
         failures=unminted + unwritten,
         warnings=action.warnings + warnings,
     )
@@ -67,7 +67,13 @@ def refused(
     """The outcome where the API server did not take the secret: what was there still stands."""
     outcome = served(action, unminted=unminted, unwritten=(failure,))
     if failure.meaning == "gone":
-        return replace(outcome, result=Result.SKIPPED, reason=Reason.NAMESPACE_GONE, failures=())
+        return SecretOutcome(
+            namespace=action.namespace,
+            secret=action.secret,
+            result=Result.SKIPPED,
+            reason=Reason.NAMESPACE_GONE,
+            warnings=action.warnings,
+        )
     if failure.meaning == "conflict":
         new = action.uid is None
         reason = Reason.FOREIGN_SECRET if new else Reason.CHANGED_MEANWHILE
@@ -76,12 +82,15 @@ def refused(
 
 
 def cleared(action: ClearNamespace, failures: tuple[Failure, ...] = ()) -> SecretOutcome:
-    """The outcome of a namespace that was to lose its secret."""
+    """The outcome of a namespace that was to lose its secret: where something failed, it has it."""
+    entries = action.entries if failures else ()
     return SecretOutcome(
         namespace=action.namespace,
         secret=action.secret,
         result=Result.FAILED if failures else Result.REMOVED,
         reason=Reason.NAMESPACE_DESELECTED,
+        hosts=hosts(entries),
+        expires_at=ends(entries),
         failures=failures,
         warnings=action.warnings,
     )
@@ -101,7 +110,9 @@ def previewed(action: Action) -> SecretOutcome:
     if isinstance(action, LeaveNamespace):
         return left(action)
     if isinstance(action, ClearNamespace):
-        return replace(cleared(action), result=Result.PLANNED)
+        there = action.entries
+        gone = cleared(action)
+        return replace(gone, result=Result.PLANNED, hosts=hosts(there), expires_at=ends(there))
     outcome = served(action, bound=tuple(account.name for account in action.bind))
     return replace(outcome, result=Result.PLANNED) if action.apply or action.bind else outcome
 
@@ -113,6 +124,8 @@ def left(action: LeaveNamespace) -> SecretOutcome:
         secret=action.secret,
         result=action.result,
         reason=action.reason,
+        hosts=hosts(action.entries),
+        expires_at=ends(action.entries),
         warnings=action.warnings,
     )
 
@@ -120,6 +133,11 @@ def left(action: LeaveNamespace) -> SecretOutcome:
 def hosts(entries: Iterable[Entry]) -> tuple[str, ...]:
     """All registry hosts that a secret covers."""
     return tuple(sorted({host for entry in entries for host in entry.hosts}))
+
+
+def ends(entries: Collection[Entry]) -> datetime | None:
+    """When the first of a secret's tokens expires, where its record says so."""
+    return record.earliest(entries) if entries else None
 
 
 def _result(

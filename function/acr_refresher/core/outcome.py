@@ -99,7 +99,7 @@ class ClusterOutcome:
     """What came of one cluster. `failure` is what kept it from being served at all.
 
     `skipped` says why there was nothing to serve: it is not running. `deferred`: the run had no
-    time for it.
+    time for it. `last_seen_expiry`: where it failed, that of its first secret by the visit before.
     """
 
     cluster: str
@@ -107,6 +107,7 @@ class ClusterOutcome:
     failure: Failure | None = None
     skipped: str = ""
     deferred: Deferral | None = None
+    last_seen_expiry: datetime | None = None
     warnings: tuple[str, ...] = ()
     requests: int = 0
     duration: timedelta = timedelta()
@@ -124,3 +125,11 @@ class HandedOn:
     clusters: int
     started: bool = False
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """So many records of outcomes that did not get into their log, and why."""
+
+    records: int
+    failure: Failure

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from acr_refresher.core import on_request, record, renewal, second_writer, service_accounts
+from acr_refresher.core import (
+    on_request,
+    record,
+    removal_guard,
+    renewal,
+    second_writer,
+    service_accounts,
+)
 from acr_refresher.core.action import (
     Action,
     ApplySecret,
@@ -29,8 +36,6 @@ from acr_refresher.core.model import (
 from acr_refresher.core.outcome import Reason, Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.selection import matches_any
-
-REMOVAL_LIMIT = 0.30
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 """By namespace."""
@@ -70,7 +75,7 @@ def plan(
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
     actions = tuple(filter(None, planned))
-    return actions if request.force else _guarded(actions, state)
+    return actions if request.force else removal_guard.guarded(actions, state)
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
@@ -122,7 +127,7 @@ def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence
         return []
     refused = Result.SKIPPED, Reason.NOT_GRANTABLE
     return [
-        LeaveNamespace(namespace.name, survey.wanted.name, *refused)
+        survey.leave(namespace, *refused)
         for survey in surveys
         if survey.wanted.on_request and not survey.wanted.namespaces.leaves_out(namespace.name)
     ][:1]
@@ -171,15 +176,17 @@ class _Survey:
         if self.request.registries and not _in_scope(registries, self.request):
             return None
         if namespace.terminating:
-            return self._leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+            return self.leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
         if secret is not None and not registries:
             return self._clear(namespace.name, secret)
         if secret is not None and not ours:
-            return self._leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+            return self.leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
         return self._serve(namespace.name, registries, secret)
 
-    def _leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
-        return LeaveNamespace(namespace.name, self.wanted.name, result, reason)
+    def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
+        """Nothing is done about this pull secret in the namespace, for that reason."""
+        entries = _recorded(self.secrets.get(namespace.name))
+        return LeaveNamespace(namespace.name, self.wanted.name, result, reason, entries)
 
     def _clear(self, namespace: str, secret: SecretState) -> ClearNamespace:
         bound = (
@@ -187,7 +194,8 @@ class _Survey:
             for account in self.accounts.get(namespace, ())
             if service_accounts.refers(account, self.wanted.name)
         )
-        return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid)
+        entries = _recorded(secret)
+        return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
 
     def _serve(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
@@ -215,7 +223,7 @@ class _Survey:
         content = secret and record.content(secret)
         key = (tuple(registry.name for registry in registries), content)
         if key not in self.decided:
-            entries = record.read(secret.annotations) if secret else ()
+            entries = _recorded(secret)
             self.decided[key] = self._apply(registries, secret, entries), entries
         return self.decided[key]
 
@@ -273,28 +281,6 @@ class _Survey:
         return reasons | dict.fromkeys(unwanted, Reason.REGISTRY_REMOVED)
 
 
-def _guarded(
-    planned: tuple[tuple[Action, ...], ...], state: ClusterState
-) -> tuple[tuple[Action, ...], ...]:
-    """Refuse every removal of a pull secret where there are too many.
-
-    A slip in the configuration looks just the same.
-    """
-    actions = [action for group in planned for action in group]
-    names = {action.secret for action in actions if isinstance(action, ClearNamespace)}
-    refused = {name for name in names if _too_many(name, actions, state)}
-    return tuple(tuple(_unless(action, refused) for action in group) for group in planned)
-
-
-def _too_many(secret: str, actions: Sequence[Action], state: ClusterState) -> bool:
-    ours = sum(one.managed for one in state.secrets if one.name == secret)
-    removals = sum(isinstance(one, ClearNamespace) for one in actions if one.secret == secret)
-    return removals > REMOVAL_LIMIT * ours
-
-
-def _unless(action: Action, refused: set[str]) -> Action:
-    if not isinstance(action, ClearNamespace) or action.secret not in refused:
-        return action
-    return LeaveNamespace(
-        action.namespace, action.secret, Result.FAILED, Reason.REMOVAL_GUARD, action.warnings
-    )
+def _recorded(secret: SecretState | None) -> tuple[Entry, ...]:
+    """What a secret of ours says of itself."""
+    return record.read(secret.annotations) if secret and secret.managed else ()

@@ -118,15 +118,15 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
-    """Whoever may edit the Secret may have written anything: what is no text cannot be read."""
+    """Whoever may edit the Secret may have written anything: what moves a cursor is no host."""
     entry = Entry(
         registry=item["registry"],
         hosts=tuple(item["hosts"]),
         expires_at=_time(item["expiresAt"]),
         inputs=item["inputs"],
     )
-    for text in (entry.registry, entry.inputs, *entry.hosts):
-        text.encode()  # not half a surrogate pair either, which JSON lets pass and no log takes
+    if not all(text.isprintable() for text in (entry.registry, entry.inputs, *entry.hosts)):
+        raise ValueError("what cannot be printed was not written here")
     return entry
 
 

@@ -21,7 +21,8 @@ from acr_refresher.core.report import (
     Report,
     clusters_handed_on,
     counts,
-    earliest_expiry,
+    expiry_of,
+    first_expiry,
     succeeded,
 )
 
@@ -132,7 +133,7 @@ def _run(finished: Finished) -> Fields:
         "handed_on": tuple(one.task_id for one in report.handed_on),
         "duration_ms": milliseconds(finished.at - report.started_at),
         **throttled(report),
-        **_expiry(earliest_expiry(everything), finished.at),
+        **_expiry(first_expiry(report.clusters), finished.at),
         **counted(everything),
     }
 
@@ -144,15 +145,10 @@ def _cluster(outcome: ClusterOutcome, at: datetime) -> Fields:
         "duration_ms": milliseconds(outcome.duration),
         "warnings": outcome.warnings,
         "deferred": outcome.deferred.why if outcome.deferred else "",
-        **_expiry(_ends(outcome), at),
+        **_expiry(expiry_of(outcome), at),
         **counted(outcome.secrets),
         **failed((outcome.failure,) if outcome.failure else ()),
     }
-
-
-def _ends(outcome: ClusterOutcome) -> datetime | None:
-    deferred = outcome.deferred
-    return deferred.earliest_expiry if deferred else earliest_expiry(outcome.secrets)
 
 
 def _cluster_result(outcome: ClusterOutcome) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from acr_refresher.core.outcome import (
     Reason,
     Result,
     SecretOutcome,
+    Unsent,
 )
 from acr_refresher.core.record import rfc3339
 from acr_refresher.core.request import Request
@@ -49,7 +50,7 @@ class Report:
     """A finished run. `started_at` is the run's `now`.
 
     `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
-    `outcomes_unsent` is how many records did not get into the log of outcomes, where there is one.
+    `unsent` are records that did not get into the log of outcomes, where there is one.
     `handed_on` are clusters that other invocations serve and report.
     `throttled` is how many calls the cloud refused as too many, by service; most were made again.
     """
@@ -59,7 +60,7 @@ class Report:
     started_at: datetime
     clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # long, and asyncio.run asks for it
     clock_skew: timedelta | None = None
-    outcomes_unsent: int = 0
+    unsent: Unsent | None = None
     handed_on: tuple[HandedOn, ...] = field(default=(), repr=False)
     throttled: Mapping[str, int] = field(default_factory=dict)
 
@@ -109,13 +110,30 @@ def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
 
 
 def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:
-    """When the first of the secrets expires, as far as known."""
-    return min((one.expires_at for one in secrets if one.expires_at), default=None)
+    """When the first of the secrets expires, as far as known.
+
+    One in a namespace that is being deleted goes with it: nothing is to be renewed there.
+    """
+    lasting = (one.expires_at for one in secrets if one.result is not Result.SKIPPED)
+    return min(filter(None, lasting), default=None)
+
+
+def first_expiry(clusters: Iterable[ClusterOutcome]) -> datetime | None:
+    """When the first secret of all clusters expires, as far as known."""
+    return min(filter(None, map(expiry_of, clusters)), default=None)
+
+
+def expiry_of(cluster: ClusterOutcome) -> datetime | None:
+    """When a cluster's first secret expires; where none was seen, by the visit before, if any."""
+    if cluster.deferred:
+        return cluster.deferred.earliest_expiry
+    return cluster.last_seen_expiry if cluster.failure else earliest_expiry(cluster.secrets)
 
 
 def to_json(report: Report) -> dict[str, Any]:
     """The report for a caller: JSON-able, keys in camelCase like the events', nothing secret."""
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
+    unsent = report.unsent
     return {
         "run": report.run,
         "trigger": report.request.trigger,
@@ -127,7 +145,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "ok": report.ok,
         "failing": list(report.failing),
         "results": counts(everything),
-        "outcomesUnsent": report.outcomes_unsent,
+        "outcomesUnsent": unsent.records if unsent else 0,
+        "outcomesFailure": _failure_to_json(unsent.failure) if unsent else None,
         "deferred": list(report.deferred),
         "handedOn": [_handed_on_to_json(one) for one in report.handed_on],
         "throttled": dict(report.throttled),

@@ -42,6 +42,13 @@ InstanceId = Annotated[
     ),
 ]
 RegionId = Annotated[str, Form(_REGION_ID, "a region ID", "use one such as cn-hangzhou")]
+
+
+def is_region_id(text: str) -> bool:
+    """Whether a text has the form of a region ID; whether there is the region, only DNS knows."""
+    return re.fullmatch(_REGION_ID, text, re.ASCII) is not None
+
+
 ClusterId = Annotated[
     str, Form(r"c[a-z0-9]+", "an ACK cluster ID", "use the one that the ACK console shows, c…")
 ]

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from localcloud.cloud import Cloud
 from localcloud.fc.deployed import Address, DeployedFunction
 from localcloud.fc.description import Function
+from localcloud.fc.destinations import store_line, tell_failure
 
 
 @contextmanager
@@ -18,7 +20,11 @@ def deployed(cloud: Cloud, function: Function) -> Iterator[DeployedFunction]:
     """
     cloud.function_credentials(function.role)
     there = DeployedFunction(
-        function, lambda: cloud.function_credentials(function.role), cloud.clock
+        function,
+        partial(cloud.function_credentials, function.role),
+        cloud.clock,
+        partial(store_line, cloud, function),
+        partial(tell_failure, cloud, function),
     )
     address = Address.of(function)
     cloud.functions[address] = there

@@ -28,6 +28,7 @@ class Task:
     id: str
     event: bytes
     request_id: str
+    qualifier: str
     enqueued_at: datetime
     state: State = "Enqueued"
     attempts: int = 0
@@ -36,6 +37,9 @@ class Task:
 
 class DeployedFunction:
     """Its instances and its tasks. Any thread may call any method.
+
+    `store_line` gets an instance's ID and a line of it, `tell_failure` a task whose last attempt
+    failed, before anybody sees the one or the other here.
 
     Failed tasks are tried again at once, as often as the function's `asynchronous` says; the
     platform waits in between.
@@ -46,9 +50,13 @@ class DeployedFunction:
         function: Function,
         credentials: Callable[[], Session],
         clock: Callable[[], datetime],
+        store_line: Callable[[str, str], None],
+        tell_failure: Callable[[Task], None],
     ) -> None:
         self.description = function
         self._clock = clock
+        self._store_line = store_line
+        self._tell_failure = tell_failure
         self._changed = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._queue: deque[str] = deque()
@@ -63,15 +71,15 @@ class DeployedFunction:
         for thread in self._dispatchers:
             thread.start()
 
-    def invoke(self, event: bytes, request_id: str) -> Result:
-        """A synchronous invocation. Raises BusyError."""
+    def invoke(self, event: bytes, request_id: str, qualifier: str = "") -> Result:
+        """A synchronous invocation, by a version or alias or without. Raises BusyError."""
         with self._changed:
             self._events.append(event)
-        return self._instances.serve(event, request_id, wait=False)
+        return self._instances.serve(event, request_id, qualifier, wait=False)
 
-    def start(self, event: bytes, request_id: str, task_id: str = "") -> bool:
+    def start(self, event: bytes, request_id: str, task_id: str = "", qualifier: str = "") -> bool:
         """An asynchronous invocation. False: there was a task of this ID, over or not."""
-        task = Task(task_id or request_id, event, request_id, self._clock())
+        task = Task(task_id or request_id, event, request_id, qualifier, self._clock())
         with self._changed:
             if task.id in self._tasks:
                 return False
@@ -157,14 +165,15 @@ class DeployedFunction:
             thread.join()
         self._instances.retire()
 
-    def _keep_line(self, line: str) -> None:
+    def _keep_line(self, instance_id: str, line: str) -> None:
+        self._store_line(instance_id, line)
         with self._changed:
             self._lines.append(line)
             self._changed.notify_all()
 
     def _dispatch(self) -> None:
         while (task := self._next()) is not None:
-            result = self._instances.serve(task.event, task.request_id, wait=True)
+            result = self._instances.serve(task.event, task.request_id, task.qualifier, wait=True)
             self._finish(task, result)
 
     def _next(self) -> Task | None:
@@ -182,16 +191,20 @@ class DeployedFunction:
             return None
 
     def _finish(self, task: Task, result: Result) -> None:
+        done = replace(task, state=self._state_after(task, result), result=result)
+        if done.state == "Failed":
+            self._tell_failure(done)
         with self._changed:
-            if not result.failed:
-                self._change(replace(task, state="Succeeded", result=result))
-            elif task.attempts > self.description.asynchronous.most_retries:
-                self._change(replace(task, state="Failed", result=result))
-            elif self._outdated(task):
-                self._change(replace(task, state="Expired", result=result))
-            else:
-                self._change(replace(task, state="Retrying", result=result))
+            self._change(done)
+            if done.state == "Retrying":
                 self._queue.append(task.id)
+
+    def _state_after(self, task: Task, result: Result) -> State:
+        if not result.failed:
+            return "Succeeded"
+        if task.attempts > self.description.asynchronous.most_retries:
+            return "Failed"
+        return "Expired" if self._outdated(task) else "Retrying"
 
     def _outdated(self, task: Task) -> bool:
         return self._clock() - task.enqueued_at > self.description.asynchronous.most_age

@@ -23,11 +23,15 @@ class EntryPoint:
 
 @dataclass(frozen=True)
 class AsyncConfig:
-    """What becomes of asynchronous invocations; as the platform has it where nothing is said."""
+    """What becomes of asynchronous invocations; as the platform has it where nothing is said.
+
+    `on_failure` is the ARN of where failed ones are told; empty for nowhere.
+    """
 
     task_ids: bool = False
     most_retries: int = 3
     most_age: timedelta = _DAY
+    on_failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,11 @@ def _read_3(props: Mapping[str, Any], folder: Path, account: str) -> Function:
         pre_stop=_entry_point(cycle["preStop"]),
         memory=props["memorySize"],
         environment=props["environmentVariables"],
-        asynchronous=_asynchronous(asynchronous, asynchronous["asyncTask"]),
+        asynchronous=AsyncConfig(
+            task_ids=asynchronous["asyncTask"],
+            on_failure=asynchronous["destinationConfig"]["onFailure"]["destination"],
+            **_retries(asynchronous),
+        ),
         timer=_timer(props["triggers"], "triggerName", "triggerConfig"),
         log_project=props["logConfig"]["project"],
         log_store=props["logConfig"]["logstore"],
@@ -156,7 +164,11 @@ def _read_2(props: Mapping[str, Any], folder: Path, account: str) -> Function:
         pre_stop=_entry_point(function["instanceLifecycleConfig"]["preStop"]),
         memory=function["memorySize"],
         environment=function["environmentVariables"],
-        asynchronous=_asynchronous(asynchronous, asynchronous["statefulInvocation"]),
+        asynchronous=AsyncConfig(
+            task_ids=asynchronous["statefulInvocation"],
+            on_failure=asynchronous["destination"]["onFailure"],
+            **_retries(asynchronous),
+        ),
         timer=_timer(props["triggers"], "name", "config"),
         log_project=service["logConfig"]["project"],
         log_store=service["logConfig"]["logstore"],
@@ -164,12 +176,12 @@ def _read_2(props: Mapping[str, Any], folder: Path, account: str) -> Function:
 
 
 def _entry_point(props: Mapping[str, Any]) -> EntryPoint:
-    return EntryPoint(props["handler"], timedelta(seconds=props["timeout"]))
+    return EntryPoint(props["handler"], timedelta(seconds=int(props["timeout"])))
 
 
-def _asynchronous(props: Mapping[str, Any], task_ids: bool) -> AsyncConfig:  # noqa: FBT001  # a setting
-    most_age = timedelta(seconds=props["maxAsyncEventAgeInSeconds"])
-    return AsyncConfig(task_ids, props["maxAsyncRetryAttempts"], most_age)
+def _retries(props: Mapping[str, Any]) -> dict[str, Any]:
+    most_age = timedelta(seconds=int(props["maxAsyncEventAgeInSeconds"]))
+    return {"most_retries": props["maxAsyncRetryAttempts"], "most_age": most_age}
 
 
 def _timer(triggers: list[Mapping[str, Any]], name: str, config: str) -> Timer:

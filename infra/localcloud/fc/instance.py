@@ -38,13 +38,13 @@ class Result:
 
 
 class Instance:
-    """A process of its own. `keep_line` gets each line that it writes to stdout or stderr."""
+    """A process of its own. `keep_line` gets its ID, and each line written to stdout or stderr."""
 
     def __init__(
         self,
         function: Function,
         secret_environment: Mapping[str, str],
-        keep_line: Callable[[str], None],
+        keep_line: Callable[[str, str], None],
     ) -> None:
         self.id = f"c-{uuid.uuid4().hex[:16]}"
         self._memory = function.memory
@@ -121,12 +121,12 @@ class Instance:
         answer: dict[str, Any] = json.loads(received)
         return answer
 
-    def _read_lines(self, keep_line: Callable[[str], None]) -> None:
+    def _read_lines(self, keep_line: Callable[[str, str], None]) -> None:
         assert self._process.stdout is not None  # noqa: S101  # it was asked for
         for line in self._process.stdout:
             written = line.removesuffix(END_MARK)
             if written:
-                keep_line(written.decode(errors="replace").removesuffix("\n"))
+                keep_line(self.id, written.decode(errors="replace").removesuffix("\n"))
             if written != line:
                 self._order_ended.set()
 

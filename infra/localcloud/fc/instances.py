@@ -8,6 +8,7 @@ from localcloud.fc.description import Function
 from localcloud.fc.instance import Instance, Result
 from localcloud.sessions import Session
 
+LATEST = "LATEST"
 _NO_CREDENTIALS_IN_CONTEXT = "python3.12"
 
 
@@ -23,7 +24,7 @@ class Instances:
         function: Function,
         credentials: Callable[[], Session],
         changed: threading.Condition,
-        keep_line: Callable[[str], None],
+        keep_line: Callable[[str, str], None],
     ) -> None:
         self._function = function
         self._credentials = credentials
@@ -34,7 +35,7 @@ class Instances:
         self._closed = False
         self.started = 0
 
-    def serve(self, event: bytes, request_id: str, *, wait: bool) -> Result:
+    def serve(self, event: bytes, request_id: str, qualifier: str, *, wait: bool) -> Result:
         """One invocation. BusyError: there is no room, and it is not to wait for any."""
         instance = self._take(request_id, wait=wait)
         try:
@@ -42,7 +43,8 @@ class Instances:
                 instance, failure = self._start(request_id)
                 if failure:
                     return failure
-            return instance.run(self._function.handler, self._context(request_id), event)
+            context = self._context(request_id, qualifier)
+            return instance.run(self._function.handler, context, event)
         finally:
             self._give_back(request_id, instance)
 
@@ -112,7 +114,7 @@ class Instances:
         if instance is not None and not usable:
             instance.close()
 
-    def _context(self, request_id: str) -> dict[str, Any]:
+    def _context(self, request_id: str, qualifier: str = "") -> dict[str, Any]:
         """The context object's attributes; python3.12 has no `credentials` and no `service`."""
         function = self._function
         common = {
@@ -122,6 +124,7 @@ class Instances:
                 "handler": function.handler.name,
                 "memory": function.memory,
                 "timeout": int(function.handler.timeout.total_seconds()),
+                "qualifier": qualifier or LATEST,
             },
             "region": function.region,
             "account_id": function.account,
@@ -138,7 +141,7 @@ class Instances:
             "name": function.service,
             "log_project": function.log_project,
             "log_store": function.log_store,
-            "qualifier": "LATEST",
+            "qualifier": qualifier or LATEST,
             "version_id": "",
         }
         return {**common, "credentials": credentials, "service": service}

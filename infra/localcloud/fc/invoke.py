@@ -69,12 +69,12 @@ def _invoke(cloud: Cloud, request: ApiRequest, target: _Target, task_header: str
     headers = {"x-fc-request-id": request.id}
     if asynchronous:
         task_id = _task_id(function, asked, task_header) or request.id
-        if not function.start(event, request.id, task_id):
+        if not function.start(event, request.id, task_id, target.qualifier):
             message = f"stateful async invocation {task_id} already exists"
             raise CloudError(409, "StatefulAsyncInvocationAlreadyExists", message)
         return Raw(b"", 202, {**headers, task_header: task_id})
     try:
-        result = function.invoke(event, request.id)
+        result = function.invoke(event, request.id, target.qualifier)
     except BusyError:
         message = "all instances of the function are serving"
         raise CloudError(429, "ResourceExhausted", message) from None

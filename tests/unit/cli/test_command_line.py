@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
+import select
 import shutil
 import subprocess
 import sys
@@ -11,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PATIENCE = 60
+"""Seconds, of which the shell takes a few."""
 COMMAND = ROOT / "bin" / "acr-refresher"
 
 
@@ -42,6 +47,8 @@ def completed(*words: str, **environ: str) -> list[str]:
         (("plan", "--cluster", "prod-h"), ["prod-hangzhou"]),
         (("refresh", "--registry", ""), ["main", "partner"]),
         (("unregister", "i"), ["idc"]),
+        (("rotate", "--function", "f", "--cluster", "prod-b"), ["prod-beijing"]),
+        (("rotate", "--registry", ""), ["main", "partner"]),
         (("status", "--config", "not-there.yaml", "--cluster", ""), []),
     ],
 )
@@ -57,6 +64,7 @@ def test_names_are_those_of_the_config_that_is_meant(tmp_path: Path) -> None:
     )
     assert completed("plan", "--config", str(file), "--cluster", "") == ["elsewhere"]
     assert completed("plan", "--cluster", "", ACR_REFRESHER_CONFIG=str(file)) == ["elsewhere"]
+    assert completed("rotate", "--cluster", "", ACR_REFRESHER_CONFIG=str(file)) == ["elsewhere"]
 
 
 def test_what_is_to_be_installed_in_bash_works() -> None:
@@ -72,10 +80,82 @@ def test_what_is_to_be_installed_in_bash_works() -> None:
     assert installed.endswith("_acr_refresher_completion acr-refresher")
 
 
+def documented() -> str:
+    """How to have the command on PATH, with completion."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```sh\n([^`]*--install-completion[^`]*)^```", text, re.MULTILINE)
+    return str(block)
+
+
+def test_what_is_documented_puts_it_on_the_path_with_completion(tmp_path: Path) -> None:
+    """Typed into an interactive bash, with the Tab key, in a new home."""
+    own = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/.local/bin:{os.environ['PATH']}"}
+    keyboard, terminal = pty.openpty()
+    with subprocess.Popen(
+        ["bash", "-i"],  # noqa: S607  # whichever the user has
+        cwd=ROOT,
+        env={**os.environ, **own, "TERM": "dumb", "PS1": "$ "},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    ) as shell:
+        os.close(terminal)
+        typed = f"{documented()}exec bash -i\nacr-refresher rotate --cluster prod-h\t"
+        os.write(keyboard, typed.encode())
+        try:
+            shown = read_until(keyboard, "prod-hangzhou ")
+        finally:
+            shell.kill()
+    os.close(keyboard)
+    assert "completion installed" in shown
+
+
+def read_until(terminal: int, wanted: str) -> str:
+    """What is shown there until then. Fails where nothing more comes."""
+    shown = ""
+    while wanted not in shown:
+        ready, _, _ = select.select([terminal], [], [], PATIENCE)
+        assert ready, shown
+        shown += os.read(terminal, 4096).decode()
+    return shown
+
+
 def test_the_demo_runs_as_a_command() -> None:
     done = ran(COMMAND, "demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("Every secret is where it should be")
+
+
+ENV = """# A comment, ACR_REFRESHER_REGION=not-this
+ACR_REFRESHER_ACCOUNT=4000000000000004
+ACR_REFRESHER_REGION = "eu-central-1"  # Frankfurt
+LANG=zz
+ACR_REFRESHER_CONFIG='other.yaml'"""
+"""The last line has no end."""
+
+
+@pytest.mark.parametrize(
+    ("environ", "seen"),
+    [
+        ({}, "4000000000000004 eu-central-1 C other.yaml"),
+        ({"ACR_REFRESHER_REGION": "cn-x"}, "4000000000000004 cn-x C other.yaml"),
+    ],
+)
+def test_what_env_says_holds_unless_the_environment_says_otherwise(
+    tmp_path: Path, environ: dict[str, str], seen: str
+) -> None:
+    """The interpreter is a stand-in that prints what it was given."""
+    (tmp_path / "bin").mkdir()
+    shutil.copy(COMMAND, tmp_path / "bin")
+    (tmp_path / ".env").write_text(ENV)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    names = ("ACR_REFRESHER_ACCOUNT", "ACR_REFRESHER_REGION", "LANG", "ACR_REFRESHER_CONFIG")
+    python.write_text(f"#!/bin/sh\necho {' '.join(f'${name}' for name in names)}\n")
+    python.chmod(0o755)
+    done = ran(tmp_path / "bin" / "acr-refresher", LANG="C", **environ)
+    assert (done.stdout.strip(), done.stderr) == (seen, "")
 
 
 def test_without_a_checkout_there_is_no_demo(tmp_path: Path) -> None:

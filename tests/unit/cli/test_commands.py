@@ -47,6 +47,29 @@ def test_without_credentials_and_region_nothing_begins(arguments: list[str]) -> 
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["credentials", "region"]
 
 
+def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
+    file = write_config(tmp_path, "{name: idc, kubeconfig: idc.yaml, watchNamspace: all}")
+    named = [[*one, "--config", str(file)] for one in COMMANDS]
+    for command_line in [*named, ["validate", str(file), "--online"]]:
+        there = {"ACR_REFRESHER_LOCAL_CLOUD": "http://cloud.example.com:80"}
+        result = command(*command_line, "--region", "cn hangzhou", **there)
+        assert (result.exit_code, result.stdout) == (2, "")
+        told = [line.split(":")[0] for line in result.stderr.splitlines()]
+        assert told == ["clusters[0].watchNamspace", "region", "credentials", "environment"]
+
+
+@pytest.mark.parametrize("region", ["cn hangzhou", "evil.example/", "CN-HANGZHOU", "cn"])
+def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region: str) -> None:
+    named = [[*one, "--config", config] for one in COMMANDS]
+    rotation = ["rotate", "--function", "f", "--account", "1", "--yes"]
+    for command_line in [*named, rotation, ["validate", config], ["import", config]]:
+        result = command(*command_line, "--region", region, **KEYS)
+        assert (result.exit_code, result.stdout) == (2, "")
+        (told,) = result.stderr.splitlines()
+        assert told.startswith("region: ")
+        assert "use one such as cn-hangzhou" in told
+
+
 def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) -> None:
     result = command(*arguments, **KEYS, **REGION)
     assert result.exit_code == 1

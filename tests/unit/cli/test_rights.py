@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import yaml
 
 from acr_refresher.cli import grants
+from acr_refresher.cli.chains import named_in_policies
 from acr_refresher.cli.rights import Right, rights_in
 from acr_refresher.core.model import AckAccess, Cluster, InClusterAccess, KmsAccess, Role, Rrsa
 from factories import MAIN, PARTNER, wanted
@@ -59,22 +61,25 @@ def test_a_registrys_statements_are_those_of_the_policy() -> None:
         "registry-account-role.policy", region="cn-beijing", account="2", instance="cri-partner"
     )
     actions = ("cr:GetAuthorizationToken", "cr:ListInstanceEndpoint")
-    printed = (*grants.registry_actions(PARTNER, *actions), *grants.pulling(PARTNER))
+    printed = (
+        *grants.registry_actions(ROLE.arn, PARTNER, *actions),
+        *grants.pulling(ROLE.arn, PARTNER),
+    )
     assert statements(*printed) == policy["Statement"]
 
 
 def test_personal_edition_has_no_instance() -> None:
     personal = replace(PARTNER, instance_id="")
-    (action,) = statements(*grants.registry_actions(personal, "cr:GetAuthorizationToken"))
-    (pull,) = statements(*grants.pulling(personal))
+    (action,) = statements(*grants.registry_actions(ROLE.arn, personal, "cr:GetAuthorizationToken"))
+    (pull,) = statements(*grants.pulling(ROLE.arn, personal))
     assert (action["Resource"], pull["Resource"]) == ("*", "*")
 
 
 def test_a_kubeconfigs_statements_are_those_of_the_policies() -> None:
-    (statement,) = statements(*grants.kubeconfig(AckAccess("c1", "cn-hangzhou")))
+    (statement,) = statements(*grants.kubeconfig(ROLE.arn, AckAccess("c1", "cn-hangzhou")))
     (whole,) = load_policy("cluster-account-role.policy")["Statement"]
     assert statement == {**whole, "Resource": "acs:cs:*:*:cluster/c1"}
-    (listing,) = statements(*grants.listing((ROLE,)))
+    (listing,) = statements(*grants.listing(ROLE.arn))
     assert [listing] == load_policy("cluster-discovery.policy")["Statement"]
 
 
@@ -83,13 +88,13 @@ def test_a_secrets_statements_are_those_of_the_policy() -> None:
         "kubeconfig-secret.policy", region="cn-hangzhou", account="2", secret="idc", key="*"
     )
     for name in ("idc", "acs:kms:cn-hangzhou:2:secret/idc"):
-        access = KmsAccess(name, "cn-hangzhou", (ROLE,))
-        assert statements(*grants.kubeconfig_secret(access)) == policy["Statement"]
+        access = KmsAccess(name, "cn-hangzhou")
+        assert statements(*grants.kubeconfig_secret(ROLE.arn, access)) == policy["Statement"]
 
 
 def test_trust_asks_for_the_external_id() -> None:
     role = Role("acs:ram::2:role/pull", "tenant-7")
-    policy, trust = grants.assume_role((ROLE,), role)
+    policy, trust = grants.assume_role(ROLE.arn, role)
     assert policy.where == f"the policy of {ROLE.arn}"
     document = load_policy(
         "registry-account-role.trust-external-id",
@@ -97,3 +102,38 @@ def test_trust_asks_for_the_external_id() -> None:
         external_id="tenant-7",
     )
     assert statements(trust) == document["Statement"]
+
+
+def test_trust_in_a_cluster_is_that_of_the_policy() -> None:
+    rrsa = Rrsa("acs:ram::1:role/rrsa", "acs:ram::1:oidc-provider/ack")
+    (trust,) = grants.assume_role_with_oidc(rrsa, "https://issuer.example")
+    document = load_policy(
+        "rrsa-role.trust",
+        oidc_provider_arn=rrsa.oidc_provider_arn,
+        oidc_issuer="https://issuer.example",
+        namespace=rrsa.namespace,
+        service_account=rrsa.service_account,
+    )
+    assert (trust.where, statements(trust)) == (
+        f"the trust policy of {rrsa.role_arn}",
+        document["Statement"],
+    )
+
+
+def test_nothing_is_to_be_pasted_where_it_is_not_known_for_whom() -> None:
+    assert grants.assume_role("", ROLE) == ()
+    assert grants.registry_actions("", PARTNER, "cr:GetAuthorizationToken") == ()
+
+
+@pytest.mark.parametrize(
+    ("arn", "named"),
+    [
+        ("acs:ram::1:assumed-role/fn/run-1", "acs:ram::1:role/fn"),
+        ("acs:sts::1:assumed-role/fn/a@b.example", "acs:ram::1:role/fn"),
+        ("acs:ram::1:role/fn/run-1", "acs:ram::1:role/fn"),
+        ("acs:ram::1:user/ann", "acs:ram::1:user/ann"),
+        ("acs:ram::1:root", "acs:ram::1:root"),
+    ],
+)
+def test_policies_name_a_session_by_its_role_and_anybody_else_as_such(arn: str, named: str) -> None:
+    assert named_in_policies(arn) == named

@@ -27,6 +27,7 @@ from acr_refresher.core.outcome import (
     HandedOn,
     Reason,
     SecretOutcome,
+    Unsent,
 )
 from acr_refresher.core.outcome import Result as Came
 from acr_refresher.core.report import Report, to_json
@@ -122,7 +123,7 @@ REPORT = Report(
         ClusterOutcome(cluster="due", deferred=Deferral("no time", earliest_expiry=NOW)),
     ),
     clock_skew=timedelta(minutes=2),
-    outcomes_unsent=3,
+    unsent=Unsent(3, FAILED),
     handed_on=(
         HandedOn("manual-1of3", 1, started=True),
         HandedOn("manual-2of3", 500),
@@ -164,6 +165,12 @@ def test_that_nothing_was_concerned_is_told() -> None:
 
 def test_a_warning_about_a_cluster_is_told() -> None:
     assert "warning, prod: and look" in "\n".join(lines(REPORT, NOW))
+
+
+def test_why_outcomes_could_not_be_written_is_told() -> None:
+    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    why = "denied: main: no [request 7-A]"
+    assert f"3 outcomes could not be written to the logstore: {why}" in told
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:

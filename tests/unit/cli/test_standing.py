@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import chain
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from acr_refresher.cli.standing import State, Status, Unread, by_urgency, standings
+from acr_refresher.core import compose
 from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
-from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, secret, state, wanted
+from acr_refresher.core.outcome import Result
+from acr_refresher.core.plan import plan
+from acr_refresher.core.request import Request
+from factories import (
+    HOUR,
+    MAIN,
+    MINUTE,
+    NOW,
+    PARTNER,
+    account,
+    credential,
+    namespace,
+    secret,
+    state,
+    wanted,
+)
+
+BOUND = (account("default", "acr-pull"),)
 
 
 def cluster(namespaces: tuple[str, ...] = ("default",)) -> Cluster:
@@ -25,11 +46,31 @@ def cluster(namespaces: tuple[str, ...] = ("default",)) -> Cluster:
         pytest.param(secret(document="{}"), State.DRIFTED, id="changed"),
         pytest.param(secret(annotations={}), State.DRIFTED, id="no record"),
         pytest.param(secret(managed=False), State.FOREIGN, id="somebody else's"),
+        pytest.param(secret(type_="Opaque"), State.DUE, id="of another type"),
+        pytest.param(
+            secret(credential(MAIN), credential(PARTNER)), State.DUE, id="a registry too many"
+        ),
+        pytest.param(secret(credential(PARTNER)), State.DUE, id="a registry too few"),
     ],
 )
 def test_the_state_of_a_secret(found: SecretState, expected: State) -> None:
-    (one,) = standings(cluster(), state(found), NOW)
+    (one,) = standings(cluster(), state(found, accounts=BOUND), NOW)
     assert (one.namespace, one.secret, one.state) == ("default", "acr-pull", expected)
+
+
+def test_one_that_a_service_account_does_not_refer_to_is_unbound() -> None:
+    accounts = (account("default", "theirs"), account("other", "acr-pull"))
+    (one,) = standings(cluster(), state(secret(), accounts=accounts), NOW)
+    assert (one.state, one.service_accounts) == (State.UNBOUND, ("other",))
+
+
+@pytest.mark.parametrize("selected", ["ending", "another"])
+def test_one_whose_namespace_is_being_deleted_goes_with_it(selected: str) -> None:
+    ending = namespace("ending", terminating=True)
+    there = state(secret(namespace="ending"), namespaces=(ending,))
+    (one,) = standings(cluster((selected,)), there, NOW)
+    assert (one.state, one.expires_at) == (State.LEAVING, NOW + HOUR)
+    assert standings(cluster((selected,)), state(namespaces=(ending,)), NOW) == ()
 
 
 def test_what_is_told_of_a_secret() -> None:
@@ -52,10 +93,52 @@ def test_a_strangers_secret_elsewhere_is_no_concern() -> None:
     assert standings(cluster(), there, NOW) == ()
 
 
-def test_ours_in_a_namespace_that_is_not_selected_any_more_is_told() -> None:
-    there = state(secret(namespace="old"), namespaces=("old",))
-    (one,) = standings(cluster(), there, NOW)
-    assert (one.namespace, one.state) == ("old", State.FRESH)
+@pytest.mark.parametrize(
+    ("selected", "left", "expected"),
+    [
+        pytest.param(3, HOUR, State.LEAVING, id="to be removed"),
+        pytest.param(3, -MINUTE, State.LEAVING, id="to be removed, and expired"),
+        pytest.param(0, HOUR, State.GUARDED, id="too many to be removed"),
+        pytest.param(0, -MINUTE, State.EXPIRED, id="too many to be removed, and expired"),
+    ],
+)
+def test_ours_in_a_namespace_that_is_not_selected_any_more(
+    selected: int, left: timedelta, expected: State
+) -> None:
+    names = [f"new-{number}" for number in range(selected)]
+    held = (secret(namespace=name) for name in names)
+    old = secret(credential(expires_in=left), namespace="old")
+    there = state(*held, old, namespaces=[*names, "old"])
+    (one,) = (one for one in standings(cluster(("new-*",)), there, NOW) if one.namespace == "old")
+    assert one.state is expected
+
+
+FOUND: Mapping[str, Callable[[str], SecretState]] = {
+    "fresh": lambda name: secret(namespace=name),
+    "due": lambda name: secret(credential(expires_in=MINUTE), namespace=name),
+    "changed": lambda name: secret(document="{}", namespace=name),
+    "of another registry": lambda name: secret(credential(PARTNER), namespace=name),
+    "somebody else's": lambda name: secret(managed=False, namespace=name),
+}
+REFERENCES = st.sampled_from([(), ("acr-pull",)])
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.sampled_from([*FOUND]), REFERENCES)))
+def test_a_secret_is_fresh_where_a_plan_would_change_nothing_and_nowhere_else(
+    found: Mapping[str, tuple[str, tuple[str, ...]]],
+) -> None:
+    there = state(
+        *(FOUND[kind](name) for name, (kind, _) in found.items()),
+        namespaces=[*found, "new"],
+        accounts=[
+            account("default", *refers, namespace=name) for name, (_, refers) in found.items()
+        ],
+    )
+    meant = cluster(("a", "b", "c", "new"))
+    planned = chain.from_iterable(plan(meant.pull_secrets, there, Request("manual"), NOW))
+    previews = map(compose.previewed, planned)
+    fresh = {one.namespace for one in standings(meant, there, NOW) if one.state is State.FRESH}
+    assert fresh == {one.namespace for one in previews if one.result is Result.UNCHANGED}
 
 
 def test_the_most_urgent_come_first() -> None:
@@ -75,13 +158,17 @@ def test_the_most_urgent_come_first() -> None:
     [
         ({"a": 9 * MINUTE}, (), True),
         ({"a": -9 * MINUTE}, (), False),
+        ({"a": 9 * MINUTE, "taken": None}, (), False),
         ({}, (Unread("idc", "stopped", failed=False),), True),
         ({}, (Unread("idc", "no answer", failed=True),), False),
     ],
 )
 def test_when_all_is_well(
-    namespaces: Mapping[str, timedelta], unread: tuple[Unread, ...], ok: bool
+    namespaces: Mapping[str, timedelta | None], unread: tuple[Unread, ...], ok: bool
 ) -> None:
-    found = (secret(credential(expires_in=left), namespace=n) for n, left in namespaces.items())
+    found = (
+        secret(credential(expires_in=left or HOUR), namespace=name, managed=left is not None)
+        for name, left in namespaces.items()
+    )
     there = state(*found, namespaces=tuple(namespaces))
     assert Status(NOW, standings(cluster(("*",)), there, NOW), unread).ok is ok

@@ -40,6 +40,9 @@ STATUS = Status(
             standing("prod", "api", State.DUE, 9),
             standing("idc", "old", State.EXPIRED, -7),
             standing("idc", "new", State.MISSING),
+            standing("idc", "slip", State.GUARDED, 40),
+            standing("prod", "ci", State.UNBOUND, 45),
+            standing("prod", "left", State.LEAVING, 45),
             standing(EVIL, EVIL, State.FOREIGN),
         ]
     ),
@@ -83,13 +86,16 @@ def test_everything_is_shown_most_urgent_first(file: Path) -> None:
         ("idc", "expired"),
         ("idc", "missing"),
         (EVIL, "foreign"),
+        ("idc", "guarded"),
         ("prod", "due"),
+        ("prod", "unbound"),
+        ("prod", "leaving"),
         ("prod", "fresh"),
         ("prod", "fresh"),
     ]
     assert shown.lanes == sorted(["idc", "prod", EVIL])
     assert "2 fresh: 2026-01-31 12:50:00 UTC" in shown.marks
-    assert '<output id="shown">6 secrets</output>' in document
+    assert '<output id="shown">9 secrets</output>' in document
     assert "-7m 00s" in document
     assert "edge" in document
 
@@ -97,7 +103,7 @@ def test_everything_is_shown_most_urgent_first(file: Path) -> None:
 @pytest.mark.parametrize(
     ("fragment", "rows", "lanes"),
     [
-        ("cluster=idc", [("idc", "expired"), ("idc", "missing")], ["idc"]),
+        ("cluster=idc", [("idc", one) for one in ("expired", "missing", "guarded")], ["idc"]),
         ("state=due&state=missing", [("idc", "missing"), ("prod", "due")], None),
         ("cluster=prod&state=fresh", [("prod", "fresh"), ("prod", "fresh")], ["prod"]),
         ("cluster=nowhere", [], []),
@@ -114,6 +120,13 @@ def test_it_is_filtered_by_cluster_and_state(
     assert f'<output id="shown">{number}</output>' in document
     pressed = re.findall(r'data-state="(\w+)" aria-pressed="true"', document)
     assert pressed == [state for state in ("missing", "due", "fresh") if f"={state}" in fragment]
+
+
+def test_every_state_has_a_colour_in_light_and_dark() -> None:
+    text = page(Status(NOW, ()))
+    for state in State:
+        assert text.count(f"--{state.value}: #") == 2
+        assert f'[data-state="{state.value}"] {{ --of: var(--{state.value}); }}' in text
 
 
 def test_names_are_no_markup(file: Path) -> None:

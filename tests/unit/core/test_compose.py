@@ -11,7 +11,7 @@ from acr_refresher.core.action import (
     ServeNamespace,
 )
 from acr_refresher.core.model import Credential, Registry, SecretContent
-from acr_refresher.core.outcome import Failure, Reason, Result
+from acr_refresher.core.outcome import Failure, Reason, Result, SecretOutcome
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins
 
 OLD, NEW = "old-token", "new-token"
@@ -166,8 +166,13 @@ def test_a_refused_write_is_told_by_its_meaning(
     assert (outcome.result, outcome.reason) == (result, reason)
 
 
-CLEAR = ClearNamespace("old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid")
+HELD = (credential(MAIN, 10 * MINUTE).entry,)
+CLEAR = ClearNamespace(
+    "old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid", HELD
+)
 LEAVE = LeaveNamespace("theirs", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
+REFUSED = LeaveNamespace("old", "acr-pull", Result.FAILED, Reason.REMOVAL_GUARD, HELD)
+ENDING = LeaveNamespace("old", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD)
 
 
 def test_a_cleared_namespace_is_removed_unless_something_failed() -> None:
@@ -195,3 +200,37 @@ def test_a_preview_says_what_would_come(action: Action, result: Result) -> None:
 )
 def test_a_bug_fails_the_namespace_it_was_met_in(action: Action, result: Result) -> None:
     assert compose.broken(action, Failure("bug", "x")).result is result
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(compose.served(serve(None)), id="fresh"),
+        pytest.param(compose.served(serve(RENEW), unminted=(UNREACHABLE,)), id="not minted"),
+        pytest.param(compose.refused(serve(RENEW), UNREACHABLE, ()), id="not written"),
+        pytest.param(
+            compose.refused(serve(RENEW), Failure("conflict", "no"), ()), id="changed meanwhile"
+        ),
+        pytest.param(compose.broken(serve(RENEW), UNREACHABLE), id="cut off"),
+        pytest.param(compose.cleared(CLEAR, (UNREACHABLE,)), id="not removed"),
+        pytest.param(compose.broken(CLEAR, UNREACHABLE), id="cut off before it was removed"),
+        pytest.param(compose.previewed(CLEAR), id="to be removed"),
+        pytest.param(compose.left(REFUSED), id="left by the removal guard"),
+        pytest.param(compose.left(ENDING), id="in a namespace that is being deleted"),
+    ],
+)
+def test_whatever_comes_of_a_secret_that_is_there_says_when_it_ends(outcome: SecretOutcome) -> None:
+    assert outcome.expires_at == NOW + 10 * MINUTE
+    assert outcome.hosts == ("main.example.com",)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(compose.cleared(CLEAR), id="removed"),
+        pytest.param(compose.refused(serve(RENEW), Failure("gone", "no"), ()), id="gone"),
+        pytest.param(compose.left(LEAVE), id="somebody else's"),
+    ],
+)
+def test_what_is_not_there_has_no_end(outcome: SecretOutcome) -> None:
+    assert (outcome.expires_at, outcome.hosts) == (None, ())

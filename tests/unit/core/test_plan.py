@@ -31,6 +31,7 @@ from factories import (
 
 BOUND = account("default", "theirs", "acr-pull")
 UNBOUND = account("default", "theirs")
+HELD = (credential().entry,)
 
 
 def planned(want: PullSecret, found: ClusterState, **asked: object) -> tuple[Action, ...]:
@@ -98,7 +99,7 @@ def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
         accounts=[theirs, ours],
     )
     actions = planned(wanted(namespaces=("n*",)), found)
-    assert actions[0] == ClearNamespace("old", "acr-pull", (ours,), "uid-old")
+    assert actions[0] == ClearNamespace("old", "acr-pull", (ours,), "uid-old", HELD)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_what_is_neither_selected_nor_ours_is_not_mentioned(found: ClusterState)
 def test_a_terminating_namespace_is_skipped(selected: str) -> None:
     found = state(secret(namespace="ending"), namespaces=[namespace("ending", terminating=True)])
     assert planned(wanted(namespaces=(selected,)), found) == (
-        LeaveNamespace("ending", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING),
+        LeaveNamespace("ending", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD),
     )
 
 
@@ -252,4 +253,5 @@ def test_strangers_secrets_do_not_soften_the_guard() -> None:
     actions = planned(
         wanted(namespaces=("new-*",)), replace(found, secrets=found.secrets + strangers)
     )
-    assert LeaveNamespace("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_GUARD) in actions
+    refused = LeaveNamespace("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_GUARD, HELD)
+    assert refused in actions

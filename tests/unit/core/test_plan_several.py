@@ -71,7 +71,7 @@ def test_the_removal_guard_counts_each_pull_secret_for_itself() -> None:
     names = [one.namespace for one in kept]
     groups = planned(state(*kept, old, namespaces=names), OURS, THEIRS)
     assert groups["n0"][1] == LeaveNamespace(
-        "n0", "partner-pull", Result.FAILED, Reason.REMOVAL_GUARD
+        "n0", "partner-pull", Result.FAILED, Reason.REMOVAL_GUARD, (credential(PARTNER).entry,)
     )
     assert isinstance(groups["n0"][0], ServeNamespace)
 

@@ -85,6 +85,20 @@ def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
             },
             id="registry-is-no-text",
         ),
+        *(
+            pytest.param(
+                {
+                    record.ENTRIES: f'[{{"registry":"{where[0]}","hosts":["{where[1]}"],'
+                    f'"inputs":"{where[2]}","expiresAt":"2026-01-31T13:00:00Z"}}]'
+                },
+                id=f"{name}-moves-the-cursor",
+            )
+            for name, where in {
+                "registry": (r"\u001b[2J", "h", "i"),
+                "host": ("m", r"h\u009b2J", "i"),
+                "inputs": ("m", "h", r"\u202e"),
+            }.items()
+        ),
         pytest.param({record.ENTRIES: "[" * 100_000}, id="nested-without-end"),
     ],
 )

@@ -228,3 +228,13 @@ def test_what_no_store_takes_is_replaced() -> None:
     [secret] = of_kind("secret", run)
     assert secret["message"] == "it said ? — no more"
     assert sum(len(batch) for batch in batches(records(run))) == 3
+
+
+def test_a_run_ends_with_the_secret_that_ends_first_wherever_it_is_known_from() -> None:
+    """Also where it was not reached; what goes with its namespace is not to be renewed."""
+    left = ClusterOutcome(cluster="late", deferred=Deferral("no", earliest_expiry=NOW + 3 * MINUTE))
+    lost = ClusterOutcome(cluster="lost", failure=GONE, last_seen_expiry=NOW + 2 * MINUTE)
+    ending = replace(CREATED, result=Result.SKIPPED, expires_at=NOW)
+    run = finished(served(CREATED, ending), left, lost)
+    assert [one["seconds_left"] for one in of_kind("cluster", run)] == [59 * 60, 120, 60]
+    assert [one["seconds_left"] for one in of_kind("run", run)] == [60]

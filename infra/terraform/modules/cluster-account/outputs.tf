@@ -2,3 +2,8 @@ output "role_arn" {
   description = "`assumeRoleARN` of this account's clusters in config.yaml."
   value       = alicloud_ram_role.cluster.arn
 }
+
+output "role_id" {
+  description = "The role's ID, by which ACK clusters know it (infra/rbac)."
+  value       = alicloud_ram_role.cluster.role_id
+}

@@ -3,7 +3,7 @@
 locals {
   ram = "${path.module}/../../../ram"
 
-  # What the function's code needs, from infra/ram, and what the platform does in its role.
+  # What the function's code needs, and what the platform does in its role.
   policies = merge(
     {
       assume-roles = templatefile("${local.ram}/function-role.policy.json", {
@@ -21,11 +21,12 @@ locals {
         service  = var.function
         function = var.function
       })
-      platform = templatefile("${path.module}/platform.policy.json", {
-        region      = var.region
-        account     = var.account
-        log_project = var.log_project
-        queue       = alicloud_message_service_queue.failed.queue_name
+      platform = templatefile("${local.ram}/function-platform.policy.json", {
+        region   = var.region
+        account  = var.account
+        project  = var.log_project
+        logstore = "function"
+        queue    = alicloud_message_service_queue.failed.queue_name
       })
     },
     { for name, registry in var.registries : "registry-${name}" =>
@@ -40,6 +41,17 @@ locals {
     },
     { for name in var.discovers_own_clusters ? ["discovery"] : [] : name =>
       templatefile("${local.ram}/cluster-discovery.policy.json", {})
+    },
+    { for name in var.personal_edition ? ["personal"] : [] : name =>
+      templatefile("${local.ram}/personal-edition.policy.json", {})
+    },
+    { for name, kept in var.kubeconfig_secrets : "kubeconfig-${name}" =>
+      templatefile("${local.ram}/kubeconfig-secret.policy.json", {
+        region  = kept.region
+        account = var.account
+        secret  = kept.secret
+        key     = kept.key
+      })
     },
   )
 }

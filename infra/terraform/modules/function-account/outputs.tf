@@ -7,3 +7,8 @@ output "failure_destination" {
   description = "`onFailure` in s.yaml."
   value       = "acs:mns:${var.region}:${var.account}:/queues/${alicloud_message_service_queue.failed.queue_name}/messages"
 }
+
+output "role_id" {
+  description = "The role's ID, by which ACK clusters know it (infra/rbac)."
+  value       = alicloud_ram_role.function.role_id
+}

@@ -45,3 +45,19 @@ variable "discovers_own_clusters" {
   type        = bool
   default     = false
 }
+
+variable "personal_edition" {
+  description = "Whether config.yaml names this account's Personal Edition without assumeRoleARN, which cannot be narrowed to an instance."
+  type        = bool
+  default     = false
+}
+
+variable "kubeconfig_secrets" {
+  description = "KMS secrets of this account with kubeconfigs that config.yaml names without assumeRoleARN, and the keys they are encrypted with."
+  type = map(object({
+    region = string
+    secret = string
+    key    = string
+  }))
+  default = {}
+}

@@ -10,7 +10,6 @@ variable "retention_days" {
 }
 
 variable "action_policy" {
-  description = "The SLS action policy that says whom an alert reaches; sls.builtin.* or your own."
+  description = "The SLS action policy that says whom an alert reaches. \"\": nobody."
   type        = string
-  default     = ""
 }

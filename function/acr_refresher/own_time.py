@@ -1,0 +1,59 @@
+"""The time that a cluster may take, which stands still while it waits for what all share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+LEAST_SECONDS = 0.01
+"""Between two looks at a clock that stands still."""
+
+T = TypeVar("T")
+
+
+class TimeUp(Exception):
+    """Somebody's own time is over."""
+
+
+class OwnTime:
+    """Counts from its making, in a running event loop, and not while it stands still."""
+
+    def __init__(self, most: timedelta) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._ends = self._clock() + most.total_seconds()
+        self._still_since = 0.0
+        self._waiting = 0
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """As long as any of those who share the time are in here."""
+        if not self._waiting:
+            self._still_since = self._clock()
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._ends += self._clock() - self._still_since
+
+    async def limit(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await the call, cancelled when the time is over. Raises TimeUp, or what it does."""
+        task = asyncio.ensure_future(call)
+        try:
+            while not task.done():
+                if self._seconds_left <= 0:
+                    raise TimeUp
+                await asyncio.wait({task}, timeout=max(self._seconds_left, LEAST_SECONDS))
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        return task.result()
+
+    @property
+    def _seconds_left(self) -> float:
+        return self._ends - (self._still_since if self._waiting else self._clock())

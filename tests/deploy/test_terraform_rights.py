@@ -1,0 +1,208 @@
+"""Each account's roles and rights follow from config.yaml, and are those of the local cloud."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from demo.company import (
+    ACK_CLUSTERS,
+    FAILED_RUNS,
+    FUNCTION,
+    FUNCTION_ROLE,
+    HOME,
+    LOG_PROJECT,
+    MAIN_REGISTRY,
+    PARTNER_REGISTRY,
+    PREFIX,
+    REGION,
+)
+from deploy.serverless_devs import REPOSITORY
+from deploy.terraform import Terraform
+from localcloud.ram_files import load_policy
+from localcloud.world import RegistryInstance
+from scenarios import scenario
+
+CLUSTER_TRUST = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
+
+
+def pull_policy(registry: RegistryInstance) -> dict[str, Any]:
+    return load_policy(
+        "registry-account-role.policy",
+        region=registry.region,
+        account=registry.account,
+        instance=registry.id,
+    )
+
+
+def test_the_functions_account_gets_what_the_local_cloud_enforces(terraform: Terraform) -> None:
+    plan = terraform.plan()
+    assert plan.trusts() == {
+        "function": load_policy("function-role.trust"),
+        "cluster": CLUSTER_TRUST,
+    }
+    assert plan.policies() == {
+        "function-assume-roles": load_policy("function-role.policy", name_prefix=PREFIX),
+        "function-outcomes": load_policy(
+            "outcomes-log.policy",
+            region=LOG_PROJECT.region,
+            account=HOME,
+            project=LOG_PROJECT.name,
+            logstore="outcomes",
+        ),
+        "function-platform": load_policy(
+            "function-platform.policy",
+            region=REGION,
+            account=HOME,
+            project=LOG_PROJECT.name,
+            logstore="function",
+            queue=FAILED_RUNS.name,
+        ),
+        "function-fan-out": load_policy(
+            "fan-out.policy", region=REGION, account=HOME, service=FUNCTION, function=FUNCTION
+        ),
+        "function-registry-main": pull_policy(MAIN_REGISTRY),
+        "cluster-clusters": load_policy("cluster-account-role.policy"),
+    }
+
+
+def test_other_accounts_get_what_the_local_cloud_enforces(terraform: Terraform) -> None:
+    """Each by itself, and none the logs or the function's role."""
+    beijing, partner = terraform.plan("beijing"), terraform.plan("partner")
+    assert beijing.trusts() == {"cluster": CLUSTER_TRUST}
+    assert beijing.policies() == {"cluster-clusters": load_policy("cluster-account-role.policy")}
+    assert partner.trusts() == {
+        "registry": load_policy("registry-account-role.trust", function_role_arn=FUNCTION_ROLE)
+    }
+    assert partner.policies() == {"registry-partner": pull_policy(PARTNER_REGISTRY)}
+    for plan in (beijing, partner):
+        assert not plan.resources("alicloud_log_project")
+
+
+def test_each_role_is_given_the_cluster_role_in_its_ack_clusters(terraform: Terraform) -> None:
+    hangzhou, beijing = (cluster_id for cluster_id, *_ in ACK_CLUSTERS.values())
+    role = yaml.safe_load((REPOSITORY / "infra" / "rbac" / "clusterrole.yaml").read_text("utf-8"))
+    assert terraform.plan().grants() == {f"id-of-{PREFIX}cluster": {hangzhou}}
+    plan = terraform.plan("beijing")
+    assert plan.grants() == {f"id-of-{PREFIX}cluster": {beijing}}
+    (granted,) = plan.resources("alicloud_cs_kubernetes_permissions").values()
+    assert granted["permissions"] == [
+        {
+            "cluster": beijing,
+            "role_type": "cluster",
+            "role_name": role["metadata"]["name"],
+            "is_custom": True,
+            "is_ram_role": True,
+            "namespace": None,
+        }
+    ]
+    assert terraform.plan("partner").grants() == {}
+
+
+def test_one_account_needs_one_role(terraform: Terraform) -> None:
+    """The least configuration of README, with other ids: the function's role does all."""
+    terraform.configure(
+        {
+            "registries": [{"name": "ours", "instanceId": "eu-west-1:cri-ours"}],
+            "clusters": [{"name": "only", "clusterId": "c4", "regionId": "eu-central-1"}],
+        }
+    )
+    account = "4000000000000004"
+    plan = terraform.plan(accounts=f'{{default={{number="{account}"}}}}', region="eu-central-1")
+    assert set(plan.trusts()) == {"function"}
+    assert plan.grants() == {f"id-of-{PREFIX}function": {"c4"}}
+    granted = plan.policies()
+    assert granted["function-clusters"] == load_policy("cluster-account-role.policy")
+    assert granted["function-registry-ours"] == load_policy(
+        "registry-account-role.policy", region="eu-west-1", account=account, instance="cri-ours"
+    )
+    assert f"acr-refresher-{account}" in json.dumps(granted["function-outcomes"])
+    assert HOME not in json.dumps([granted, plan.trusts()])
+
+
+BY_THE_FUNCTION: dict[str, dict[str, Any]] = {
+    "registry-own-account": {"function-registry-main": pull_policy(MAIN_REGISTRY)},
+    "registry-personal-edition": {"function-personal": load_policy("personal-edition.policy")},
+    "registry-rrsa": {},
+    "clusters-discovered": {
+        "function-registry-main": pull_policy(MAIN_REGISTRY),
+        "cluster-discovery": load_policy("cluster-discovery.policy"),
+    },
+}
+"""Scenarios of the documentation, and what they need besides what every function has."""
+
+
+@pytest.mark.parametrize("name", BY_THE_FUNCTION)
+def test_a_scenario_gets_the_rights_that_stand_beside_it(terraform: Terraform, name: str) -> None:
+    terraform.configure(scenario(name))
+    needed = {"cluster-clusters": load_policy("cluster-account-role.policy")}
+    assert {
+        policy: document
+        for policy, document in terraform.plan().policies().items()
+        if policy not in EVERY_FUNCTION
+    } == {**needed, **BY_THE_FUNCTION[name]}
+
+
+EVERY_FUNCTION = {
+    f"function-{name}" for name in ("assume-roles", "outcomes", "fan-out", "platform")
+}
+
+
+def test_another_company_may_insist_on_an_external_id(terraform: Terraform) -> None:
+    """What config.yaml says to the role is what its trust policy insists on."""
+    terraform.configure(scenario("registry-other-account"))
+    plan = terraform.plan("partner")
+    assert plan.trusts() == {
+        "registry": load_policy(
+            "registry-account-role.trust-external-id",
+            function_role_arn=FUNCTION_ROLE,
+            external_id="acme-tenant-7",
+        )
+    }
+    (role,) = plan.resources("alicloud_ram_role").values()
+    assert int(role["max_session_duration"]) == 43200
+
+
+def test_a_chain_of_several_roles_is_made_elsewhere(terraform: Terraform) -> None:
+    """Its last role trusts the one before and not the function."""
+    terraform.configure(scenario("registry-role-chain"))
+    assert terraform.plan("partner").trusts() == {}
+
+
+def test_clusters_that_are_found_are_granted_by_their_ids(terraform: Terraform) -> None:
+    terraform.configure(scenario("clusters-discovered"))
+    found = f'{{default={{number="{HOME}", discovered=["c5", "c6"]}}}}'
+    assert terraform.plan(accounts=found).grants() == {f"id-of-{PREFIX}cluster": {"c5", "c6"}}
+    assert terraform.plan().grants() == {}
+
+
+def test_a_kubeconfig_in_kms_needs_its_key(terraform: Terraform) -> None:
+    document = scenario("cluster-kms-secret")
+    secret = document["clusters"][0]["kubeconfigSecret"]
+    del secret["assumeRoleARN"]
+    terraform.configure(document)
+    assert "kubeconfig_keys" in terraform.refusal()
+    keys = f'{{default={{number="{HOME}", kubeconfig_keys={{idc="key-1"}}}}}}'
+    expected = load_policy(
+        "kubeconfig-secret.policy", region=REGION, account=HOME, secret=secret["name"], key="key-1"
+    )
+    assert terraform.plan(accounts=keys).policies()["function-kubeconfig-idc"] == expected
+    secret["assumeRoleARN"] = f"acs:ram::{HOME}:role/{PREFIX}cluster"
+    terraform.configure(document)
+    assert terraform.plan(accounts=keys).policies()["cluster-kubeconfig-idc"] == expected
+
+
+def test_an_account_that_is_not_named_is_refused(terraform: Terraform) -> None:
+    assert "var.accounts" in terraform.refusal("nowhere")
+    assert "as `default`" in terraform.refusal(accounts='{ours={number="1"}}')
+
+
+def test_outcomes_that_would_go_elsewhere_are_refused(terraform: Terraform) -> None:
+    """As when the account in config.yaml is still the example's."""
+    other = '{default={number="4000000000000004"}}'
+    assert "sls.project in config.yaml has to be acr-refresher-4000000000000004" in (
+        terraform.refusal(accounts=other)
+    )

@@ -1,0 +1,97 @@
+"""A cluster's own time: what it waits for together with others is not counted."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from acr_refresher.own_time import OwnTime, TimeUp
+from virtual_time import VirtualTime, in_virtual_time
+
+TWENTY = timedelta(seconds=20)
+
+
+async def waiting_for_the_cloud(own: OwnTime, seconds: float) -> None:
+    with own.standing_still():
+        await asyncio.sleep(seconds)
+
+
+def took(seconds_of_its_own: float, *shared: float) -> float:
+    """How long a visit lasts that waits so long for others, in one go after the other."""
+
+    async def work(loop: VirtualTime) -> float:
+        own = OwnTime(TWENTY)
+
+        async def visit() -> None:
+            for seconds in shared:
+                await waiting_for_the_cloud(own, seconds)
+            await asyncio.sleep(seconds_of_its_own)
+
+        await own.limit(visit())
+        return loop.time()
+
+    return in_virtual_time(work)
+
+
+def test_what_takes_no_longer_than_it_may_is_left_alone() -> None:
+    assert took(19) == 19
+
+
+def test_time_that_is_waited_together_with_others_does_not_count() -> None:
+    assert took(19, 100, 60) == 179
+
+
+def test_who_takes_longer_is_cut_off() -> None:
+    with pytest.raises(TimeUp):
+        took(21)
+    with pytest.raises(TimeUp):
+        took(21, 100)
+
+
+def test_the_time_goes_on_when_the_last_of_several_has_waited() -> None:
+    async def work(loop: VirtualTime) -> float:
+        own = OwnTime(TWENTY)
+
+        async def visit() -> None:
+            waits = (waiting_for_the_cloud(own, seconds) for seconds in (10, 30, 20))
+            await asyncio.gather(*waits)
+            await asyncio.sleep(100)
+
+        with pytest.raises(TimeUp):
+            await own.limit(visit())
+        return loop.time()
+
+    assert in_virtual_time(work) == pytest.approx(50, abs=0.1)
+
+
+def test_who_is_cut_off_can_put_things_in_order_first() -> None:
+    told = []
+
+    async def work(_loop: VirtualTime) -> None:
+        own = OwnTime(TWENTY)
+
+        async def visit() -> None:
+            try:
+                await asyncio.sleep(100)
+            finally:
+                await asyncio.sleep(1)
+                told.append("in order")
+
+        with pytest.raises(TimeUp):
+            await own.limit(visit())
+
+    in_virtual_time(work)
+    assert told == ["in order"]
+
+
+def test_what_goes_wrong_is_told_as_it_is() -> None:
+    async def work(_loop: VirtualTime) -> None:
+        async def visit() -> None:
+            raise KeyError("x")
+
+        await OwnTime(TWENTY).limit(visit())
+
+    with pytest.raises(KeyError):
+        in_virtual_time(work)
