@@ -76,10 +76,10 @@ class Handover:
         context, before = self.context, self.context.request.shard
         whole = before or Shard(context.run, context.request.occasion or context.run, frozenset())
         whole = replace(whole, continued=continued)
-        found = found_before(clusters)
+        found = {one.name: one for one in found_before(clusters)}
 
         def part(names: Names) -> Shard:
-            those = tuple(one for one in found if one.name in names)
+            those = tuple(found[name] for name in sorted(names & found.keys()))
             return replace(whole, clusters=names, found=those)
 
         parts = in_shards(
