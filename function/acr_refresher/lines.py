@@ -6,8 +6,9 @@ of them as `run`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from itertools import islice
 
 from acr_refresher.core.outcome import (
     ClusterOutcome,
@@ -17,7 +18,7 @@ from acr_refresher.core.outcome import (
     Result,
     SecretOutcome,
 )
-from acr_refresher.core.records import Record, counted, failed, milliseconds, throttled
+from acr_refresher.core.records import counted, failed, milliseconds, throttled
 from acr_refresher.core.report import (
     FAILING,
     REMEDIES,
@@ -132,22 +133,11 @@ def shard_line(handed: HandedOn) -> None:
     )
 
 
-def unsent_lines(records: Sequence[Record], failure: Failure) -> None:
-    """`outcomes.unsent`: in few words each, the records that did not get into their log."""
-    for start in range(0, len(records), NAMED_AT_ONCE):
-        part = records[start : start + NAMED_AT_ONCE]
-        named = [_in_few_words(record) for record in part]
-        log.warning("outcomes.unsent", count=len(part), records=named, **failed((failure,)))
-
-
-def _in_few_words(record: Record) -> str:
-    """`prod/shop/acr-pull created secret-missing 2026-01-31T13:00:00Z`."""
-    subject = "/".join(_texts(record, ("cluster", "namespace", "secret"))) or "run"
-    return " ".join((subject, *_texts(record, ("result", "reason", "expires_at"))))
-
-
-def _texts(record: Record, names: Iterable[str]) -> list[str]:
-    return [str(record[name]) for name in names if name in record]
+def unsent_lines(names: Iterable[str], failure: Failure) -> None:
+    """`outcomes.unsent`: in few words each, what did not get into the log of outcomes."""
+    every = iter(names)
+    while part := list(islice(every, NAMED_AT_ONCE)):
+        log.warning("outcomes.unsent", count=len(part), records=part, **failed((failure,)))
 
 
 def _asked(request: Request) -> dict[str, object]:

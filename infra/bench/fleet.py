@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from bench.child import CLIENT_CORE, SERVER_CORE, Ask, Json, child
+from demo.company import LOG_PROJECT
 
 REGISTRIES = [
     {"name": "main", "instanceId": "cri-acmehz0000000001", "regionId": "cn-hangzhou"},
@@ -49,6 +50,8 @@ class Fleet:
         told = instance("handle", event=event, credentials=self.credentials)
         if not told["ok"]:
             raise RuntimeError(f"the run did not serve its fleet: {told['results']}")
+        if told["unsent"]:
+            raise RuntimeError(f"{told['unsent']} outcomes were not recorded")
         return told
 
     def send(self, clients: Ask, client: str, secret: Json, **work: object) -> Json:
@@ -98,6 +101,7 @@ def _config(clusters: int) -> str:
         {
             "registries": REGISTRIES,
             "defaults": {"watchNamespace": "team-*"},
+            "sls": {"project": LOG_PROJECT.name, "logstore": "outcomes"},  # as it is deployed
             "clusters": [
                 {"name": name, "kubeconfig": f"kubeconfigs/{name}.yaml"}
                 for name in cluster_names(clusters)

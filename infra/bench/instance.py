@@ -76,6 +76,7 @@ def _told(report: dict[str, Any]) -> Json:
         "requests": sum(cluster["requests"] for cluster in report["clusters"]),
         "results": report["results"],
         "ok": report["ok"],
+        "unsent": report["outcomesUnsent"],
     }
 
 

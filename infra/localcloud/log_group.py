@@ -6,6 +6,7 @@ value (2).
 https://www.alibabacloud.com/help/en/sls/developer-reference/data-encoding
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,8 +43,13 @@ def _log(message: bytes) -> Log:
     times = [value for number, value in fields if number == 1 and isinstance(value, int)]
     if len(times) != 1:
         raise ValueError("a Log has one time")
-    contents = [list(_fields(_data(value))) for number, value in fields if number == 2]
-    return Log(times[0], {_text(content, 1): _text(content, 2) for content in contents})
+    return Log(times[0], dict(_content(_data(value)) for number, value in fields if number == 2))
+
+
+@functools.lru_cache(4096)  # most contents of thousands of logs are the same
+def _content(message: bytes) -> tuple[str, str]:
+    fields = list(_fields(message))
+    return _text(fields, 1), _text(fields, 2)
 
 
 def _text(fields: list[tuple[int, int | bytes]], wanted: int) -> str:
@@ -80,6 +86,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
+    if position < len(message) and (byte := message[position]) < 0x80:
+        return byte, position + 1  # most are: tags, and the lengths of short texts
     value = shift = 0
     while position < len(message) and shift < 70:
         byte = message[position]

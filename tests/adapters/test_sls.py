@@ -26,7 +26,7 @@ from localcloud.world import LogProject, World
 
 PROJECT = LogProject(FUNCTION_ACCOUNT, REGION, "acr-refresher", ("outcomes",))
 OUTCOMES = Logstore("acr-refresher", "outcomes")
-RECORD: Record = {"kind": "secret", "cluster": "prod", "seconds_left": 3600}
+RECORD: Record = {"kind": "secret", "cluster": "prod", "seconds_left": "3600"}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from acr_refresher.errors import Denied, Throttled, Unreachable
 from acr_refresher.lines import NAMED_AT_ONCE
 from acr_refresher.ports import OutcomeLog
 from factories import HOUR, MINUTE, NOW, request
+from virtual_time import VirtualTime, in_virtual_time
 
 DENIED = Denied("log:PostLogStoreLogs denied", service="sls", code="Unauthorized", request_id="R")
 THROTTLED = Throttled("too many requests", service="sls")
@@ -40,6 +41,7 @@ class Log(OutcomeLog):
 
     meets: list[Exception | None] = field(default_factory=list)
     stalls: bool = False
+    seconds: float = 0
     calls: int = 0
     written: list[Record] = field(default_factory=list)
     at: datetime | None = None
@@ -48,6 +50,7 @@ class Log(OutcomeLog):
         self.calls += 1
         if self.stalls:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.seconds)
         if self.meets and (error := self.meets.pop(0)):
             raise error
         self.written += records
@@ -68,8 +71,7 @@ def outcome_of(namespaces: int, **more: Any) -> Finished:
             secret="acr-pull",
             result=Result.RENEWED,
             reason=Reason.NEAR_EXPIRY,
-            expires_at=NOW + HOUR,
-            **more,
+            **{"expires_at": NOW + HOUR, **more},
         )
         for n in range(namespaces)
     )
@@ -165,9 +167,48 @@ def test_a_bug_in_writing_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_bug_in_making_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert unsent(outcome_of(1, warnings=(404,)), Log()) > 0
+    assert unsent(outcome_of(1, warnings=(404,)), Log()) == 3
     [line] = told(capsys)
-    assert line["error"] == "bug"
+    assert (line["error"], line["count"]) == ("bug", 3)
+
+
+def test_a_bug_in_naming_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert unsent(outcome_of(1, expires_at="13 h"), Log()) == 3
+    [line] = told(capsys)
+    assert (line["error"], line["records"]) == ("bug", ["run run-7"])
+
+
+def in_time(finished: Finished, log: Log, seconds: float) -> tuple[Unsent | None, float]:
+    """What is lost of it with so much time left, and how long that took."""
+
+    async def work(loop: VirtualTime) -> tuple[Unsent | None, float]:
+        return await publish.publish(finished, log, timedelta(seconds=seconds)), loop.time()
+
+    logs.configure()
+    return in_virtual_time(work)
+
+
+def test_what_there_is_time_for_is_written_and_all_else_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = Log(seconds=2)
+    lost, took = in_time(outcome_of(3 * MOST_RECORDS - 2), log, 5)
+    assert (lost, took) == (Unsent(MOST_RECORDS, publish.LATE), 5)
+    assert len(log.written) == 2 * MOST_RECORDS
+    lines = told(capsys)
+    assert sum(line["count"] for line in lines) == MOST_RECORDS
+    assert lines[-1]["records"][-1].startswith(f"prod/n{3 * MOST_RECORDS - 3}/acr-pull renewed")
+
+
+def test_what_there_is_no_time_for_is_named_without_being_made_into_records(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fine, unmakeable = outcome_of(MOST_RECORDS), outcome_of(1, hosts=(404,))
+    clusters = (*fine.report.clusters, *unmakeable.report.clusters)
+    finished = replace(fine, report=replace(fine.report, clusters=clusters))
+    lost, _ = in_time(finished, Log(stalls=True), 5)
+    assert lost == Unsent(MOST_RECORDS + 4, publish.LATE)
+    assert sum(line["count"] for line in told(capsys)) == MOST_RECORDS + 4
 
 
 def test_what_looks_like_a_secret_is_masked() -> None:

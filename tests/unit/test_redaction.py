@@ -32,6 +32,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY3IifQ.c2lnbmF0dXJl"
             id="JSON",
         ),
         pytest.param("key q7Gd0TzWcL4xVb92NsKeRf5YhAuJmP", f"key {MASK}", id="access key secret"),
+        pytest.param("got bearer k8s-aabbccdd", f"got bearer {MASK}", id="all in small letters"),
         pytest.param("YWxhZGRpbjpvcGVuU2VzYW1lMTIzNA==.", f"{MASK}.", id="base64"),
     ],
 )
@@ -46,6 +47,7 @@ def test_secrets_in_text_are_masked(text: str, expected: str) -> None:
         "secret-missing",
         "secret=acr-pull in team-a",
         "token.failed",
+        "prod/shop/acr-pull renewed near-expiry 2026-01-31T13:00:00Z",
         "3C9F3B2E-7B1A-5D2C-9E1F-0A1B2C3D4E5F",
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "c1d00000000000000000000000000001",

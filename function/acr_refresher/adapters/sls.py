@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from acr_refresher.adapters.cloud import CloudSdk
@@ -28,29 +29,30 @@ class SlsLog(OutcomeLog):
 
     async def write(self, records: Sequence[Record], at: datetime) -> None:
         """PutLogs. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
-        from alibabacloud_sls20201230.models import (  # noqa: PLC0415  # not where no log is kept
-            LogGroup,
-            PutLogsRequest,
+        await self._sdk.ask(self._call(), partial(self._put, at), records)
+
+    def _put(self, at: datetime, records: Sequence[Record], options: Any) -> dict[str, Any]:
+        """The answer, without a body; a refusal is raised as the cloud's other SDKs raise it.
+
+        `put_logs` would take the SDK's models, make the same plain data of them and copy that,
+        which costs eight times as much as all the rest; `execute` is what it calls then.
+        """
+        from alibabacloud_sls20201230.client import (  # noqa: PLC0415  # not where no log is kept
+            Client,
         )
-
-        items = [_item(record, at) for record in records]
-        group = LogGroup(topic=TOPIC, source="", log_tags=[], log_items=items)
-        await self._sdk.ask(self._call(), self._put, PutLogsRequest(body=group))
-
-    def _put(self, request: Any, options: Any) -> dict[str, Any]:
-        """The answer, without a body; a refusal is raised as the cloud's other SDKs raise it."""
-        from alibabacloud_sls20201230.client import Client  # noqa: PLC0415  # as above
-        from alibabacloud_sls20201230.models import PutLogsHeaders  # noqa: PLC0415  # as above
+        from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415  # as above
         from Tea.exceptions import TeaException  # noqa: PLC0415  # as above
 
         host = self._logstore.endpoint or f"{self._region_id}.log.aliyuncs.com"
         client = Client(self._sdk.config(self._caller, host, self._region_id))
-        project, name = self._logstore.project, self._logstore.name
+        request = OpenApiRequest(
+            host_map={"project": self._logstore.project}, headers={}, body=_log_group(records, at)
+        )
         try:
-            answer = client.put_logs_with_options(project, name, request, PutLogsHeaders(), options)
+            answer = client.execute(_put_logs(self._logstore.name), request, options)
         except TeaException as error:
             raise _refusal(error) if error.code else error from error
-        return {"body": {}, "headers": answer.headers}
+        return {"body": {}, "headers": answer["headers"]}
 
     def _call(self) -> CloudCall:
         project, name = self._logstore.project, self._logstore.name
@@ -64,11 +66,35 @@ class SlsLog(OutcomeLog):
         )
 
 
-def _item(record: Record, at: datetime) -> Any:
-    from alibabacloud_sls20201230.models import LogContent, LogItem  # noqa: PLC0415  # as above
+def _put_logs(logstore: str) -> Any:
+    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415  # as above
 
-    contents = [LogContent(key=name, value=str(value)) for name, value in record.items()]
-    return LogItem(time=int(at.timestamp()), contents=contents)
+    return Params(
+        action="PutLogs",
+        version="2020-12-30",
+        protocol="HTTPS",
+        pathname=f"/logstores/{logstore}/shards/lb",
+        method="POST",
+        auth_type="AK",
+        style="ROA",
+        req_body_type="protobuf",
+        body_type="none",
+    )
+
+
+def _log_group(records: Sequence[Record], at: datetime) -> dict[str, Any]:
+    """The plain data that the SDK's serialiser takes."""
+    content, time = _Contents().__getitem__, int(at.timestamp())
+    items = [{"Time": time, "Contents": list(map(content, record.items()))} for record in records]
+    return {"LogItems": items, "LogTags": [], "Topic": TOPIC, "Source": ""}
+
+
+class _Contents(dict[tuple[str, str], dict[str, str]]):
+    """Each field and value once: most are the same in thousands of records."""
+
+    def __missing__(self, field: tuple[str, str]) -> dict[str, str]:
+        self[field] = content = {"Key": field[0], "Value": field[1]}
+        return content
 
 
 def _refusal(error: Any) -> Exception:

@@ -102,6 +102,7 @@ def earliest(entries: Iterable[Entry]) -> datetime:
 
 
 @functools.lru_cache(256)  # the same few moments stand in a report and a log a thousand times
+@functools.lru_cache(256)  # thousands of secrets end at the same moment
 def rfc3339(moment: datetime) -> str:
     """`2026-01-31T23:59:59Z`."""
     in_utc = moment.astimezone(timezone.utc).replace(tzinfo=None)

@@ -8,9 +8,10 @@ run until the expiry, and below `threshold_seconds` a secret is due.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import Enum
+from operator import attrgetter
 from typing import TypeAlias
 
 from acr_refresher.core.model import AckAccess, Cluster
@@ -26,7 +27,7 @@ from acr_refresher.core.report import (
     succeeded,
 )
 
-Record: TypeAlias = Mapping[str, str | int]
+Record: TypeAlias = Mapping[str, str]
 Value: TypeAlias = "str | int | bool | tuple[str, ...] | Enum | datetime | None"
 Fields: TypeAlias = Mapping[str, Value]
 
@@ -38,6 +39,8 @@ MOST_BYTES = 2_000_000
 https://www.alibabacloud.com/help/en/sls/developer-reference/api-putlogs"""
 _OVERHEAD = 16
 """Bytes that a field costs in a batch besides its name and value, at most."""
+
+_BUT_NAMESPACE = attrgetter(*(f.name for f in fields(SecretOutcome) if f.name != "namespace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +54,50 @@ class Finished:
 
 
 def records(finished: Finished) -> Iterator[Record]:
-    """The run's record, its clusters' and then its secrets', so that the gist comes first."""
+    """The run's record, its clusters' and then its secrets', so that the gist comes first.
+
+    Each is made when it is asked for, and what is alike is made once.
+    """
     report = finished.report
-    run: Fields = {
-        "run": report.run,
-        "trigger": report.request.trigger,
-        "run_reason": report.request.reason,
-        "force": report.request.force,
-        "shard": str(report.request.shard or ""),
-    }
+    run = _flat(
+        {
+            "run": report.run,
+            "trigger": report.request.trigger,
+            "run_reason": report.request.reason,
+            "force": report.request.force,
+            "shard": str(report.request.shard or ""),
+        }
+    )
     known = {cluster.name: cluster for cluster in finished.clusters}
-    clusters = [
-        (one, {**run, "cluster": one.cluster, **_place(known.get(one.cluster), finished.account)})
-        for one in report.clusters
-    ]
-    yield _flat({"kind": "run", **run, **_run(finished)})
-    for outcome, fields in clusters:
-        yield _flat({"kind": "cluster", **fields, **_cluster(outcome, finished.at)})
-    for outcome, fields in clusters:
+    yield {"kind": "run", **run, **_flat(_run(finished))}
+    for outcome in report.clusters:
+        place = _place(known.get(outcome.cluster), finished.account)
+        about = {"cluster": outcome.cluster, **place, **_cluster(outcome, finished.at)}
+        yield {"kind": "cluster", **run, **_flat(about)}
+    for outcome in report.clusters:
         cluster = known.get(outcome.cluster)
-        for secret in outcome.secrets:
-            about = {**_configured(cluster, secret.secret), **_secret(secret, finished.at)}
-            yield _flat({"kind": "secret", **fields, **about})
+        where = _flat({"cluster": outcome.cluster, **_place(cluster, finished.account)})
+        for record in _secrets(outcome.secrets, cluster, finished.at):
+            yield {"kind": "secret", **run, **where, **record}
+
+
+def names(report: Report) -> Iterator[str]:
+    """What each of `records` is about and how it came out, in few words and in their order.
+
+    `prod/shop/acr-pull created secret-missing 2026-01-31T13:00:00Z`
+    """
+    yield _in_words("run", _run_result(report), first_expiry(report.clusters))
+    for cluster in report.clusters:
+        yield _in_words(cluster.cluster, _cluster_result(cluster), expiry_of(cluster))
+    for cluster in report.clusters:
+        for one in cluster.secrets:
+            subject = f"{cluster.cluster}/{one.namespace}/{one.secret}"
+            yield _in_words(subject, f"{one.result.value} {one.reason.value}", one.expires_at)
+
+
+def count(report: Report) -> int:
+    """How many records there are of it."""
+    return 1 + len(report.clusters) + sum(len(cluster.secrets) for cluster in report.clusters)
 
 
 def batches(every: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
@@ -125,7 +150,7 @@ def _run(finished: Finished) -> Fields:
     report = finished.report
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
     return {
-        "result": "served" if report.ok else "attention",
+        "result": _run_result(report),
         "clusters": len(report.clusters),
         "clusters_failing": len(report.failing),
         "clusters_deferred": len(report.deferred),
@@ -136,6 +161,10 @@ def _run(finished: Finished) -> Fields:
         **_expiry(first_expiry(report.clusters), finished.at),
         **counted(everything),
     }
+
+
+def _run_result(report: Report) -> str:
+    return "served" if report.ok else "attention"
 
 
 def _cluster(outcome: ClusterOutcome, at: datetime) -> Fields:
@@ -161,9 +190,21 @@ def _cluster_result(outcome: ClusterOutcome) -> str:
     return "served" if succeeded(outcome) else "attention"
 
 
+def _secrets(
+    outcomes: Iterable[SecretOutcome], cluster: Cluster | None, at: datetime
+) -> Iterator[Record]:
+    """Without what holds for all of the cluster. Few differ by more than the namespace."""
+    alike: dict[object, Record] = {}
+    for outcome in outcomes:
+        known = alike.get(key := _BUT_NAMESPACE(outcome))
+        if known is None:
+            about = {**_configured(cluster, outcome.secret), **_secret(outcome, at)}
+            known = alike[key] = _flat(about)
+        yield {"namespace": _value(outcome.namespace), **known}
+
+
 def _secret(outcome: SecretOutcome, at: datetime) -> Fields:
     return {
-        "namespace": outcome.namespace,
         "secret": outcome.secret,
         "registry_hosts": outcome.hosts,
         "result": outcome.result,
@@ -208,13 +249,13 @@ def _flat(fields: Fields) -> Record:
     return {name: value for name, value in values if value != ""}
 
 
-def _value(value: Value) -> str | int:
+def _value(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, int):
-        return value
+        return str(value)
     if isinstance(value, datetime):
         return rfc3339(value)
     text = ", ".join(value) if isinstance(value, tuple) else value or ""
@@ -224,4 +265,8 @@ def _value(value: Value) -> str | int:
 
 
 def _weight(record: Record) -> int:
-    return sum(len(name) + len(str(value).encode()) + _OVERHEAD for name, value in record.items())
+    return len("".join((*record, *record.values())).encode()) + _OVERHEAD * len(record)
+
+
+def _in_words(subject: str, came_out: str, expires_at: datetime | None) -> str:
+    return f"{subject} {came_out} {rfc3339(expires_at)}" if expires_at else f"{subject} {came_out}"

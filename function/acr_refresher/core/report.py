@@ -106,7 +106,8 @@ def clusters_handed_on(report: Report) -> int:
 
 def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
     """How many secrets came out how."""
-    return dict(Counter(secret.result.value for secret in secrets))
+    found = Counter(secret.result for secret in secrets)
+    return {result.value: count for result, count in found.items()}
 
 
 def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:

@@ -24,6 +24,8 @@ from acr_refresher.core.records import (
     Finished,
     Record,
     batches,
+    count,
+    names,
     records,
 )
 from acr_refresher.core.report import Report
@@ -78,7 +80,7 @@ def test_a_secrets_record_says_all_that_is_known_of_it() -> None:
         "account": "2",
         "region": "cn-hangzhou",
         "registries": "main, partner",
-        "threshold_seconds": 900,
+        "threshold_seconds": "900",
         "namespace": "shop",
         "secret": "acr-pull",
         "registry_hosts": "a.example.com, b.example.com",
@@ -89,7 +91,7 @@ def test_a_secrets_record_says_all_that_is_known_of_it() -> None:
         "waiting_for": "runner",
         "warnings": "look here",
         "expires_at": "2026-01-31T13:00:00Z",
-        "seconds_left": 59 * 60,
+        "seconds_left": "3540",
     }
 
 
@@ -150,7 +152,7 @@ RESULTS = {
 def test_a_clusters_record_says_how_it_came_out(outcome: ClusterOutcome, result: str) -> None:
     [record] = of_kind("cluster", finished(outcome))
     assert record["result"] == result
-    assert (record["requests"], record["duration_ms"]) == (5, 30_000)
+    assert (record["requests"], record["duration_ms"]) == ("5", "30000")
     assert record.get("error") == ("denied" if result == "failed" else None)
 
 
@@ -159,9 +161,13 @@ def test_a_runs_record_sums_up_its_clusters_and_comes_first() -> None:
     every = list(records(finished(served(CREATED, late), served(failure=DENIED))))
     assert [record["kind"] for record in every] == ["run", "cluster", "cluster", "secret", "secret"]
     run = every[0]
-    assert (run["result"], run["clusters"], run["clusters_failing"]) == ("attention", 2, 1)
-    assert (run["secrets_created"], run["secrets_renewed"], run["secrets_failed"]) == (1, 1, 0)
-    assert (run["duration_ms"], run["seconds_left"]) == (60_000, 29 * 60)
+    assert (run["result"], run["clusters"], run["clusters_failing"]) == ("attention", "2", "1")
+    assert (run["secrets_created"], run["secrets_renewed"], run["secrets_failed"]) == (
+        "1",
+        "1",
+        "0",
+    )
+    assert (run["duration_ms"], run["seconds_left"]) == ("60000", "1740")
     assert of_kind("run", finished(served(CREATED)))[0]["result"] == "served"
 
 
@@ -176,25 +182,56 @@ def test_what_is_deferred_and_handed_on_is_recorded() -> None:
     run, cluster = records(Finished(report, NOW + MINUTE))
     assert (run["result"], run["clusters_deferred"], run["clusters_handed_on"]) == (
         "attention",
-        1,
-        2,
+        "1",
+        "2",
     )
     assert run["handed_on"] == "task-1, task-2"
     assert run["shard"] == cluster["shard"] == "2/5"
     assert (cluster["result"], cluster["deferred"]) == ("deferred", "no time")
-    assert cluster["seconds_left"] == 59 * 60
+    assert cluster["seconds_left"] == "3540"
 
 
 def test_a_runs_record_says_how_often_each_service_refused_calls_as_too_many() -> None:
     run = finished(served(CREATED))
     run = replace(run, report=replace(run.report, throttled={"sts": 0, "cs": 3}))
     [record] = of_kind("run", run)
-    assert (record["throttled_sts"], record["throttled_cs"]) == (0, 3)
+    assert (record["throttled_sts"], record["throttled_cs"]) == ("0", "3")
 
 
 def test_what_expired_has_less_than_nothing_left() -> None:
     [record] = of_kind("secret", finished(served(replace(CREATED, expires_at=NOW))))
-    assert record["seconds_left"] == -60
+    assert record["seconds_left"] == "-60"
+
+
+def test_secrets_that_came_out_alike_differ_by_namespace_alone() -> None:
+    other = replace(CREATED, namespace="web")
+    failing = replace(CREATED, namespace="api", result=Result.FAILED, failures=(GONE,))
+    first, second, third = of_kind("secret", finished(served(CREATED, other, failing)))
+    assert second == {**first, "namespace": "web"}
+    assert (third["namespace"], third["message"]) == ("api", "no such instance")
+
+
+def test_no_record_is_made_before_it_is_asked_for() -> None:
+    unmakeable: Any = (404,)
+    wrong = replace(CREATED, namespace="web", hosts=unmakeable)
+    making = records(finished(served(CREATED, wrong)))
+    assert [next(making)["kind"] for _ in range(3)] == ["run", "cluster", "secret"]
+    with pytest.raises(TypeError):
+        next(making)
+
+
+def test_each_record_has_a_name_in_few_words_in_the_same_order() -> None:
+    endless = replace(CREATED, namespace="web", expires_at=None)
+    lost = ClusterOutcome(cluster="lost", failure=GONE)
+    report = finished(served(CREATED, endless), lost).report
+    assert list(names(report)) == [
+        "run attention 2026-01-31T13:00:00Z",
+        "prod served 2026-01-31T13:00:00Z",
+        "lost failed",
+        "prod/shop/acr-pull created secret-missing 2026-01-31T13:00:00Z",
+        "prod/web/acr-pull created secret-missing",
+    ]
+    assert count(report) == len(list(records(finished(served(CREATED, endless), lost)))) == 5
 
 
 def test_a_long_text_is_cut() -> None:
@@ -204,7 +241,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 def test_batches_keep_the_order_and_below_what_a_call_takes() -> None:
-    small = [{"n": n} for n in range(2 * MOST_RECORDS + 1)]
+    small = [{"n": str(n)} for n in range(2 * MOST_RECORDS + 1)]
     parts = list(batches(small))
     assert [len(part) for part in parts] == [MOST_RECORDS, MOST_RECORDS, 1]
     assert [record for part in parts for record in part] == small
@@ -236,5 +273,5 @@ def test_a_run_ends_with_the_secret_that_ends_first_wherever_it_is_known_from() 
     lost = ClusterOutcome(cluster="lost", failure=GONE, last_seen_expiry=NOW + 2 * MINUTE)
     ending = replace(CREATED, result=Result.SKIPPED, expires_at=NOW)
     run = finished(served(CREATED, ending), left, lost)
-    assert [one["seconds_left"] for one in of_kind("cluster", run)] == [59 * 60, 120, 60]
-    assert [one["seconds_left"] for one in of_kind("run", run)] == [60]
+    assert [one["seconds_left"] for one in of_kind("cluster", run)] == ["3540", "120", "60"]
+    assert [one["seconds_left"] for one in of_kind("run", run)] == ["60"]
