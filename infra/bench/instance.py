@@ -74,6 +74,7 @@ def handle(event: Json, credentials: Json) -> Json:
 def _told(report: dict[str, Any]) -> Json:
     return {
         "requests": sum(cluster["requests"] for cluster in report["clusters"]),
+        "visits_s": sum(cluster["durationMs"] for cluster in report["clusters"]) / 1000,
         "results": report["results"],
         "ok": report["ok"],
         "unsent": report["outcomesUnsent"],
