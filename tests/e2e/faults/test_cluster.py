@@ -121,6 +121,19 @@ def test_a_refused_write_keeps_the_old_secret(
     assert (outcome["result"], outcome["failures"][0]["meaning"]) == (result, meaning)
 
 
+def test_a_namespace_whose_writes_hang_holds_up_no_other(broken: BrokenSite) -> None:
+    """As with an admission webhook that does not answer; one connection serves them all."""
+    hanging, *others = sorted(broken.namespace(f"shop-{number}") for number in range(5))
+    broken.hangzhou.faults.add(Fault("PATCH", f"{hanging}/secrets", None, stall=30))
+    text = config_of({"watchNamespace": f"{broken.prefix}-*"}) + "clusterTimeout: 5s\n"
+    with broken.function(text) as function:
+        report = function.invoke()
+    failed = only(report, hanging)
+    assert (failed["result"], failed["failures"][0]["code"]) == ("failed", "Deadline")
+    assert {only(report, name)["result"] for name in others} == {"created"}
+    assert all(references(broken.hangzhou, name) == [SECRET] for name in others)
+
+
 def test_a_namespace_that_went_between_list_and_write_is_skipped(broken: BrokenSite) -> None:
     shop, other = broken.namespace("shop"), broken.namespace("other")
     path = f"/api/v1/namespaces/{shop}"
