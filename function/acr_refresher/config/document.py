@@ -218,7 +218,8 @@ class ConfigDocument(StrictModel):
     cluster_timeout: ClusterTimeout | None = Field(
         None,
         description='The most that one cluster may take, such as "20s" (the default), waiting for'
-        " the cloud not counted: then it is left as it is, and its place goes to the next. 1s to 10m.",
+        " the cloud not counted: then it is left as it is, and its place goes to the next. 1s to"
+        " 10m.",
     )
     shard_size: int = Field(
         SHARD_SIZE,
