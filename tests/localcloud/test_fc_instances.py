@@ -213,7 +213,7 @@ def test_s_yaml_says_what_is_deployed() -> None:
     assert (function.name, function.service, function.region) == ("acr-refresher", "", REGION)
     assert function.role == FUNCTION_ROLE_ARN
     assert function.code == REPOSITORY / "function"
-    assert (function.handler, function.memory) == (EntryPoint("handler.handle", 600 * SECOND), 512)
+    assert (function.handler, function.memory) == (EntryPoint("handler.handle", 300 * SECOND), 512)
     assert function.initializer == EntryPoint("handler.initialize", 60 * SECOND)
     assert function.asynchronous.task_ids
     assert (function.asynchronous.most_retries, function.timer is not None) == (1, True)

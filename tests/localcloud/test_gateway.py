@@ -20,7 +20,7 @@ NOWHERE = [
     ("no product's host", {"host": "oss.cn-hangzhou.aliyuncs.com"}, "InvalidAction.NotFound"),
     ("a lookalike host", {"host": "sts.aliyuncs.com.example"}, "InvalidAction.NotFound"),
     ("another version", {"version": "2016-01-01"}, "InvalidVersion"),
-    ("unknown action", {"action": "GetCallerIdentity"}, "InvalidAction.NotFound"),
+    ("unknown action", {"action": "GetFederationToken"}, "InvalidAction.NotFound"),
     ("unknown path", {"pathname": "/roles"}, "InvalidAction.NotFound"),
 ]
 
