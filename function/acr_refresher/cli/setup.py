@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,7 @@ def opened(config_file: Path, region_id: str) -> Iterator[Setup]:
     problems: list[Problem] = []
     with gathering(problems):
         config = load_config(config_file)
-    with gathering(problems):
-        caller = _caller(os.environ, region_id)
-    with gathering(problems):
-        instance = _instance(os.environ)
-    if problems:
-        raise InvalidInput(problems)
+    caller, instance = _from_here(region_id, problems)
     try:
         yield Setup(config, instance.outside(config, config_file.parent, caller))
     finally:
@@ -49,18 +44,12 @@ def opened(config_file: Path, region_id: str) -> Iterator[Setup]:
 
 
 @contextmanager
-def function_compute(region_id: str, problems: Sequence[Problem]) -> Iterator[Functions]:
+def function_compute(region_id: str, problems: Iterable[Problem]) -> Iterator[Functions]:
     """The functions that are deployed, invoked as the operator.
 
     Raises InvalidInput with the problems, if any, and those found here.
     """
-    found = [*problems]
-    with gathering(found):
-        caller = _caller(os.environ, region_id)
-    with gathering(found):
-        instance = _instance(os.environ)
-    if found:
-        raise InvalidInput(found)
+    caller, instance = _from_here(region_id, problems)
     try:
         yield instance.functions(caller)
     finally:
@@ -80,6 +69,18 @@ def region_problems(region_id: str) -> Iterator[Problem]:
     """A region becomes part of host names, so it may not be just any text. Empty: not given."""
     if region_id and not is_region_id(region_id):
         yield Problem("region", f"{shown(region_id)} cannot be one", "use one such as cn-hangzhou")
+
+
+def _from_here(region_id: str, problems: Iterable[Problem]) -> tuple[Caller, Instance]:
+    """Who asks, and with what. Raises InvalidInput with these problems and all it finds itself."""
+    found = [*problems]
+    with gathering(found):
+        caller = _caller(os.environ, region_id)
+    with gathering(found):
+        instance = _instance(os.environ)
+    if found:
+        raise InvalidInput(found)
+    return caller, instance
 
 
 def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
