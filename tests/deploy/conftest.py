@@ -15,6 +15,7 @@ import pytest
 from deploy import provider
 from deploy.packaged import NoInterpreter, Package, build_dependencies, copy_code, interpreter
 from deploy.serverless_devs import (
+    FC3_SCHEMA,
     REPOSITORY,
     Deployment,
     ServerlessDevs,
@@ -71,6 +72,17 @@ def package(request: pytest.FixtureRequest) -> Package:
     if version == "3.12":
         return Package(request.getfixturevalue("package_312"), found, "312")
     return Package(request.getfixturevalue("deployment").code, found, "310")
+
+
+@pytest.fixture
+def components_schema() -> Path:
+    """The schema of the component fc3, which is not ours; where it is missing, CI fails."""
+    if not FC3_SCHEMA.exists():
+        missing = f"the component's schema is not at {FC3_SCHEMA}"
+        if os.environ.get("CI"):
+            raise FileNotFoundError(missing)
+        pytest.skip(f"{NOT_RUN}: {missing}")
+    return FC3_SCHEMA
 
 
 @pytest.fixture(scope="session")

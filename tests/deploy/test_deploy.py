@@ -34,7 +34,8 @@ FAULTS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "words"), FAULTS.values() if OWN_SCHEMA else (), ids=None)
+@pytest.mark.parametrize(("old", "new", "words"), FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.usefixtures("components_schema")
 def test_the_components_schema_finds_a_fault(
     serverless_devs: ServerlessDevs, tmp_path: Path, old: str, new: str, words: str
 ) -> None:
