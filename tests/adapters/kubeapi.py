@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import uvloop
 import yaml
 from pydantic import SecretStr
 
@@ -31,16 +31,8 @@ def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
             return await use(api)
         finally:
             await api.close()
-            await connections_ended()
 
-    return asyncio.run(scenario())
-
-
-async def connections_ended() -> None:
-    """A request that was given up says goodbye by TLS after `close`: the loop has to live on."""
-    loop: Any = asyncio.get_running_loop()
-    while len(loop._selector.get_map()) > 1:  # noqa: ASYNC110  # nobody tells; 1: the loop's pipe
-        await asyncio.sleep(0.01)
+    return uvloop.run(scenario())
 
 
 def namespaces(kubeconfig: str) -> tuple[NamespaceState, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+import threading
 from datetime import timedelta
 
 import aiohttp
@@ -71,6 +74,23 @@ def test_a_read_survives_one_broken_connection_and_not_two(double: DoubleCluster
     double.faults.add(Fault(reset=True, times=2))
     with pytest.raises(Unreachable, match="the connection broke"):
         namespaces(double.kubeconfig())
+
+
+def test_a_request_cut_off_leaves_no_connection_behind() -> None:
+    """Even where the server does not say goodbye; what its loop has to close is an error here."""
+    done = threading.Event()
+
+    def silent(connection: socket.socket) -> None:
+        connection.recv(65536)
+        done.wait(10)
+
+    async def given_up(api: KubernetesApi) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(api.list_namespaces(), timeout=0.2)
+
+    with tls_server(silent) as server:
+        ask(server.kubeconfig(), given_up)
+        done.set()
 
 
 def test_no_answer_in_time_is_unreachable(

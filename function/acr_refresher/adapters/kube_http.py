@@ -87,6 +87,10 @@ class KubeConnection:
     def _open_session(self) -> aiohttp.ClientSession:
         """The client's own, which needs a running loop; it is there to be overridden."""
         self._session = self._client.rest_client._create_pool_manager()  # noqa: SLF001  # as it says
+        # A request that is cut off leaves a connection saying goodbye to a server that may never
+        # answer. Kept account of, it ends with the session; else it would outlive the event loop.
+        # The connector's option for it is refused where asyncio's own TLS has no need of it.
+        setattr(self._session.connector, "_cleanup_closed_disabled", False)  # noqa: B010  # private
         return self._session
 
 
