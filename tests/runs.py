@@ -61,6 +61,7 @@ class Kube(KubeApi):
     stalled: str = ""
     unanswered: bool = False
     requests: int = 0
+    throttled: int = 0
     written: list[str] = field(default_factory=list)
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:

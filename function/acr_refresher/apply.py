@@ -7,11 +7,12 @@ that one namespace does not stop another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from acr_refresher.core import compose
 from acr_refresher.core.action import Action, ApplySecret, ClearNamespace, ServeNamespace
@@ -22,11 +23,13 @@ from acr_refresher.core.service_accounts import bound, unbound
 from acr_refresher.errors import Conflict, Gone, PortError
 from acr_refresher.flights import Flights
 from acr_refresher.mint import Minter
+from acr_refresher.places import AT_ONCE, at_once, connections
 from acr_refresher.ports import KubeApi
 from acr_refresher.retry import retrying
 
 BINDING_ATTEMPTS = 5
 
+T = TypeVar("T")
 Change = Callable[[ServiceAccountState, str], ServiceAccountState]
 
 
@@ -45,7 +48,8 @@ class Applier:
 
     It remembers service accounts as it left them: a namespace's next pull secret is bound to the
     account that the one before has changed, with no conflict and no reading anew. Waiting for what
-    other clusters wait for, too, is done within `shared`.
+    other clusters wait for, too, is done within `shared`. However many namespaces and accounts it
+    is at work on, the API server sees so many requests at a time as `places` allows.
     """
 
     kube: KubeApi
@@ -55,6 +59,7 @@ class Applier:
     shared: Callable[[], AbstractContextManager[object]] = nullcontext
     _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
     _making: Flights = field(default_factory=Flights)
+    _free: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, AT_ONCE))
 
     async def make(self, actions: Iterable[Action]) -> None:
         """Mint for all that is to be written, before the first of it is."""
@@ -123,16 +128,16 @@ class Applier:
     ) -> None:
         namespace, name, uid = action.namespace, action.secret, action.uid
         if uid and apply.replace:
-            await retrying(partial(self.kube.delete_secret, namespace, name, uid))
+            await self._request(partial(self.kube.delete_secret, namespace, name, uid))
             uid = None
-        await retrying(partial(self.kube.apply_secret, namespace, name, content, uid))
+        await self._request(partial(self.kube.apply_secret, namespace, name, content, uid))
 
     async def _clear(self, action: ClearNamespace) -> SecretOutcome:
         _, failures = await self._change_all(action.unbind, action.secret, unbound)
         if failures:
             return compose.cleared(action, failures)  # still referred to: it stays
         try:
-            await retrying(
+            await self._request(
                 partial(self.kube.delete_secret, action.namespace, action.secret, action.uid)
             )
         except PortError as error:
@@ -159,7 +164,7 @@ class Applier:
             else:
                 changed.append(account.name)
 
-        await asyncio.gather(*(attempt(account) for account in accounts))
+        await at_once(connections(len(accounts)), map(attempt, accounts))
         return tuple(sorted(changed)), tuple(failures)
 
     async def _change(self, account: ServiceAccountState, secret: str, change: Change) -> None:
@@ -171,10 +176,16 @@ class Applier:
             if wanted == account:
                 return  # an overlapping run did it
             try:
-                self._left[key] = await retrying(partial(self.kube.patch_service_account, wanted))
+                patch = partial(self.kube.patch_service_account, wanted)
+                self._left[key] = await self._request(patch)
             except Conflict as conflict:
                 last = conflict
             else:
                 return
-            account = await retrying(partial(self.kube.read_service_account, *key))
+            account = await self._request(partial(self.kube.read_service_account, *key))
         raise last
+
+    async def _request(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One, tried again where that can help. Its turn comes, and it holds no connection yet."""
+        async with self._free:
+            return await retrying(call)

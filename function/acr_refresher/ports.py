@@ -188,6 +188,8 @@ class KubeApi(TokenSource, Protocol):
 
     requests: int
     """How many requests were sent so far."""
+    throttled: int
+    """How many of them the server refused as too many (429)."""
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from acr_refresher.bugs import bug
 from acr_refresher.connect import Connecting
 from acr_refresher.context import Context, Stopwatch
 from acr_refresher.core import compose
-from acr_refresher.core.action import Action, costs_requests
+from acr_refresher.core.action import Action, accounts_changed, costs_requests
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.order import Visit, is_due
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
@@ -26,16 +25,11 @@ from acr_refresher.lines import cluster_line, deferred_line, secret_lines
 from acr_refresher.mint import Minter
 from acr_refresher.observe import observe
 from acr_refresher.own_time import OwnTime, TimeUp
-from acr_refresher.places import at_once
+from acr_refresher.places import AT_ONCE, STUCK_SECONDS, Spares, at_once, connections
 from acr_refresher.ports import KubeApi
 
 TO_WIND_UP = timedelta(seconds=5)
 """Kept back of a run's time to hand on what was not begun, and to write the outcomes."""
-NAMESPACES_AT_ONCE = 16
-"""In one cluster: what an API server of modest size takes without queueing."""
-NAMESPACES_IN_A_ROW, NAMESPACES_A_CONNECTION = 25, 12
-"""Over one connection, and over each where there are more. A TLS handshake costs the CPU of five
-writes, and its buffers 256 KiB: it has to pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +167,11 @@ class Serving:
     async def _refresh(
         self, cluster: Cluster, kube: KubeApi, progress: _Progress, own: OwnTime
     ) -> None:
-        context = self.context
+        context, clock = self.context, asyncio.get_running_loop().time
+        began = clock()
         state = await observe(kube, secrets_in_scope(cluster, context.request))
+        # A call that takes longer than all the lists is left by itself: others get another place.
+        spares = Spares(AT_ONCE, max(STUCK_SECONDS, clock() - began), lambda: kube.throttled > 0)
         planned = plan(cluster.pull_secrets, state, context.request, context.now)
         progress.actions = tuple(chain.from_iterable(planned))
         if context.request.dry_run:
@@ -188,7 +185,8 @@ class Serving:
         await applier.make(progress.actions)
         at_work = tuple(filter(costs_requests, planned))
         applied = (self._apply_all(applier, actions, progress) for actions in at_work)
-        await at_once(_connections(len(at_work)), applied, most=NAMESPACES_AT_ONCE)
+        objects = sum(max(1, accounts_changed(actions)) for actions in at_work)
+        await at_once(min(connections(objects), len(at_work)), applied, spares)
 
     async def _apply_all(
         self, applier: Applier, actions: Iterable[Action], progress: _Progress
@@ -199,10 +197,3 @@ class Serving:
                 progress.done[id(action)] = await applier.apply(action)
             except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
                 progress.done[id(action)] = compose.broken(action, bug(error))
-
-
-def _connections(namespaces: int) -> int:
-    """How many namespaces of a cluster are served at the same time, each over a connection."""
-    if namespaces <= NAMESPACES_IN_A_ROW:
-        return 1
-    return min(NAMESPACES_AT_ONCE, math.ceil(namespaces / NAMESPACES_A_CONNECTION))

@@ -53,6 +53,20 @@ def test_a_fault_has_a_meaning_and_is_not_retried_here(
     assert len(double.journal) == before + 1
 
 
+def test_requests_that_were_too_many_are_counted(double: DoubleCluster) -> None:
+    double.faults.add(Fault(status=429))
+    double.faults.add(Fault(status=503))
+
+    async def counted(api: KubernetesApi) -> tuple[int, int]:
+        for _ in range(2):
+            with pytest.raises((Throttled, Unreachable)):
+                await api.list_namespaces()
+        await api.list_namespaces()
+        return api.requests, api.throttled
+
+    assert ask(double.kubeconfig(), counted) == (3, 1)
+
+
 @pytest.mark.parametrize("fault", [Fault(reset=True), Fault(lost_answer=True)])
 def test_a_write_is_never_sent_again_by_itself(double: DoubleCluster, fault: Fault) -> None:
     double.faults.add(fault)

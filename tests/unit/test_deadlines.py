@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from acr_refresher import places
+from acr_refresher import serve
 from acr_refresher.core.order import Visit
 from acr_refresher.core.report import Report, to_json
 from acr_refresher.core.request import Request
@@ -36,7 +36,7 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
 def test_a_namespace_that_stalls_holds_up_no_other_of_its_cluster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(places, "STUCK_SECONDS", 0.01)
+    monkeypatch.setattr(serve, "STUCK_SECONDS", 0.01)
     names = tuple(f"n{number:02}" for number in range(25))
     kube = Kube(names, stalled="n00 n07 n08")
     report = Fleet({"a": kube}).run(cluster_timeout=timedelta(seconds=0.5))

@@ -42,6 +42,7 @@ MERGE_PATCH = "application/merge-patch+json"
 PAGE_SIZE = 500
 EXPIRED_PAGE = "410"
 OK = frozenset({200, 201, 202})
+TOO_MANY = 429
 MANAGED = urlencode({"fieldManager": MANAGER})
 
 State = TypeVar("State")
@@ -73,7 +74,7 @@ class KubernetesApi(KubeApi):
     """One API server. Each method is a request, or a list's pages, and raises any PortError."""
 
     def __init__(self, connection: KubeConnection) -> None:
-        self.requests = 0
+        self.requests = self.throttled = 0
         self._connection = connection
         self._shared: tuple[SecretContent, bytes] | None = None
 
@@ -187,6 +188,7 @@ class KubernetesApi(KubeApi):
         self.requests += 1
         answer = await self._connection.send(method, path, body, content_type if body else None)
         if answer.status not in OK:
+            self.throttled += answer.status == TOO_MANY
             raise answer_error(_named(method, path), *answer)
         return answer.content
 

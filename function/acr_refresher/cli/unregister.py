@@ -32,9 +32,8 @@ from acr_refresher.core.outcome import ClusterOutcome, SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.inputs.problems import InvalidInput, Problem, shown, suggestion
 from acr_refresher.observe import observe
-from acr_refresher.places import at_once
+from acr_refresher.places import AT_ONCE, at_once
 from acr_refresher.ports import KubeApi
-from acr_refresher.serve import NAMESPACES_AT_ONCE
 
 PARTLY = "Pull secrets may have been unbound or deleted already: start it again for what is left."
 
@@ -107,7 +106,7 @@ async def _carried_out(
         return [await applier.apply(action) for action in actions]
 
     planned = await _planned(visitor, cluster, kube)
-    return tuple(chain.from_iterable(await at_once(NAMESPACES_AT_ONCE, map(clear, planned))))
+    return tuple(chain.from_iterable(await at_once(AT_ONCE, map(clear, planned))))
 
 
 async def _in_cluster(

@@ -83,3 +83,12 @@ def costs_requests(actions: Iterable[Action]) -> bool:
         or (isinstance(one, ServeNamespace) and bool(one.apply or one.bind))
         for one in actions
     )
+
+
+def accounts_changed(actions: Iterable[Action]) -> int:
+    """How many service accounts are bound or unbound in carrying these out."""
+    return sum(
+        len(one.unbind if isinstance(one, ClearNamespace) else one.bind)
+        for one in actions
+        if not isinstance(one, LeaveNamespace)
+    )
