@@ -29,9 +29,9 @@ VCPU, GB = 1.0, 1.0
 has what its use costs, in compute units (CU), and what those cost."""
 CU_A_VCPU_SECOND, CU_A_GB_SECOND, CU_AN_INVOCATION, USD_A_CU = 1.0, 0.15, 75 / 10_000, 0.000020
 
-LIST_PAGE, LISTS_A_SECOND, LIST_SECONDS = 100, 10, TICK_MINUTES * 60 / 4
+LIST_PAGE, CALLS_A_SECOND, LIST_SECONDS = 100, 10, TICK_MINUTES * 60 / 4
 """Clusters in one answer of Container Service, the default of rateLimits.cs, and what a run lets a
-list take: a quarter of its time, which is that between ticks."""
+list take: a quarter of its time, which is that between ticks. A kubeconfig is one call."""
 
 SMALL_VCPU = 0.35
 """As s.yaml has it."""
@@ -41,9 +41,11 @@ MEMORY_SIZES_MB = (512, 1024, 2048, 4096)
 LEAST_TIMEOUT_SECONDS, MARGIN = 60, 3
 
 AT_MOST = (
-    "*At most* is a fleet whose instances are all cold at every tick, and in which some cluster",
-    "fails in every shard: the platform runs it once more then (`maxAsyncRetryAttempts: 1`), which",
-    "finds the other clusters fresh. Clusters that stall until `clusterTimeout` come on top.",
+    "*At most* is a fleet of ACK clusters whose instances are all cold at every tick, and in which",
+    "some cluster fails in every shard: the platform runs it once more then, on a cold instance",
+    "too (`maxAsyncRetryAttempts: 1`), which finds the other clusters fresh. Most of it is the wait",
+    f"for kubeconfigs, {CALLS_A_SECOND} a second (`rateLimits.cs`), which kubeconfigs in files do",
+    "not cost. Clusters that stall until `clusterTimeout` come on top.",
 )
 LOADED = (
     "Each cold instance loads the whole of config.yaml, whichever clusters it serves. The CPU is",
@@ -96,8 +98,9 @@ class Measured:
 class Cost:
     """What a fleet needs. Seconds are of the longest invocation of a tick.
 
-    `usd_at_most`: every instance is cold at every tick, and a cluster fails in every invocation
-    that serves any, which the platform runs once more then (maxAsyncRetryAttempts: 1).
+    `usd_at_most`: every instance is cold at every tick and fetches all its kubeconfigs from CS, and
+    a cluster fails in every invocation that serves any, which the platform runs once more then
+    (maxAsyncRetryAttempts: 1).
     """
 
     clusters: int
@@ -116,19 +119,24 @@ def cost(clusters: int, measured: Measured) -> Cost:
     seconds = {of: measured.seconds(of, math.ceil(each)) for of in ROUND_TRIPS}
     ticks = MINUTES_A_MONTH / TICK_MINUTES
     rotations = ticks / ROTATION_TICKS
-    running = shards * (seconds[IDLE] * (ticks - rotations) + seconds[ROTATED] * rotations)
+
+    def running(took: Mapping[str, float]) -> float:
+        return shards * (took[IDLE] * (ticks - rotations) + took[ROTATED] * rotations)
+
     coordinating = 0.0 if alone else ticks * (1 + shards * LATENCY_SECONDS / 16)
-    used = running + coordinating
+    used = running(seconds) + coordinating
     invocations = shards if alone else shards + 1
-    again = ticks * shards * seconds[IDLE]  # the other clusters are fresh by then
-    loading = ticks * invocations * measured.cold_start(clusters)[0] / VCPU
+    cold = {of: max(took, each / CALLS_A_SECOND) for of, took in seconds.items()}
+    again = ticks * shards * cold[IDLE]  # the other clusters are fresh by then
+    loading = ticks * (invocations + shards) * measured.cold_start(clusters)[0] / VCPU
+    at_most = running(cold) + coordinating + again + loading
     return Cost(
         clusters,
         invocations,
         seconds,
         used * GB,
         _usd(used, ticks * invocations),
-        _usd(used + again + loading, ticks * (invocations + shards)),
+        _usd(at_most, ticks * (invocations + shards)),
     )
 
 
@@ -144,7 +152,7 @@ def lists(clusters: int) -> tuple[int, int, float, float]:
     alone, some pages at once, so that their rate is what they wait for.
     """
     pages = math.ceil(clusters / LIST_PAGE)
-    rate = max(LISTS_A_SECOND, 10 * math.ceil(pages / (LIST_SECONDS / 2) / 10))
+    rate = max(CALLS_A_SECOND, 10 * math.ceil(pages / (LIST_SECONDS / 2) / 10))
     seconds = max(LATENCY_SECONDS, pages / rate)
     return pages, rate, seconds, _usd(seconds * MINUTES_A_MONTH / TICK_MINUTES, 0)
 
