@@ -44,8 +44,8 @@ AT_MOST = (
     "*At most* is a fleet of ACK clusters whose instances are all cold at every tick, and in which",
     "some cluster fails in every shard: the platform runs it once more then, on a cold instance",
     "too (`maxAsyncRetryAttempts: 1`), which finds the other clusters fresh. Most of it is the",
-    f"wait for kubeconfigs, {CALLS_A_SECOND} a second (`rateLimits.cs`), which kubeconfigs in files do",
-    "not cost. Clusters that stall until `clusterTimeout` come on top.",
+    f"wait for kubeconfigs, {CALLS_A_SECOND} a second (`rateLimits.cs`); kubeconfigs in files have",
+    "none. Clusters that stall until `clusterTimeout` come on top.",
 )
 LOADED = (
     "Each cold instance loads the whole of config.yaml, whichever clusters it serves. The CPU is",
