@@ -49,7 +49,7 @@ NEVER = 3600
 """Seconds: longer than any run here has."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Kube(KubeApi):
     """A cluster of some namespaces; writing to `broken` meets a bug, and to `stalled` has no end.
 

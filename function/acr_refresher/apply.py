@@ -48,8 +48,9 @@ class Applier:
 
     It remembers service accounts as it left them: a namespace's next pull secret is bound to the
     account that the one before has changed, with no conflict and no reading anew. Waiting for what
-    other clusters wait for, too, is done within `shared`. However many namespaces and accounts it
-    is at work on, the API server sees so many requests at a time as `places` allows.
+    other clusters wait for, too, is done within `shared`; what the cluster itself is asked for
+    meanwhile, within `own`. However many namespaces and accounts it is at work on, the API server
+    sees so many requests at a time as `places` allows.
     """
 
     kube: KubeApi
@@ -57,6 +58,7 @@ class Applier:
     now: datetime
     run: str
     shared: Callable[[], AbstractContextManager[object]] = nullcontext
+    own: Callable[[], AbstractContextManager[object]] = nullcontext
     _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
     _making: Flights = field(default_factory=Flights)
     _free: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, AT_ONCE))
@@ -109,15 +111,15 @@ class Applier:
         failures: list[Failure] = []
 
         async def attempt(registry: Registry) -> None:
-            # With RRSA a token is asked of the cluster itself, and is for no other.
-            waiting = nullcontext() if registry.rrsa else self.shared()
             try:
-                with waiting:
-                    minted[registry.name] = await self.minter.credential(registry, self.kube)
+                credential = await self.minter.credential(registry, self.kube, self.own)
             except PortError as error:
                 failures.append(error.failure(subject=f"registry {registry.name}"))
+            else:
+                minted[registry.name] = credential
 
-        await asyncio.gather(*(attempt(registry) for registry in apply.mint))
+        with self.shared():
+            await asyncio.gather(*(attempt(registry) for registry in apply.mint))
         held = (*apply.kept, *(one for one in apply.fallback if one.entry.registry not in minted))
         in_order = (minted[each.name] for each in apply.mint if each.name in minted)
         free, claimed = settled(held, in_order)

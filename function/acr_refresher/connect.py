@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
-from acr_refresher.errors import Denied, Gone, NotRunning, PortError
+from acr_refresher.errors import Denied, Gone, NotRunning
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
@@ -98,8 +97,8 @@ class Connecting:
         """What `use` makes of the cluster's API server. Raises PortError.
 
         Waiting for the cloud, as other clusters do, is done within `shared`.
-        A kubeconfig kept from an earlier run is dropped where `use` fails with it. Where the server
-        does not take its credentials, `use` is called again with a new one: once.
+        A kubeconfig is not kept for later runs where anything fails with it. Where the server does
+        not take the credentials of one that was, `use` is called again with a new one: once.
         """
         access = cluster.access
         if not isinstance(access, RemoteAccess):
@@ -118,17 +117,18 @@ class Connecting:
     async def _use(
         self, cluster: Cluster, kubeconfig: Kubeconfig, use: Callable[[KubeApi], Awaitable[T]]
     ) -> T:
-        kube = self.connector.connect(kubeconfig, self.now, cluster.proxy_url, cluster.ca_pem)
         try:
-            return await use(kube)
-        except (PortError, asyncio.CancelledError):
-            # It may name an address, an authority or credentials that are no longer right. One that
-            # leads nowhere is cut off, before the connection fails by itself.
+            kube = self.connector.connect(kubeconfig, self.now, cluster.proxy_url, cluster.ca_pem)
+            try:
+                return await use(kube)
+            finally:
+                await kube.close()
+        except BaseException:
+            # It may be none that can be used, or name an address, an authority or credentials that
+            # are no longer right. One that leads nowhere is cut off before the connection fails.
             if isinstance(cluster.access, RemoteAccess):
                 self.kubeconfigs.cache.drop(cluster.access)
             raise
-        finally:
-            await kube.close()
 
     async def _fetched(self, cluster: Cluster, access: RemoteAccess) -> Kubeconfig:
         caller = await self.minter.session(access.role_chain, SESSION_DURATION)

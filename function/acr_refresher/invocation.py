@@ -22,7 +22,6 @@ from acr_refresher.run import run
 from acr_refresher.wiring import Instance
 
 USUAL_TIMEOUT = timedelta(minutes=10)
-NAMES_AT_ONCE = 128
 TO_REPORT = timedelta(seconds=5)
 """Kept back from the function's timeout to report what was not finished."""
 
@@ -88,12 +87,7 @@ def _budget(timeout: timedelta, began: float) -> timedelta:
 
 
 def _complete(running: Coroutine[Any, Any, Report]) -> Report:
-    """In uvloop's event loop, whose TLS takes a fifth less of a request's CPU.
-
-    It looks up host names in half of libuv's threads. With the usual four, two names that nobody
-    answers for would keep every other cluster waiting, and the run from ending.
-    """
-    os.environ.setdefault("UV_THREADPOOL_SIZE", str(2 * NAMES_AT_ONCE))
+    """In uvloop's event loop, whose TLS takes a fifth less of a request's CPU."""
     try:
         import uvloop  # noqa: PLC0415  # there is none for Windows
     except ImportError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -40,12 +42,18 @@ class Minter:
     now: datetime
     _flights: Flights = field(default_factory=Flights)
 
-    async def credential(self, registry: Registry, cluster: TokenSource | None) -> Credential:
+    async def credential(
+        self,
+        registry: Registry,
+        cluster: TokenSource | None,
+        own: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Credential:
         """A new token for a registry with the hosts it is for. Raises PortError.
 
-        With RRSA it is for this cluster alone, whose identity it is fetched with.
+        With RRSA it is for this cluster alone, whose identity it is fetched with; the cluster is
+        asked for that within `own`.
         """
-        origin = Origin(registry.rrsa, cluster) if registry.rrsa else FUNCTION
+        origin = Origin(registry.rrsa, cluster, own) if registry.rrsa else FUNCTION
         key = ("credential", registry, origin)
         credential: Credential = await self._flights.once(key, lambda: self._mint(*key[1:]))
         return credential

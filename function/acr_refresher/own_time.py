@@ -23,22 +23,32 @@ class OwnTime:
 
     def __init__(self, most: timedelta) -> None:
         self._clock = asyncio.get_running_loop().time
-        self._ends = self._clock() + most.total_seconds()
-        self._still_since = 0.0
+        self._left = most.total_seconds()
+        self._looked = self._clock()
         self._waiting = 0
+        self._asking = 0
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """As long as any of those who share the time are in here."""
-        if not self._waiting:
-            self._still_since = self._clock()
+        """As long as any of those who share the time are in here, and none in `running_on`."""
+        self._look()
         self._waiting += 1
         try:
             yield
         finally:
+            self._look()
             self._waiting -= 1
-            if not self._waiting:
-                self._ends += self._clock() - self._still_since
+
+    @contextmanager
+    def running_on(self) -> Iterator[None]:
+        """For what is the owner's affair in the midst of what is not."""
+        self._look()
+        self._asking += 1
+        try:
+            yield
+        finally:
+            self._look()
+            self._asking -= 1
 
     async def limit(self, call: Coroutine[Any, Any, T]) -> T:
         """Await the call, cancelled when the time is over. Raises TimeUp, or what it does."""
@@ -54,6 +64,12 @@ class OwnTime:
                 await asyncio.gather(task, return_exceptions=True)
         return task.result()
 
+    def _look(self) -> None:
+        """Take off what has passed, before it counts in another way than it did."""
+        self._left, self._looked = self._seconds_left, self._clock()
+
     @property
     def _seconds_left(self) -> float:
-        return self._ends - (self._still_since if self._waiting else self._clock())
+        if self._waiting and not self._asking:
+            return self._left
+        return self._left - (self._clock() - self._looked)

@@ -177,7 +177,8 @@ class Serving:
         if context.request.dry_run:
             progress.done = {id(one): compose.previewed(one) for one in progress.actions}
             return
-        applier = Applier(kube, self.minter, context.now, context.run, own.standing_still)
+        clocks = own.standing_still, own.running_on
+        applier = Applier(kube, self.minter, context.now, context.run, *clocks)
         # What costs no request is not to wait for what does, nor a namespace for one that stalls.
         for actions in planned:
             if not costs_requests(actions):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,10 +23,14 @@ IDENTITY_DURATION = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose identity a chain begins with: the function's, or with `rrsa` a cluster's own."""
+    """Whose identity a chain begins with: the function's, or with `rrsa` a cluster's own.
+
+    The cluster is asked for it within `own`: that is its affair, unlike all that follows.
+    """
 
     rrsa: Rrsa | None = None
     cluster: TokenSource | None = None
+    own: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 FUNCTION = Origin()
@@ -60,7 +66,7 @@ class Sessions:
         self, role_chain: tuple[Role, ...], duration: timedelta, origin: Origin, policy: str
     ) -> CloudCredentials:
         if not role_chain and origin.rrsa:
-            return await self._begin(origin.rrsa, origin.cluster, duration, policy)
+            return await self._begin(origin.rrsa, origin, duration, policy)
         *before, role = role_chain
         caller = await self.session(tuple(before), SESSION_DURATION, origin)
         return await retrying(
@@ -68,9 +74,10 @@ class Sessions:
         )
 
     async def _begin(
-        self, rrsa: Rrsa, cluster: TokenSource | None, duration: timedelta, policy: str
+        self, rrsa: Rrsa, origin: Origin, duration: timedelta, policy: str
     ) -> CloudCredentials:
-        identity = await self._identity(rrsa, cluster)
+        with origin.own():
+            identity = await self._identity(rrsa, origin.cluster)
         return await retrying(
             lambda: self.sts.assume_role_with_oidc(rrsa, identity, self.name, duration, policy)
         )

@@ -102,7 +102,14 @@ def test_proxy_server_name_and_path_are_taken_over() -> None:
         ({**SERVER, "server": "http://10.0.0.1"}, TOKEN, "cluster.server: must be https://"),
         ({**SERVER, "server": "https://"}, TOKEN, "cluster.server: must be https://"),
         ({**SERVER, "server": "https://u:p@host"}, TOKEN, "cluster.server: must be https://"),
-        ({**SERVER, "server": "https://[::1"}, TOKEN, "cluster.server: "),
+        ({**SERVER, "server": "https://[::1"}, TOKEN, "cluster.server: must be https://"),
+        (
+            {**SERVER, "server": "https://host:99999"},
+            TOKEN,
+            "cluster.server: must be https://HOST[:PORT], with a port of 1 to 65535",
+        ),
+        ({**SERVER, "server": "https://host:http"}, TOKEN, "cluster.server: must be https://"),
+        ({**SERVER, "server": "https://host:0"}, TOKEN, "cluster.server: must be https://"),
         ({}, TOKEN, "cluster.server: Field required"),
         (
             {**SERVER, "insecure-skip-tls-verify": True},
@@ -125,6 +132,7 @@ def test_proxy_server_name_and_path_are_taken_over() -> None:
             "cluster.certificate-authority-data: must be PEM in base64",
         ),
         ({**SERVER, "proxy-url": "socks5://proxy:1080"}, TOKEN, "cluster.proxy-url: must be http:"),
+        ({**SERVER, "proxy-url": "http://proxy:99999"}, TOKEN, "cluster.proxy-url: must be http:"),
         (SERVER, {"exec": {"command": "rm"}}, "user.exec is refused: no program is run"),
         (SERVER, {"auth-provider": {"name": "oidc"}}, "user.auth-provider is refused"),
         (SERVER, {"tokenFile": "/token"}, "user.tokenFile is refused"),
@@ -207,7 +215,9 @@ def test_a_kubeconfig_that_has_lapsed_is_invalid() -> None:
         kubeconfig(user={"token": ["the-token"]}),
         kubeconfig(user={"password": "the-token"}),
         kubeconfig({**SERVER, "proxy-url": "socks5://the-token@proxy"}),
+        kubeconfig({**SERVER, "proxy-url": "http://user:the-token@ho\u2100st"}),  # none by NFKC
         kubeconfig({**SERVER, "server": "https://the-token@host"}),
+        kubeconfig({**SERVER, "server": "https://host:the-token"}),
         kubeconfig({**SERVER, "certificate-authority-data": "the-token"}),
         Kubeconfig(SecretStr("token: 'the-token")),
     ],

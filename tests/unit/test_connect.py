@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from acr_refresher import connect
 from acr_refresher.connect import Connecting, KubeconfigCache, Kubeconfigs
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Role
-from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.errors import Denied, Invalid, Unreachable
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
@@ -70,7 +70,10 @@ class Kube:
 
 @dataclass
 class Connector(KubeConnector):
+    """Opens whatever it is given, but for what is `unusable`."""
+
     opened: list[Kube] = field(default_factory=list)
+    unusable: str = ""
 
     def connect(
         self,
@@ -80,6 +83,8 @@ class Connector(KubeConnector):
         ca_pem: str = "",
     ) -> KubeApi:
         del now, proxy_url, ca_pem
+        if kubeconfig.document.get_secret_value() == self.unusable:
+            raise Invalid("no file is read", service="kube")
         self.opened.append(Kube(kubeconfig.document.get_secret_value()))
         return cast("KubeApi", self.opened[-1])
 
@@ -93,7 +98,7 @@ class Instance:
     cache: KubeconfigCache = field(default_factory=KubeconfigCache)
     connector: Connector = field(default_factory=Connector)
 
-    def visit(self, at: datetime = NOW, refuse: dict[str, PortError] | None = None) -> str:
+    def visit(self, at: datetime = NOW, refuse: dict[str, BaseException] | None = None) -> str:
         """The kubeconfig that a visit got by with; those in `refuse` are refused."""
 
         async def use(kube: KubeApi) -> str:
@@ -157,7 +162,7 @@ def test_where_kept_credentials_are_refused_new_ones_are_fetched_in_the_same_run
 
 def test_new_credentials_that_are_refused_are_not_tried_again_and_not_kept() -> None:
     instance = Instance()
-    refuse: dict[str, PortError] = {"number 1": unauthorized(), "number 2": unauthorized()}
+    refuse: dict[str, BaseException] = {"number 1": unauthorized(), "number 2": unauthorized()}
     with pytest.raises(Denied):
         instance.visit(refuse=refuse)
     assert instance.cloud.handed_out == 1
@@ -168,11 +173,16 @@ def test_new_credentials_that_are_refused_are_not_tried_again_and_not_kept() -> 
 
 @pytest.mark.parametrize(
     "failure",
-    [Denied("a right lacks", service="kube", code="403"), Unreachable("moved", service="kube")],
-    ids=["403", "unreachable"],
+    [
+        Denied("a right lacks", service="kube", code="403"),
+        Unreachable("moved", service="kube"),
+        ValueError("nobody foresaw it"),
+        asyncio.CancelledError(),
+    ],
+    ids=["403", "unreachable", "bug", "cut off"],
 )
 def test_whatever_else_fails_is_told_at_once_and_the_next_run_fetches_anew(
-    failure: PortError,
+    failure: BaseException,
 ) -> None:
     instance = Instance()
     instance.visit()
@@ -180,6 +190,13 @@ def test_whatever_else_fails_is_told_at_once_and_the_next_run_fetches_anew(
         instance.visit(refuse={"number 1": failure})
     assert instance.cloud.handed_out == 1
     assert instance.visit() == "number 2"
+
+
+def test_a_secret_that_holds_no_usable_kubeconfig_is_looked_at_anew_by_the_next_run() -> None:
+    instance = Instance(SECRET, connector=Connector(unusable="number 1"))
+    with pytest.raises(Invalid):
+        instance.visit()
+    assert instance.visit(NOW + 5 * MINUTE) == "number 2"
 
 
 def kept(cache: KubeconfigCache) -> list[str]:

@@ -66,6 +66,39 @@ def test_the_time_goes_on_when_the_last_of_several_has_waited() -> None:
     assert in_virtual_time(work) == pytest.approx(50, abs=0.1)
 
 
+def asked_in_the_midst_of_waiting(seconds: float, afterwards: float) -> float:
+    """How long a visit lasts that asks its cluster for so long, while it waits for the cloud."""
+
+    async def work(loop: VirtualTime) -> float:
+        own = OwnTime(TWENTY)
+
+        async def ask() -> None:
+            with own.standing_still():
+                await asyncio.sleep(10)
+                with own.running_on():
+                    await asyncio.sleep(seconds)
+                await asyncio.sleep(30)
+
+        async def visit() -> None:
+            await asyncio.gather(ask(), waiting_for_the_cloud(own, 100), ask())
+            await asyncio.sleep(afterwards)
+
+        try:
+            await own.limit(visit())
+        except TimeUp:
+            return loop.time()
+        assert loop.time() == 100 + afterwards
+        return 0
+
+    return in_virtual_time(work)
+
+
+def test_what_is_asked_of_the_cluster_itself_counts_whatever_else_is_waited_for() -> None:
+    assert asked_in_the_midst_of_waiting(15, afterwards=4) == 0
+    assert asked_in_the_midst_of_waiting(15, afterwards=6) == pytest.approx(105, abs=0.1)
+    assert asked_in_the_midst_of_waiting(60, afterwards=0) == pytest.approx(30, abs=0.1)
+
+
 def test_who_is_cut_off_can_put_things_in_order_first() -> None:
     told = []
 

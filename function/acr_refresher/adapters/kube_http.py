@@ -12,6 +12,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
@@ -21,6 +22,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import SecretStr
 from yarl import URL
 
+from acr_refresher.adapters.host_names import HostNames
 from acr_refresher.adapters.kube_errors import RedirectedError, connection_error
 from acr_refresher.adapters.kubeconfig import ServerAccess
 from acr_refresher.errors import Invalid
@@ -86,7 +88,11 @@ class KubeConnection:
 
     def _open_session(self) -> aiohttp.ClientSession:
         """The client's own, which needs a running loop; it is there to be overridden."""
-        self._session = self._client.rest_client._create_pool_manager()  # noqa: SLF001  # as it says
+        rest = self._client.rest_client
+        rest._create_connector = partial(  # type: ignore[method-assign]  # noqa: SLF001  # as it says
+            aiohttp.TCPConnector, limit=rest.maxsize, ssl=rest.ssl_context, resolver=HostNames()
+        )
+        self._session = rest._create_pool_manager()  # noqa: SLF001  # as above
         # A request that is cut off leaves a connection saying goodbye to a server that may never
         # answer. Kept account of, it ends with the session; else it would outlive the event loop.
         # The connector's option for it is refused where asyncio's own TLS has no need of it.

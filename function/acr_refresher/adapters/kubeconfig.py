@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
@@ -125,17 +125,32 @@ def _overridden(
 
 
 def _https(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-        raise PydanticCustomError("server", "must be https://HOST[:PORT]")
+    parts = _parts(url)
+    if parts is None or parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+        raise PydanticCustomError(
+            "server", "must be https://HOST[:PORT], with a port of 1 to 65535"
+        )
     return url.rstrip("/")
 
 
 def _http_proxy(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme != "http" or not parts.hostname:
-        raise PydanticCustomError("proxy", "must be http://HOST:PORT, no other kind is supported")
+    parts = _parts(url.get_secret_value())
+    if parts is None or parts.scheme != "http" or not parts.hostname:
+        raise PydanticCustomError(
+            "proxy",
+            "must be http://HOST:PORT, with a port of 1 to 65535; no other kind is supported",
+        )
     return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None: it is no URL. What Python itself says of one may quote it, password and all."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # which is looked at only here
+    except ValueError:
+        return None
+    return None if port == 0 else parts
 
 
 def _pem(data: SecretStr) -> SecretStr:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from acr_refresher.adapters.cloud import CloudTransport
+from acr_refresher.adapters.host_names import HostNames
 from acr_refresher.errors import Denied, Unreachable
 from acr_refresher.ports import RegistryHosts, RegistryToken
 
@@ -89,7 +90,7 @@ class RegistryClient(RegistryHosts):
         return may_have_password(realm, host)
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(ssl=self._tls)
+        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=HostNames())
         return aiohttp.ClientSession(
             connector=connector,
             timeout=TIMEOUT,
