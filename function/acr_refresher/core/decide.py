@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from acr_refresher.core import record, renewal
-from acr_refresher.core.action import ApplySecret
-from acr_refresher.core.model import Credential, Entry, Registry, SecretState
+from acr_refresher.core.action import ApplySecret, ServeNamespace, Terms
+from acr_refresher.core.model import Credential, Entry, SecretContent, SecretState
 from acr_refresher.core.outcome import Reason
-from acr_refresher.core.request import Request
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What decides besides the secret itself: what it is to hold, and what was asked for when."""
-
-    registries: tuple[Registry, ...]
-    request: Request
-    expiring_threshold: timedelta
-    now: datetime
 
 
 def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
@@ -38,11 +26,30 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
     mint = tuple(registry for registry in terms.registries if registry.name in reasons)
     minting = {registry.name for registry in mint}
     return ApplySecret(
+        terms=terms,
         reason=min(reasons.values(), key=list(Reason).index),
         mint=mint,
         kept=tuple(one for one in valid if one.entry.registry not in minting),
         fallback=tuple(one for one in valid if one.entry.registry in minting),
         replace=secret is not None and renewal.needs_replacing(secret),
+    )
+
+
+def decide_anew(
+    action: ServeNamespace, apply: ApplySecret, content: SecretContent, found: SecretState | None
+) -> ServeNamespace | None:
+    """The action by what is found now, where writing `content` came too late for what was found.
+
+    None: another Secret, or none, stands in the place of ours. If it is `content` that is found,
+    it was written after all and the answer was lost: to write it again changes nothing.
+    """
+    if found is None or found.uid != action.uid or not found.managed:
+        return None
+    return replace(
+        action,
+        resource_version=found.resource_version,
+        apply=apply if record.holds(found, content) else decide(apply.terms, found),
+        entries=recorded(found),
     )
 
 

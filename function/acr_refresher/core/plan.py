@@ -21,8 +21,9 @@ from acr_refresher.core.action import (
     ClearNamespace,
     LeaveNamespace,
     ServeNamespace,
+    Terms,
 )
-from acr_refresher.core.decide import Terms, decide, recorded
+from acr_refresher.core.decide import decide, recorded
 from acr_refresher.core.model import (
     Cluster,
     ClusterState,
@@ -199,6 +200,7 @@ class _Survey:
             namespace=namespace,
             secret=self.wanted.name,
             uid=secret.uid if secret else None,
+            resource_version=secret.resource_version if secret else None,
             apply=apply,
             bind=tuple(
                 account

@@ -93,6 +93,11 @@ def intact(secret: SecretState) -> bool:
     return secret.annotations.get(CONTENT) == _digest(recorded, secret.dockerconfigjson)
 
 
+def holds(secret: SecretState, written: SecretContent) -> bool:
+    """Whether this is what was written, and by the same run."""
+    return all(secret.annotations.get(name) == written.annotations[name] for name in (CONTENT, RUN))
+
+
 def credentials(secret: SecretState) -> tuple[Credential, ...]:
     """The credentials in a secret, as far as its record and its document agree on their hosts."""
     logins = dockerconfig.parse(secret.dockerconfigjson)

@@ -7,11 +7,24 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core import compose, record
-from acr_refresher.core.action import ApplySecret
-from acr_refresher.core.decide import Terms, decide
-from acr_refresher.core.model import Registry, SecretState
+from acr_refresher.core.action import ApplySecret, ServeNamespace, Terms
+from acr_refresher.core.decide import decide, decide_anew
+from acr_refresher.core.model import Credential, Registry, SecretState
 from acr_refresher.core.outcome import Reason
-from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, credential, logins, request, secret
+from acr_refresher.core.plan import plan
+from factories import (
+    HOUR,
+    MAIN,
+    MINUTE,
+    NOW,
+    PARTNER,
+    credential,
+    logins,
+    request,
+    secret,
+    state,
+    wanted,
+)
 
 HOSTS = ("main.example.com", "partner.example.com")
 
@@ -94,3 +107,68 @@ def test_an_edited_record_is_noticed(what: str, instead: str) -> None:
 
 def test_a_secret_that_is_not_there_yet_gets_what_was_asked_for() -> None:
     assert decided(None, registries=("main",)).mint == (MAIN,)
+
+
+# ---- a write that came too late ------------------------------------------------------------------
+
+HALF_DUE = secret(credential(MAIN), credential(PARTNER, MINUTE))
+
+
+def overtaken(found: SecretState | None, **asked: object) -> ServeNamespace | None:
+    """What becomes of a run that was for `HALF_DUE`, by what it finds now."""
+    [[action]] = plan((wanted(MAIN, PARTNER),), state(HALF_DUE), request(**asked), NOW)
+    assert isinstance(action, ServeNamespace)
+    assert action.apply
+    tokens = {one.name: credential(one, password="new") for one in action.apply.mint}
+    content = compose.content(action.apply, tokens, NOW, "run-1")
+    assert content
+    return decide_anew(action, action.apply, content, found)
+
+
+def since(*credentials: Credential, **fields: object) -> SecretState:
+    """The same Secret, as somebody else has written it meanwhile."""
+    return replace(secret(*credentials), resource_version="2", **fields)  # type: ignore[arg-type]  # as SecretState takes them
+
+
+def test_it_is_decided_anew_by_what_was_written_meanwhile() -> None:
+    rotated = credential(MAIN, password="rotated")
+    action = overtaken(since(rotated, credential(PARTNER, MINUTE)))
+    assert action
+    assert action.resource_version == "2"
+    assert action.entries == (rotated.entry, credential(PARTNER, MINUTE).entry)
+    assert action.apply
+    assert (action.apply.mint, action.apply.kept) == ((PARTNER,), (rotated,))
+
+
+def test_nothing_is_left_to_do_where_the_other_did_it() -> None:
+    action = overtaken(since(credential(MAIN), credential(PARTNER)))
+    assert action
+    assert action.apply is None
+
+
+def test_what_was_forced_is_minted_whatever_the_other_did() -> None:
+    found = since(credential(MAIN), credential(PARTNER))
+    action = overtaken(found, registries=("main",), force=True)
+    assert action
+    assert action.apply
+    assert (action.apply.mint, action.apply.kept) == ((MAIN,), (credential(PARTNER),))
+
+
+def test_what_was_written_after_all_is_written_again() -> None:
+    """The answer to the first attempt was lost, and the second came too late for the version."""
+    action = overtaken(replace(written(HALF_DUE, PARTNER), resource_version="2"))
+    assert action
+    assert action.resource_version == "2"
+    assert action.apply == decided(HALF_DUE)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(None, id="none"),
+        pytest.param(since(credential(MAIN), uid="another"), id="another"),
+        pytest.param(since(credential(MAIN), managed=False), id="not-ours-any-more"),
+    ],
+)
+def test_what_is_not_the_secret_that_was_seen_is_left_alone(found: SecretState | None) -> None:
+    assert overtaken(found) is None
