@@ -63,6 +63,7 @@ def secret(
         namespace=namespace,
         name=name,
         uid=f"uid-{namespace}",
+        resource_version="1",
         type=type_,
         managed=managed,
         immutable=immutable,

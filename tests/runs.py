@@ -76,10 +76,18 @@ class Kube(KubeApi):
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         return ()
 
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        raise NotImplementedError
+
     async def apply_secret(
-        self, namespace: str, name: str, content: SecretContent, uid: str | None
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
     ) -> None:
-        del name, content, uid
+        del name, content, uid, resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():

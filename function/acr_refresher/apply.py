@@ -17,6 +17,7 @@ from typing import TypeVar
 from acr_refresher.core import compose
 from acr_refresher.core.action import Action, ApplySecret, ClearNamespace, ServeNamespace
 from acr_refresher.core.claims import settled
+from acr_refresher.core.decide import decide_anew
 from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
 from acr_refresher.core.outcome import Failure, SecretOutcome
 from acr_refresher.core.service_accounts import bound, unbound
@@ -35,9 +36,13 @@ Change = Callable[[ServiceAccountState, str], ServiceAccountState]
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A secret as far as its registries could be minted; `content` None: nothing is written."""
+    """A secret as far as its registries could be minted; `content` None: nothing is written.
+
+    `carried`: some of it comes from the Secret that was found.
+    """
 
     content: SecretContent | None
+    carried: bool
     unminted: tuple[Failure, ...]
     warnings: tuple[str, ...]
 
@@ -78,15 +83,19 @@ class Applier:
             return await self._clear(action)
         return compose.left(action)
 
-    async def _serve(self, action: ServeNamespace) -> SecretOutcome:
+    async def _serve(self, action: ServeNamespace, *, anew: bool = False) -> SecretOutcome:
         if action.apply is None:
             changed, unchanged = await self._change_all(action.bind, action.secret, bound)
             return compose.served(action, bound=changed, unwritten=unchanged)
-        made = await self._made(action.apply)
+        # One that was decided anew is no other namespace's.
+        made = await (self._make(action.apply) if anew else self._made(action.apply))
         try:
             if made.content:
-                await self._write(action, action.apply, made.content)
+                await self._write(action, action.apply, made.content, carried=made.carried)
         except PortError as error:
+            by_now = None if anew else await self._by_now(action, action.apply, made, error)
+            if by_now:
+                return await self._serve(by_now, anew=True)
             return compose.refused(action, error.failure(), made.unminted)
         if made.content is None and action.uid is None:
             return compose.served(action, unminted=made.unminted)  # there is none to refer to
@@ -104,7 +113,8 @@ class Applier:
         minted, unminted = await self._mint(apply)
         content = compose.content(apply, minted, self.now, self.run)
         warnings = tuple(warning for one in minted.values() for warning in one.warnings)
-        return _Made(content, unminted, warnings)
+        carried = content is not None and compose.carries(content, minted)
+        return _Made(content, carried, unminted, warnings)
 
     async def _mint(self, apply: ApplySecret) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
         minted: dict[str, Credential] = {}
@@ -126,13 +136,28 @@ class Applier:
         return free, (*failures, *claimed)
 
     async def _write(
-        self, action: ServeNamespace, apply: ApplySecret, content: SecretContent
+        self, action: ServeNamespace, apply: ApplySecret, content: SecretContent, *, carried: bool
     ) -> None:
+        """What is carried over must not undo what an overlapping run wrote since it was read."""
         namespace, name, uid = action.namespace, action.secret, action.uid
+        version = action.resource_version if carried else None
         if uid and apply.replace:
             await self._request(partial(self.kube.delete_secret, namespace, name, uid))
-            uid = None
-        await self._request(partial(self.kube.apply_secret, namespace, name, content, uid))
+            uid = version = None
+        await self._request(partial(self.kube.apply_secret, namespace, name, content, uid, version))
+
+    async def _by_now(
+        self, action: ServeNamespace, apply: ApplySecret, made: _Made, error: PortError
+    ) -> ServeNamespace | None:
+        """The action by what stands there now, where an overlapping run was faster; else None."""
+        if made.content is None or not made.carried or not isinstance(error, Conflict):
+            return None
+        read = partial(self.kube.read_secret, action.namespace, action.secret)
+        try:
+            found = await self._request(read)
+        except PortError:
+            return None  # the conflict is what is told
+        return decide_anew(action, apply, made.content, found)
 
     async def _clear(self, action: ClearNamespace) -> SecretOutcome:
         _, failures = await self._change_all(action.unbind, action.secret, unbound)

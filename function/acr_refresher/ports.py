@@ -200,13 +200,22 @@ class KubeApi(TokenSource, Protocol):
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         """All service accounts of all namespaces."""
 
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        """The current one, in one namespace; None where there is none."""
+
     async def apply_secret(
-        self, namespace: str, name: str, content: SecretContent, uid: str | None
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
     ) -> None:
         """Server-side apply of type kubernetes.io/dockerconfigjson.
 
-        With `uid` it changes that very Secret by force; without, it creates one and raises Conflict
-        where another writer's has appeared since.
+        With `uid` it changes that very Secret by force, and raises Conflict where it is no longer
+        at `resource_version`, if one is given; without, it creates one and raises Conflict where
+        another writer's has appeared since.
         """
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:

@@ -85,6 +85,21 @@ def test_secrets_of_the_name_are_found_in_all_namespaces(
     assert len([secret for secret in secrets if secret.namespace == theirs]) == 1
 
 
+def test_one_secret_is_read_as_it_is_listed(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    ours, without = new_namespace(cluster), new_namespace(cluster)
+    ask(cluster, lambda api: api.apply_secret(ours, "acr-pull", content(), None))
+    cluster.create_secret(ours, "database", stringData={"password": "word"})
+
+    async def read(api: KubernetesApi) -> None:
+        listed = await api.list_secrets("acr-pull")
+        assert await api.read_secret(ours, "acr-pull") in listed
+        assert await api.read_secret(without, "acr-pull") is None
+
+    ask(cluster, read)
+
+
 def test_service_accounts_have_their_references_in_order(
     cluster: KubeCluster, new_namespace: NewNamespace
 ) -> None:
@@ -150,6 +165,32 @@ def test_fields_that_another_took_are_taken_back_by_uid(
     secret = cluster.get_secret(namespace, "acr-pull")
     assert secret is not None
     assert base64.b64decode(secret["data"][".dockerconfigjson"]).decode() == DOCUMENT
+
+
+def test_a_secret_is_changed_only_at_the_version_that_was_read(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+
+    async def overlap(api: KubernetesApi) -> None:
+        await api.apply_secret(namespace, "acr-pull", content("{}"), None)
+        listed = await api.read_secret(namespace, "acr-pull")
+        assert listed
+        seen = listed.uid, listed.resource_version
+        await api.apply_secret(namespace, "acr-pull", content(), *seen)
+        with pytest.raises(Conflict, match="it has changed"):
+            await api.apply_secret(namespace, "acr-pull", content("[]"), *seen)
+        by_now = await api.read_secret(namespace, "acr-pull")
+        assert by_now
+        assert by_now.dockerconfigjson.get_secret_value() == DOCUMENT
+        assert by_now.resource_version != listed.resource_version
+        # Who goes by what is there now, and has the same to write, writes nothing.
+        await api.apply_secret(
+            namespace, "acr-pull", content(), by_now.uid, by_now.resource_version
+        )
+        assert await api.read_secret(namespace, "acr-pull") == by_now
+
+    ask(cluster, overlap)
 
 
 @pytest.mark.parametrize("fields", [stranger(), {"type": "Opaque", "data": {}}])

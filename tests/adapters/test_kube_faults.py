@@ -218,8 +218,8 @@ def test_a_namespace_asks_for_registries_by_its_annotations() -> None:
 
 @pytest.mark.parametrize("data", [None, {}, {".dockerconfigjson": "abcde"}])
 def test_a_secret_without_a_readable_document_has_an_empty_one(data: object) -> None:
-    secret = {"metadata": {"namespace": "shop", "name": "acr-pull", "uid": "1"}, "data": data}
-    body = json.dumps({"items": [secret]}).encode()
+    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "1", "resourceVersion": "1"}
+    body = json.dumps({"items": [{"metadata": metadata, "data": data}]}).encode()
     with tls_server(answering(http("200 OK", body))) as server:
         [found] = ask(server.kubeconfig(), lambda api: api.list_secrets("acr-pull"))
 

@@ -70,6 +70,18 @@ class TestPrecondition:
         secret = pull_secret("second", metadata={"resourceVersion": present})
         assert apply(cluster, namespace, secret, force=force).status == 200
 
+    def test_uid_and_resource_version_of_an_older_state(
+        self, cluster: KubeCluster, namespace: str, force: str
+    ) -> None:
+        """Even where nothing would change by it, as with a write whose answer was lost."""
+        old = apply(cluster, namespace, pull_secret("first")).body["metadata"]
+        apply(cluster, namespace, pull_secret("second"))
+        seen = {"uid": old["uid"], "resourceVersion": old["resourceVersion"]}
+        for token in ("third", "second"):
+            answer = apply(cluster, namespace, pull_secret(token, metadata=seen), force=force)
+            assert (answer.status, answer.reason) == (409, "Conflict")
+        assert token_of(cluster.get_secret(namespace, NAME)) == "second"
+
 
 def test_a_recreated_strangers_secret_conflicts_before_its_uid_is_looked_at(
     cluster: KubeCluster, namespace: str

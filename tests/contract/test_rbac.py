@@ -29,6 +29,12 @@ def list_pull_secrets(cluster: KubeCluster, _namespace: str, user: str) -> Answe
     return cluster.request("GET", path, as_user=user)
 
 
+def read_pull_secret(cluster: KubeCluster, namespace: str, user: str) -> Answer:
+    """After an overlap: a list of one namespace needs no right of its own."""
+    path = f"/api/v1/namespaces/{namespace}/secrets?fieldSelector=metadata.name%3D{NAME}"
+    return cluster.request("GET", path, as_user=user)
+
+
 def create_pull_secret(cluster: KubeCluster, namespace: str, user: str) -> Answer:
     return apply(cluster, namespace, pull_secret(), as_user=user)
 
@@ -112,6 +118,17 @@ def test_without_any_one_right_just_that_fails(
     cluster.grant(user, manifests_without(user, resource, verb))
     answer = NEEDED[right](cluster, namespace, user)
     assert (answer.status, answer.reason) == (403, "Forbidden")
+
+
+def test_one_namespaces_pull_secret_is_read_by_the_right_to_list(
+    cluster: KubeCluster, namespace: str
+) -> None:
+    apply(cluster, namespace, pull_secret("first"))
+    answer = read_pull_secret(cluster, namespace, US)
+    assert answer.status == 200
+    assert [secret["metadata"]["name"] for secret in answer.body["items"]] == [NAME]
+    cluster.grant("without-list", manifests_without("without-list", "secrets", "list"))
+    assert read_pull_secret(cluster, namespace, "without-list").status == 403
 
 
 def test_another_name_of_the_secret_needs_another_role(

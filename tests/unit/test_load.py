@@ -62,10 +62,15 @@ class Busy(Kube):
         )
 
     async def apply_secret(
-        self, namespace: str, name: str, content: SecretContent, uid: str | None
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
     ) -> None:
         await self._request()
-        await super().apply_secret(namespace, name, content, uid)
+        await super().apply_secret(namespace, name, content, uid, resource_version)
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         await self._request()

@@ -91,11 +91,26 @@ class KubernetesApi(KubeApi):
         """All service accounts."""
         return await self._list("serviceaccounts", service_account_state)
 
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        """By a list of one namespace: `infra/rbac` has no right to get it."""
+        resource = f"namespaces/{quote(namespace, safe='')}/secrets"
+        convert = partial(secret_state, decoded={})
+        found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
+        return found[0] if found else None
+
     async def apply_secret(
-        self, namespace: str, name: str, content: SecretContent, uid: str | None
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
     ) -> None:
         """Server-side apply; by force where `uid` says whose fields are taken over."""
-        manifest = secret_manifest(namespace, name, uid, self._shared_part(content))
+        shared = self._shared_part(content)
+        manifest = secret_manifest(
+            namespace, name, shared, uid=uid, resourceVersion=resource_version
+        )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
         await self._send("PATCH", path, manifest, APPLY)

@@ -51,6 +51,7 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
         type=secret.get("type", ""),
         managed=labels.get(MANAGED_BY_LABEL) == MANAGER,
         immutable=secret.get("immutable") is True,
@@ -70,9 +71,13 @@ def service_account_state(account: Json) -> ServiceAccountState:
     )
 
 
-def secret_manifest(namespace: str, name: str, uid: str | None, shared: bytes) -> bytes:
-    """A pull secret to apply. With `uid` the API server answers 409 for any other Secret."""
-    own = {"namespace": namespace, "name": name} | ({"uid": uid} if uid else {})
+def secret_manifest(namespace: str, name: str, shared: bytes, **seen: str | None) -> bytes:
+    """A pull secret to apply, to the one that was `seen`, by `uid` and `resourceVersion`.
+
+    The API server answers 409 where another Secret, or another version of it, stands there.
+    """
+    own = {"namespace": namespace, "name": name}
+    own |= {field: value for field, value in seen.items() if value}
     return b'{"metadata":%b,%b' % (to_json(own)[:-1], shared)
 
 

@@ -24,7 +24,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.NAMESPACE_DESELECTED: "the namespace is not selected any more",
     Reason.FOREIGN_SECRET: "a Secret of this name is somebody else's",
     Reason.REMOVAL_GUARD: "too many would be removed at once",
-    Reason.CHANGED_MEANWHILE: "somebody replaced it meanwhile",
+    Reason.CHANGED_MEANWHILE: "somebody changed it meanwhile",
 }
 
 

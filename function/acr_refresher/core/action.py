@@ -8,20 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from acr_refresher.core.model import Credential, Entry, Registry, ServiceAccountState
 from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides besides the secret itself: what it is to hold, and what was asked for when."""
+
+    registries: tuple[Registry, ...]
+    request: Request
+    expiring_threshold: timedelta
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class ApplySecret:
-    """Write the secret: mint for `mint`, carry `kept` over.
+    """Write the secret: mint for `mint`, carry `kept` over. `terms` are what it was decided by.
 
     `fallback` holds the still-valid credentials of registries in `mint`, used where minting fails.
     `replace`: the type of the Secret found cannot be changed, so it is deleted (by uid) right
     before the new one is written. Namespaces that hold the same share one object of this.
     """
 
+    terms: Terms
     reason: Reason
     mint: tuple[Registry, ...]
     kept: tuple[Credential, ...]
@@ -33,14 +46,15 @@ class ApplySecret:
 class ServeNamespace:
     """Have the secret and its bindings in a namespace.
 
-    `apply` None: the secret is fresh. `uid` is that of the Secret found, if any. `bind`: those of
-    the selected `service_accounts` that lack the reference. `waiting_for`: accounts asked for by
-    name that do not exist yet.
+    `apply` None: the secret is fresh. `uid` and `resource_version` are those of the Secret found,
+    if any. `bind`: those of the selected `service_accounts` that lack the reference. `waiting_for`:
+    accounts asked for by name that do not exist yet.
     """
 
     namespace: str
     secret: str
     uid: str | None
+    resource_version: str | None
     apply: ApplySecret | None
     bind: tuple[ServiceAccountState, ...]
     service_accounts: tuple[str, ...]

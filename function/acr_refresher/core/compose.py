@@ -32,6 +32,11 @@ def content(
     return record.write(held, now, run) if held else None
 
 
+def carries(content: SecretContent, minted: Mapping[str, Credential]) -> bool:
+    """Whether anything in it was read, not minted: what was written since would be undone by it."""
+    return any(entry.registry not in minted for entry in content.entries)
+
+
 def served(
     action: ServeNamespace,
     written: SecretContent | None = None,

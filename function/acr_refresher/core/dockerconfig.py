@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -43,11 +42,6 @@ def parse(document: SecretStr) -> Mapping[str, Login]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return {host: login for host, auth in auths if (login := _login(auth)) is not None}
-
-
-def digest(document: SecretStr) -> str:
-    """Tells whether a document is the one that was written, without telling what is in it."""
-    return hashlib.sha256(document.get_secret_value().encode()).hexdigest()
 
 
 def _auth(credential: Credential) -> str:

@@ -206,6 +206,7 @@ class SecretState:
     namespace: str
     name: str
     uid: str
+    resource_version: str
     type: str
     managed: bool
     immutable: bool

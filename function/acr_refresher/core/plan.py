@@ -12,7 +12,6 @@ from acr_refresher.core import (
     on_request,
     record,
     removal_guard,
-    renewal,
     second_writer,
     service_accounts,
 )
@@ -22,7 +21,9 @@ from acr_refresher.core.action import (
     ClearNamespace,
     LeaveNamespace,
     ServeNamespace,
+    Terms,
 )
+from acr_refresher.core.decide import decide, recorded
 from acr_refresher.core.model import (
     Cluster,
     ClusterState,
@@ -83,15 +84,7 @@ def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
     return tuple(
         wanted.name
         for wanted in cluster.pull_secrets
-        if _in_scope((*wanted.registries, *wanted.on_request), request)
-    )
-
-
-def _in_scope(registries: Sequence[Registry], request: Request) -> tuple[Registry, ...]:
-    return tuple(
-        registry
-        for registry in registries
-        if not request.registries or matches_any(registry.name, request.registries)
+        if request.among((*wanted.registries, *wanted.on_request))
     )
 
 
@@ -173,7 +166,7 @@ class _Survey:
         ours = secret is not None and secret.managed
         if not registries and not ours:
             return None
-        if self.request.registries and not _in_scope(registries, self.request):
+        if self.request.registries and not self.request.among(registries):
             return None
         if namespace.terminating:
             return self.leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
@@ -185,7 +178,7 @@ class _Survey:
 
     def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
         """Nothing is done about this pull secret in the namespace, for that reason."""
-        entries = _recorded(self.secrets.get(namespace.name))
+        entries = recorded(self.secrets.get(namespace.name))
         return LeaveNamespace(namespace.name, self.wanted.name, result, reason, entries)
 
     def _clear(self, namespace: str, secret: SecretState) -> ClearNamespace:
@@ -194,7 +187,7 @@ class _Survey:
             for account in self.accounts.get(namespace, ())
             if service_accounts.refers(account, self.wanted.name)
         )
-        entries = _recorded(secret)
+        entries = recorded(secret)
         return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
 
     def _serve(
@@ -207,6 +200,7 @@ class _Survey:
             namespace=namespace,
             secret=self.wanted.name,
             uid=secret.uid if secret else None,
+            resource_version=secret.resource_version if secret else None,
             apply=apply,
             bind=tuple(
                 account
@@ -223,64 +217,6 @@ class _Survey:
         content = secret and record.content(secret)
         key = (tuple(registry.name for registry in registries), content)
         if key not in self.decided:
-            entries = _recorded(secret)
-            self.decided[key] = self._apply(registries, secret, entries), entries
+            terms = Terms(tuple(registries), self.request, self.wanted.expiring_threshold, self.now)
+            self.decided[key] = decide(terms, secret), recorded(secret)
         return self.decided[key]
-
-    def _apply(
-        self,
-        registries: Sequence[Registry],
-        secret: SecretState | None,
-        entries: tuple[Entry, ...],
-    ) -> ApplySecret | None:
-        reasons = self._reasons(registries, secret, entries)
-        if not reasons:
-            return None
-        held = record.credentials(secret) if secret else ()
-        names = {registry.name for registry in registries}
-        valid = [
-            one for one in held if one.entry.registry in names and one.entry.expires_at > self.now
-        ]
-        mint = tuple(registry for registry in registries if registry.name in reasons)
-        minting = {registry.name for registry in mint}
-        return ApplySecret(
-            reason=min(reasons.values(), key=list(Reason).index),
-            mint=mint,
-            kept=tuple(one for one in valid if one.entry.registry not in minting),
-            fallback=tuple(one for one in valid if one.entry.registry in minting),
-            replace=secret is not None and renewal.needs_replacing(secret),
-        )
-
-    def _reasons(
-        self,
-        registries: Sequence[Registry],
-        secret: SecretState | None,
-        entries: tuple[Entry, ...],
-    ) -> dict[str, Reason]:
-        """Why the secret is written, by registry; empty while it is fresh."""
-        by_name = {entry.registry: entry for entry in entries}
-        intact = secret is not None and record.intact(secret)
-        reasons = {
-            registry.name: reason
-            for registry in _in_scope(registries, self.request)
-            if (
-                reason := renewal.due(
-                    renewal.Facts(
-                        registry=registry,
-                        secret=secret,
-                        entry=by_name.get(registry.name),
-                        intact=intact,
-                        force=self.request.force,
-                        threshold=self.wanted.expiring_threshold,
-                        now=self.now,
-                    )
-                )
-            )
-        }
-        unwanted = by_name.keys() - {registry.name for registry in registries}
-        return reasons | dict.fromkeys(unwanted, Reason.REGISTRY_REMOVED)
-
-
-def _recorded(secret: SecretState | None) -> tuple[Entry, ...]:
-    """What a secret of ours says of itself."""
-    return record.read(secret.annotations) if secret and secret.managed else ()

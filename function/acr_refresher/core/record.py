@@ -4,7 +4,7 @@
 - `acr-refresher/refreshed-at`: when it was last written; for people.
 - `acr-refresher/run`: the run that wrote it, as in the logs; for people.
 - `acr-refresher/entries`: one object a registry: its hosts, expiry and digest of inputs.
-- `acr-refresher/content`: SHA-256 of the document that was written.
+- `acr-refresher/content`: SHA-256 of these entries and the document, as they were written.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import astuple
 from datetime import datetime, timezone
 from typing import Any
 
+from pydantic import SecretStr
+
 from acr_refresher.core import dockerconfig
 from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
 
@@ -28,6 +30,9 @@ RUN = "acr-refresher/run"
 ENTRIES = "acr-refresher/entries"
 CONTENT = "acr-refresher/content"
 SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
+
+DOUBTED = "doubted"
+"""Instead of the inputs of an entry that was carried over from a secret that somebody changed."""
 
 
 @functools.lru_cache  # asked once a namespace
@@ -49,12 +54,13 @@ def write(credentials: Iterable[Credential], now: datetime, run: str) -> SecretC
     held = sorted(credentials, key=lambda credential: credential.entry.registry)
     entries = tuple(credential.entry for credential in held)
     document = dockerconfig.build(held)
+    recorded = json.dumps([_entry_to_json(entry) for entry in entries], separators=(",", ":"))
     annotations = {
         EXPIRES_AT: rfc3339(earliest(entries)),
         REFRESHED_AT: rfc3339(now),
         RUN: run,
-        ENTRIES: json.dumps([_entry_to_json(entry) for entry in entries], separators=(",", ":")),
-        CONTENT: dockerconfig.digest(document),
+        ENTRIES: recorded,
+        CONTENT: _digest(recorded, document),
     }
     return SecretContent(annotations, document, entries)
 
@@ -82,8 +88,14 @@ def content(secret: SecretState) -> Hashable:
 
 
 def intact(secret: SecretState) -> bool:
-    """Whether the document is still the one that was written."""
-    return secret.annotations.get(CONTENT) == dockerconfig.digest(secret.dockerconfigjson)
+    """Whether the document and its record are still those that were written."""
+    recorded = secret.annotations.get(ENTRIES, "")
+    return secret.annotations.get(CONTENT) == _digest(recorded, secret.dockerconfigjson)
+
+
+def holds(secret: SecretState, written: SecretContent) -> bool:
+    """Whether this is what was written, and by the same run."""
+    return all(secret.annotations.get(name) == written.annotations[name] for name in (CONTENT, RUN))
 
 
 def credentials(secret: SecretState) -> tuple[Credential, ...]:
@@ -107,6 +119,12 @@ def rfc3339(moment: datetime) -> str:
     """`2026-01-31T23:59:59Z`."""
     in_utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
     return f"{in_utc.isoformat(timespec='seconds')}Z"  # strftime writes the year 1 as one digit
+
+
+def _digest(recorded: str, document: SecretStr) -> str:
+    """Tells whether they are those that were written, without telling what is in the document."""
+    written = f"{recorded}\n{document.get_secret_value()}"
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

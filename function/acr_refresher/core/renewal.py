@@ -35,8 +35,9 @@ def wrong_type(facts: Facts) -> Reason | None:
 
 
 def data_drifted(facts: Facts) -> Reason | None:
-    """The document is not the one that was written."""
-    return None if facts.intact else Reason.DATA_DRIFTED
+    """The secret is not the one that was written, or this entry comes from one that was not."""
+    doubted = facts.entry is not None and facts.entry.inputs == record.DOUBTED
+    return Reason.DATA_DRIFTED if doubted or not facts.intact else None
 
 
 def registry_missing(facts: Facts) -> Reason | None:

@@ -40,7 +40,8 @@ REMEDIES: Mapping[Reason, str] = {
         " cluster's grantable, or take the annotation away"
     ),
     Reason.CHANGED_MEANWHILE: (
-        "somebody replaced the Secret between reading and writing: the next run decides anew"
+        "somebody changed or replaced the Secret between reading and writing, so nothing was"
+        " overwritten: the next run goes by what is there now"
     ),
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from acr_refresher.core.model import Registry
 from acr_refresher.core.selection import matches_any
 
 
@@ -75,3 +77,11 @@ class Request:
         if self.shard:
             return cluster in self.shard.clusters
         return not self.clusters or matches_any(cluster, self.clusters)
+
+    def among(self, registries: Iterable[Registry]) -> tuple[Registry, ...]:
+        """Those of the registries that it is about."""
+        return tuple(
+            registry
+            for registry in registries
+            if not self.registries or matches_any(registry.name, self.registries)
+        )

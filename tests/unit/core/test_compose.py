@@ -9,10 +9,11 @@ from acr_refresher.core.action import (
     ClearNamespace,
     LeaveNamespace,
     ServeNamespace,
+    Terms,
 )
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import Failure, Reason, Result, SecretOutcome
-from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins
+from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins, request
 
 OLD, NEW = "old-token", "new-token"
 UNREACHABLE = Failure("unreachable", "no answer")
@@ -24,7 +25,7 @@ def apply(
     fallback: tuple[Credential, ...] = (),
     reason: Reason = Reason.NEAR_EXPIRY,
 ) -> ApplySecret:
-    return ApplySecret(reason, mint, kept, fallback)
+    return ApplySecret(Terms(mint, request(), 15 * MINUTE, NOW), reason, mint, kept, fallback)
 
 
 def content(wanted: ApplySecret, *minted: Credential) -> SecretContent | None:
@@ -38,6 +39,7 @@ def serve(
         namespace="default",
         secret="acr-pull",
         uid=None if wanted is CREATE else "uid",
+        resource_version=None if wanted is CREATE else "1",
         apply=wanted,
         bind=tuple(account(name) for name in bind),
         service_accounts=("builder", "default"),
@@ -82,6 +84,24 @@ def test_dropping_a_registry_needs_no_minting() -> None:
 
 def test_an_empty_secret_is_never_written() -> None:
     assert content(apply()) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "carries"),
+    [
+        pytest.param(apply(MAIN), False, id="all minted"),
+        pytest.param(apply(MAIN, fallback=(credential(MAIN),)), False, id="not fallen back on"),
+        pytest.param(apply(MAIN, kept=(credential(PARTNER),)), True, id="kept"),
+        pytest.param(
+            apply(MAIN, PARTNER, fallback=(credential(PARTNER),)), True, id="fallen back on"
+        ),
+    ],
+)
+def test_what_was_read_and_not_minted_is_carried_over(wanted: ApplySecret, carries: bool) -> None:
+    new = credential(MAIN, password=NEW)
+    written = content(wanted, new)
+    assert written
+    assert compose.carries(written, {"main": new}) is carries
 
 
 # ---- what came of it -----------------------------------------------------------------------------

@@ -106,8 +106,17 @@ def test_a_record_that_cannot_be_read_is_none(annotations: dict[str, str]) -> No
     assert record.read(annotations) == ()
 
 
-def test_an_edited_document_is_not_intact() -> None:
-    assert not record.intact(replace(secret(), dockerconfigjson=SecretStr("{}")))
+def test_an_edited_document_or_record_is_not_intact() -> None:
+    found = secret()
+    for name in (record.ENTRIES, record.CONTENT):
+        others = {key: text for key, text in found.annotations.items() if key != name}
+        assert not record.intact(replace(found, annotations=others))
+    assert not record.intact(replace(found, dockerconfigjson=SecretStr("{}")))
+
+
+def test_what_others_annotate_does_not_count() -> None:
+    found = secret()
+    assert record.intact(replace(found, annotations={**found.annotations, "team": "shop"}))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from acr_refresher.core import renewal
+from acr_refresher.core import record, renewal
 from acr_refresher.core.model import Registry, Role
 from acr_refresher.core.outcome import Reason
 from factories import HOUR, MAIN, MINUTE, NOW, credential, secret
@@ -37,6 +37,11 @@ def expiring(left: timedelta) -> renewal.Facts:
             replace(FRESH, secret=secret(immutable=True)), Reason.WRONG_TYPE, id="immutable"
         ),
         pytest.param(replace(FRESH, intact=False), Reason.DATA_DRIFTED, id="edited"),
+        pytest.param(
+            replace(FRESH, entry=replace(credential().entry, inputs=record.DOUBTED)),
+            Reason.DATA_DRIFTED,
+            id="from-an-edited-one",
+        ),
         pytest.param(replace(FRESH, entry=None), Reason.REGISTRY_MISSING, id="new-registry"),
         pytest.param(
             replace(FRESH, registry=replace(MAIN, instance_id="cri-other")),
