@@ -88,7 +88,7 @@ def test_an_alerts_query_runs_and_its_words_name_what_it_finds(
     [query] = alert["configuration"]["queryList"]
     store = written.logstore(query["store"])
     store.ask(query["query"], query["start"])
-    head = query["query"].partition(" FROM ")[0]
+    head = query["query"].rpartition("SELECT ")[2].partition(" FROM ")[0]
     for annotation in alert["configuration"]["annotations"]:
         for part in annotation["value"].split("${")[1:]:
             assert part.partition("}")[0] in head
