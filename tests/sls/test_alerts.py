@@ -14,6 +14,7 @@ from sls.alerts import ALERTS, rows
 from sls.history import (
     BY_HAND,
     UNMINTED,
+    UNREACHABLE,
     Record,
     deferred,
     guarded,
@@ -54,6 +55,8 @@ UNMINTABLE = unminted("shop", Reason.NEAR_EXPIRY, 8)
 FRESH = secret("stock", Result.UNCHANGED, 50)
 MANY = tuple(served(f"c{n}", FRESH, FRESH) for n in range(30))
 ENDS_SOON = run_at(-20, *MANY, served("prod", secret("shop", Result.RENEWED, 8)))
+NONE_MADE = served("prod", unminted("shop", Reason.SECRET_MISSING))
+UNBOUND = secret("shop", Result.FAILED, 50, Reason.FRESH, failures=(UNREACHABLE,))
 HOURLY = Request(trigger="timer:hourly", clusters=("prod",))
 WARNED = second_writer.WARNING.format("default")
 
@@ -137,6 +140,50 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         + runs(EVERY_TICK, *MANY),
         {"expiry"},
     ),
+    "a secret cannot be made": (runs((-5, 0), *MANY, NONE_MADE), {"pulls-fail"}),
+    "it could not be made once": (run_at(-5, *MANY) + run_at(0, *MANY, NONE_MADE), set()),
+    "it could not be made twice, hours apart": (
+        runs((-120, 0), *MANY, NONE_MADE)
+        + runs((-15, -10, -5), *MANY, served("prod", secret("shop", Result.UNCHANGED, 50))),
+        set(),
+    ),
+    "it cannot be made whenever the cluster is reached": (
+        runs((-30, 0), *MANY, NONE_MADE) + runs((-15, -10, -5), *MANY, unserved("prod")),
+        {"pulls-fail", "failing-cluster"},
+    ),
+    "it was made at last": (
+        runs((-10, -5), *MANY, NONE_MADE)
+        + run_at(0, *MANY, served("prod", secret("shop", Result.CREATED, 60))),
+        set(),
+    ),
+    "it could not be made, and its namespace is selected no more": (
+        runs((-10, -5), *MANY, NONE_MADE) + run_at(0, *MANY, served("prod", FRESH)),
+        set(),
+    ),
+    "it could not be made, and the cluster was taken out": (
+        runs((-10, -5), *MANY, NONE_MADE) + run_at(0, *MANY),
+        set(),
+    ),
+    "it could not be made, and the cluster is stopped": (
+        runs((-10, -5), *MANY, NONE_MADE) + run_at(0, *MANY, stopped("prod")),
+        set(),
+    ),
+    "it could not be made, and the cluster is reached no more": (
+        runs((-25, -20), *MANY, NONE_MADE) + runs(EVERY_TICK, *MANY, unserved("prod")),
+        {"pulls-fail", "failing-cluster"},
+    ),
+    "one of its registries cannot be had": (
+        runs(
+            (-5, 0),
+            *MANY,
+            served("prod", secret("shop", Result.DEGRADED, 50, Reason.REGISTRY_MISSING)),
+        ),
+        {"pulls-fail"},
+    ),
+    "a service account cannot be bound": (
+        runs((-5, 0), *MANY, served("prod", UNBOUND)),
+        {"pulls-fail"},
+    ),
     "no run": (runs((-26, -21, -16), *MANY), {"no-run"}),
     "nothing was ever written": ([], {"no-run"}),
     "runs by hand alone": (run_at(-5, *MANY, request=BY_HAND), {"no-run"}),
@@ -194,6 +241,7 @@ def test_a_cluster_whose_shard_tells_nothing_rings_for_as_long(minute: int) -> N
 
 LARGE: dict[str, Callable[[str], SecretOutcome]] = {
     "expiry": partial(unminted, reason=Reason.NEAR_EXPIRY, ends=3),
+    "pulls-fail": partial(unminted, reason=Reason.SECRET_MISSING),
     "second-writer": partial(secret, result=Result.UNCHANGED, ends=60, warnings=(WARNED,)),
 }
 

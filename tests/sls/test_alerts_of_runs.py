@@ -17,9 +17,9 @@ from localkube.double import DoubleCluster
 from operators import command
 from sites import CLUSTERS, Site, clear_secrets, config_of, later
 from sls.alerts import rows
-from sls.conftest import recording
+from sls.conftest import DENIED, recording
 
-CRITICAL = {"expiry"}
+CRITICAL = {"expiry", "pulls-fail"}
 _numbers = count()
 
 
@@ -60,6 +60,30 @@ def ringing(function: Stage, minute: int) -> dict[str, set[str]]:
     records = function.cloud.logs.records(LOG_PROJECT.name, "outcomes")
     found = rows(records, datetime.now(timezone.utc) + timedelta(minutes=minute))
     return {name: {row["cluster"] for row in found[name]} for name in CRITICAL & found.keys()}
+
+
+def test_while_a_registrys_pulls_fail_something_rings(site: Site) -> None:
+    """Also when its expired token is left out of the secret, which so seems to last."""
+    with deployed(site) as function:
+        function.timer()
+        function.cloud.faults.inject("GetAuthorizationToken", DENIED, times=None, host="cn-beijing")
+        assert tick(function, 50) == {"expiry"}
+        assert tick(function, 65) == {"expiry"}
+        assert tick(function, 70) == {"expiry", "pulls-fail"}
+        for minute in (100, 105, 110):
+            assert tick(function, minute) == {"pulls-fail"}
+        function.cloud.faults.clear()
+        assert tick(function, 115) == set()
+
+
+def test_a_secret_that_two_runs_could_not_make_rings(site: Site) -> None:
+    """One failure may be a hiccup."""
+    with deployed(site) as function:
+        function.cloud.faults.inject("GetAuthorizationToken", DENIED, times=None)
+        assert tick(function, 0) == set()
+        assert tick(function, 5) == {"pulls-fail"}
+        function.cloud.faults.clear()
+        assert tick(function, 10) == set()
 
 
 def test_a_cluster_taken_out_and_unregistered_rings_no_more(site: Site) -> None:

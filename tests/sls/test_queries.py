@@ -100,6 +100,14 @@ QUERIES = {
 }
 
 
+def test_both_alerts_about_secrets_mean_the_same_by_a_registered_cluster() -> None:
+    ends = "GROUP BY n.cluster), "
+    meanings = {QUERIES[name].partition(ends)[:2] for name in ("expiry", "pulls-fail")}
+    [(meaning, found)] = meanings
+    assert found
+    assert "registered AS (" in meaning
+
+
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_no_column_has_a_fields_name(query: str) -> None:
     """WHERE, GROUP BY and HAVING could mean either."""
