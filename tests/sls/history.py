@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
     Failure,
+    HandedOn,
     Reason,
     Result,
     SecretOutcome,
@@ -20,7 +22,7 @@ from acr_refresher.core.outcome import (
 from acr_refresher.core.plan import plan
 from acr_refresher.core.records import Finished, records
 from acr_refresher.core.report import Report
-from acr_refresher.core.request import Request
+from acr_refresher.core.request import Request, Shard
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
 
@@ -33,11 +35,17 @@ UNMINTED = Failure("denied", "denied", subject="registry main", service="cr")
 Record = dict[str, Any]
 
 
-def run_at(minute: int, *clusters: ClusterOutcome, request: Request = TIMER) -> list[Record]:
+def run_at(
+    minute: int,
+    *clusters: ClusterOutcome,
+    request: Request = TIMER,
+    handed_on: tuple[HandedOn, ...] = (),
+) -> list[Record]:
     """The records of a run so many minutes after NOW, or before."""
     at = NOW + minute * MINUTE
     known = tuple(Cluster(one.cluster, KubeconfigAccess("x"), (wanted(),)) for one in clusters)
-    finished = Finished(Report(f"run{minute}", request, at, clusters), at, known)
+    report = Report(f"run{minute}", request, at, clusters, handed_on=handed_on)
+    finished = Finished(report, at, known)
     return [{"__time__": int(at.timestamp()), **record} for record in records(finished)]
 
 
@@ -46,12 +54,28 @@ def runs(minutes: Sequence[int], *clusters: ClusterOutcome) -> list[Record]:
     return [record for minute in minutes for record in run_at(minute, *clusters)]
 
 
+def in_shards(minute: int, *shards: Sequence[ClusterOutcome], lost: int = 0) -> list[Record]:
+    """The records of a run in shards, of which one more with `lost` clusters tells nothing."""
+    sizes = [*map(len, shards), *([lost] if lost else [])]
+    handed_on = tuple(HandedOn(f"task{n}", size, started=True) for n, size in enumerate(sizes))
+    found = run_at(minute, handed_on=handed_on)
+    for number, clusters in enumerate(shards, 1):
+        names = frozenset(one.cluster for one in clusters)
+        shard = Shard(f"run{minute}", "tick", names, number, len(sizes))
+        found += run_at(minute, *clusters, request=replace(TIMER, shard=shard))
+    return found
+
+
 def served(name: str, *secrets: SecretOutcome) -> ClusterOutcome:
     return ClusterOutcome(cluster=name, secrets=secrets, duration=timedelta(seconds=1))
 
 
 def unserved(name: str) -> ClusterOutcome:
     return ClusterOutcome(cluster=name, failure=UNREACHABLE)
+
+
+def stopped(name: str) -> ClusterOutcome:
+    return ClusterOutcome(cluster=name, skipped="its state is stopped")
 
 
 def deferred(name: str) -> ClusterOutcome:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from acr_refresher.core import second_writer
-from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.outcome import Reason, Result, SecretOutcome
+from acr_refresher.core.request import Request
+from sls.alerts import ALERTS, rows
 from sls.history import (
     BY_HAND,
     UNMINTED,
+    UNREACHABLE,
     Record,
     deferred,
     guarded,
     healthy,
+    in_shards,
     leaving,
     moment,
     not_removed,
@@ -20,27 +27,16 @@ from sls.history import (
     runs,
     secret,
     served,
+    stopped,
     unserved,
 )
-from sls.logstore import Logstore, definition, definitions
 
-ALERTS = definitions("alert")
-INDEX = definition("index.outcomes")
 EVERY_TICK = (-15, -10, -5, 0)
 
 
 def ringing(records: list[Record], minute: int = 0) -> set[str]:
     """The alerts that fire at that minute."""
-    store = Logstore(INDEX, records, moment(minute))
-    found = set()
-    for name, alert in ALERTS.items():
-        configuration = alert["configuration"]
-        [severity] = configuration["severityConfigurations"]
-        assert severity["evalCondition"] == {"condition": "", "countCondition": "__count__ > 0"}
-        [query] = configuration["queryList"]
-        if store.ask(query["query"], query["start"]):
-            found.add(name)
-    return found
+    return set(rows(records, moment(minute)))
 
 
 @pytest.mark.parametrize("minute", range(0, 60, 3))
@@ -50,9 +46,18 @@ def test_while_all_is_well_none_rings(minute: int) -> None:
     assert ringing(healthy(last_tick), minute) == set()
 
 
-UNMINTABLE = secret("shop", Result.FAILED, 8, Reason.NEAR_EXPIRY, failures=(UNMINTED,))
+def unminted(namespace: str, reason: Reason, ends: int | None = None) -> SecretOutcome:
+    """A pull secret that lacks a token, for this reason."""
+    return secret(namespace, Result.FAILED, ends, reason, failures=(UNMINTED,))
+
+
+UNMINTABLE = unminted("shop", Reason.NEAR_EXPIRY, 8)
 FRESH = secret("stock", Result.UNCHANGED, 50)
 MANY = tuple(served(f"c{n}", FRESH, FRESH) for n in range(30))
+ENDS_SOON = run_at(-20, *MANY, served("prod", secret("shop", Result.RENEWED, 8)))
+NONE_MADE = served("prod", unminted("shop", Reason.SECRET_MISSING))
+UNBOUND = secret("shop", Result.FAILED, 50, Reason.FRESH, failures=(UNREACHABLE,))
+HOURLY = Request(trigger="timer:hourly", clusters=("prod",))
 WARNED = second_writer.WARNING.format("default")
 
 CASES: dict[str, tuple[list[Record], set[str]]] = {
@@ -62,7 +67,7 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
     ),
     "one is not renewed and lasts for hours": (
         runs((-5, 0), *MANY)
-        + runs((-5, 0), served("prod", secret("shop", Result.FAILED, 300, failures=(UNMINTED,)))),
+        + runs((-5, 0), served("prod", unminted("shop", Reason.INPUTS_CHANGED, 300))),
         set(),
     ),
     "a cluster has not been reached since its secrets were fresh": (
@@ -110,6 +115,75 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         + run_at(0, served("prod", secret("shop", Result.REMOVED), FRESH)),
         set(),
     ),
+    "a cluster was taken out": (ENDS_SOON + runs(EVERY_TICK, *MANY), set()),
+    "one was taken out, and there are shards": (
+        ENDS_SOON + in_shards(-5, MANY[:10], MANY[10:]),
+        set(),
+    ),
+    "one was taken out, and no run came after": (ENDS_SOON, {"expiry", "no-run"}),
+    "a cluster is stopped": (ENDS_SOON + runs(EVERY_TICK, *MANY, stopped("prod")), set()),
+    "a cluster's shard tells nothing, for hours": (
+        ENDS_SOON
+        + [
+            record
+            for minute in range(-15, 121, 5)
+            for record in in_shards(minute, MANY[:3], lost=1)
+        ],
+        {"expiry"},
+    ),
+    "the list that has the cluster cannot be had": (
+        ENDS_SOON + runs(EVERY_TICK, *MANY, unserved("discover[0] cn-hangzhou")),
+        {"expiry", "failing-cluster"},
+    ),
+    "a cluster is served by another timer, once an hour": (
+        run_at(-50, served("prod", secret("shop", Result.RENEWED, 8)), request=HOURLY)
+        + runs(EVERY_TICK, *MANY),
+        {"expiry"},
+    ),
+    "a secret cannot be made": (runs((-5, 0), *MANY, NONE_MADE), {"pulls-fail"}),
+    "it could not be made once": (run_at(-5, *MANY) + run_at(0, *MANY, NONE_MADE), set()),
+    "it could not be made twice, hours apart": (
+        runs((-120, 0), *MANY, NONE_MADE)
+        + runs((-15, -10, -5), *MANY, served("prod", secret("shop", Result.UNCHANGED, 50))),
+        set(),
+    ),
+    "it cannot be made whenever the cluster is reached": (
+        runs((-30, 0), *MANY, NONE_MADE) + runs((-15, -10, -5), *MANY, unserved("prod")),
+        {"pulls-fail", "failing-cluster"},
+    ),
+    "it was made at last": (
+        runs((-10, -5), *MANY, NONE_MADE)
+        + run_at(0, *MANY, served("prod", secret("shop", Result.CREATED, 60))),
+        set(),
+    ),
+    "it could not be made, and its namespace is selected no more": (
+        runs((-10, -5), *MANY, NONE_MADE) + run_at(0, *MANY, served("prod", FRESH)),
+        set(),
+    ),
+    "it could not be made, and the cluster was taken out": (
+        runs((-10, -5), *MANY, NONE_MADE) + run_at(0, *MANY),
+        set(),
+    ),
+    "it could not be made, and the cluster is stopped": (
+        runs((-10, -5), *MANY, NONE_MADE) + run_at(0, *MANY, stopped("prod")),
+        set(),
+    ),
+    "it could not be made, and the cluster is reached no more": (
+        runs((-25, -20), *MANY, NONE_MADE) + runs(EVERY_TICK, *MANY, unserved("prod")),
+        {"pulls-fail", "failing-cluster"},
+    ),
+    "one of its registries cannot be had": (
+        runs(
+            (-5, 0),
+            *MANY,
+            served("prod", secret("shop", Result.DEGRADED, 50, Reason.REGISTRY_MISSING)),
+        ),
+        {"pulls-fail"},
+    ),
+    "a service account cannot be bound": (
+        runs((-5, 0), *MANY, served("prod", UNBOUND)),
+        {"pulls-fail"},
+    ),
     "no run": (runs((-26, -21, -16), *MANY), {"no-run"}),
     "nothing was ever written": ([], {"no-run"}),
     "runs by hand alone": (run_at(-5, *MANY, request=BY_HAND), {"no-run"}),
@@ -122,7 +196,7 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         runs(
             (-5, 0),
             *MANY,
-            served("prod", *(secret(f"n{n}", Result.FAILED, 300) for n in range(20))),
+            served("prod", *(unminted(f"n{n}", Reason.FORCED, 300) for n in range(20))),
         ),
         {"failure-rate"},
     ),
@@ -156,6 +230,46 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
 @pytest.mark.parametrize(("records", "expected"), CASES.values(), ids=CASES)
 def test_what_rings(records: list[Record], expected: set[str]) -> None:
     assert ringing(records) == expected
+
+
+@pytest.mark.parametrize("minute", [30, 60, 120])
+def test_a_cluster_whose_shard_tells_nothing_rings_for_as_long(minute: int) -> None:
+    """No complete run says that it is gone."""
+    records, expected = CASES["a cluster's shard tells nothing, for hours"]
+    assert ringing(records, minute) == expected
+
+
+LARGE: dict[str, Callable[[str], SecretOutcome]] = {
+    "expiry": partial(unminted, reason=Reason.NEAR_EXPIRY, ends=3),
+    "pulls-fail": partial(unminted, reason=Reason.SECRET_MISSING),
+    "second-writer": partial(secret, result=Result.UNCHANGED, ends=60, warnings=(WARNED,)),
+}
+
+
+@pytest.mark.parametrize(("name", "one"), LARGE.items(), ids=LARGE)
+def test_a_large_cluster_hides_no_other(name: str, one: Callable[[str], SecretOutcome]) -> None:
+    """One row a cluster, which tells how many secrets it is about, and names one."""
+    large = served("a", *(one(f"n{n}") for n in range(150)))
+    found = rows(runs((-5, 0), large, served("z", one("shop"))), moment(0))[name]
+    told = {row["cluster"]: (row["secrets"], row["example"]) for row in found}
+    assert told.keys() == {"a", "z"}
+    assert told["a"][0] == 150
+    assert told["z"] == (1, "shop/acr-pull")
+
+
+def test_what_is_said_of_an_example_is_its_own() -> None:
+    """Two secrets of a run have the same time: one's words must not stand beside another's name."""
+    foreign = secret("b", Result.CONFLICT, None, Reason.FOREIGN_SECRET)
+    helped = secret("a", Result.UNCHANGED, 60, warnings=(WARNED,))
+    [row] = rows(run_at(0, *MANY, served("x", foreign, helped)), moment(0))["second-writer"]
+    assert row == {
+        "cluster": "x",
+        "secrets": 2,
+        "example": "a/acr-pull",
+        "last_result": "unchanged",
+        "last_reason": "fresh",
+        "last_warnings": WARNED,
+    }
 
 
 def test_every_alert_is_seen_to_ring() -> None:

@@ -88,7 +88,7 @@ def test_an_alerts_query_runs_and_its_words_name_what_it_finds(
     [query] = alert["configuration"]["queryList"]
     store = written.logstore(query["store"])
     store.ask(query["query"], query["start"])
-    head = query["query"].partition(" FROM ")[0]
+    head = query["query"].rpartition("SELECT ")[2].partition(" FROM ")[0]
     for annotation in alert["configuration"]["annotations"]:
         for part in annotation["value"].split("${")[1:]:
             assert part.partition("}")[0] in head
@@ -98,6 +98,14 @@ QUERIES = {
     **{title: chart["search"]["query"] for title, chart in CHARTS.items()},
     **{name: alert["configuration"]["queryList"][0]["query"] for name, alert in ALERTS.items()},
 }
+
+
+def test_both_alerts_about_secrets_mean_the_same_by_a_registered_cluster() -> None:
+    ends = "GROUP BY n.cluster), "
+    meanings = {QUERIES[name].partition(ends)[:2] for name in ("expiry", "pulls-fail")}
+    [(meaning, found)] = meanings
+    assert found
+    assert "registered AS (" in meaning
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
