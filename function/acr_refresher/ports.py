@@ -34,12 +34,14 @@ class CloudCredentials:
     """An access key, temporary where it has a security token.
 
     `account_id` is whose it is, and whom its calls are counted against; empty where not known.
+    `renewal` says what to do where it is refused.
     """
 
     access_key_id: str
     access_key_secret: SecretStr
     security_token: SecretStr | None = None
     account_id: str = ""
+    renewal: str = "a new run gets a new one; if it comes again, check the function's role"
 
 
 @dataclass(frozen=True, slots=True)

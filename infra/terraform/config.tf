@@ -1,7 +1,8 @@
 # What function/config.yaml asks of this workspace's account. None of it is said again in terraform.tfvars.
 #
 # Roles are made by the names below, where config.yaml has the function itself assume them. What it reaches by
-# several roles in turn, by RRSA, or by a role of another name, has its roles made elsewhere (modules/ may help).
+# several roles in turn, by RRSA, or by a role of another name, has its roles made elsewhere (modules/ may help). What
+# could not work with the roles that are made is refused (outputs.tf).
 
 locals {
   config   = yamldecode(file("${path.module}/../../function/config.yaml"))
@@ -35,15 +36,36 @@ locals {
     for kind, things in local.things : kind => [
       for thing in things : {
         thing = thing
+        name  = try(thing.cluster, thing.name, "discover")
         role = can(thing.rrsaRoleARN) ? "by RRSA" : join(" then ", [
           for role in flatten([try(thing.assumeRoleARN, [])]) : try(role.arn, role)
         ])
+        # The one that the function itself assumes, if any.
+        first = can(thing.rrsaRoleARN) ? "" : try(
+          flatten([thing.assumeRoleARN])[0].arn, flatten([thing.assumeRoleARN])[0], ""
+        )
         external_id = try(
           thing.externalId, thing.assumeRoleARN.externalId, thing.assumeRoleARN[0].externalId, null
         )
       }
     ]
   }
+
+  # By ARN, who is reached through a role that the function itself assumes, and with what external ID.
+  users = {
+    for reached in concat(values(local.reached)...) : reached.first => {
+      name = reached.name
+      id   = reached.external_id == null ? "" : reached.external_id
+    }... if reached.first != ""
+  }
+  # A trust policy asks everybody for the same one.
+  disagreeing = [
+    for role, users in local.users :
+    "${role} (${join(", ", [for user in users : "${user.name}: ${user.id == "" ? "none" : user.id}"])})"
+    if length(distinct(users[*].id)) > 1
+  ]
+  # infra/ram/function-role.policy.json goes by the prefix.
+  not_assumable = [for role in keys(local.users) : role if length(regexall(":role/acr-refresher-", role)) == 0]
 
   # Below: by role, what it is for.
   instances = {
@@ -76,10 +98,9 @@ locals {
     }
   }
   external_ids = {
-    for role, name in local.roles : role => one(distinct([
-      for reached in concat(values(local.reached)...) : reached.external_id
-      if reached.role == name && reached.external_id != null
-    ]))
+    for role, name in local.roles : role => try(
+      [for user in local.users[name] : user.id if user.id != ""][0], null
+    )
   }
 
   serves_clusters = { for role, ids in local.ack_clusters : role => length(ids) > 0 || local.discovers[role] }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -68,6 +69,24 @@ def test_a_code_has_a_meaning(code: str, status: int, meaning: type[PortError], 
     assert words in str(error)
     assert (error.service, error.code, error.request_id) == ("sts", code, "4711")
     assert error.retryable is (meaning in {Throttled, Unreachable})
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidSecurityToken.Expired",
+        "InvalidAccessKeyId.NotFound",
+        "InvalidAccessKeyID",  # of Function Compute
+        "SignatureDoesNotMatch",
+        "SignatureNotMatch",  # of Function Compute and SLS
+    ],
+)
+def test_what_to_do_about_credentials_is_for_whoever_gave_them(code: str) -> None:
+    caller = replace(CALLER, renewal="ask the office")
+    error = refused(Refusal(code, 403), replace(CALL, caller=caller))
+
+    assert str(error).endswith(f": ask the office ({code})")
+    assert "run" not in str(error)
 
 
 def test_a_pause_asked_for_is_throttling_whatever_the_code() -> None:

@@ -90,8 +90,14 @@ def test_a_missing_right_is_named_as_the_rule_to_add(
         ask(cluster.kubeconfig("nobody"), call)
 
     assert str(raised.value).endswith(
-        f'user "nobody" needs this rule in its ClusterRole: {{apiGroups: [""], {rule}}} (403)'
+        'the ClusterRole of user "nobody" lacks this rule, or its binding is missing: '
+        f'{{apiGroups: [""], {rule}}} (403)'
     )
+
+
+def test_a_refusal_names_whom_the_server_knows(cluster: KubeCluster) -> None:
+    assert ask(cluster.kubeconfig("nobody"), lambda api: api.refused_user()) == "nobody"
+    assert ask(cluster.kubeconfig(), lambda api: api.refused_user()) == ""
 
 
 def test_without_the_right_to_create_an_apply_names_it(

@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
     "a wrong signature": (
         ApiError(401, "SignatureNotMatch", "signature not match"),
         Denied,
-        "identity was not accepted",
+        "the secret is not that of the caller's access key",
     ),
     "broken": (ApiError(500, "InternalServerError", "try again"), Unreachable, "try again"),
     "not JSON": (BadGateway(), Unreachable, "not one of the API's"),

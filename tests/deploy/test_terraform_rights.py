@@ -206,3 +206,55 @@ def test_outcomes_that_would_go_elsewhere_are_refused(terraform: Terraform) -> N
     assert "sls.project in config.yaml has to be acr-refresher-4000000000000004" in (
         terraform.refusal(accounts=other)
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("logstore", "elsewhere", "sls.logstore in config.yaml has to be outcomes"),
+        ("regionId", "cn-beijing", f"sls.regionId in config.yaml has to be {REGION}"),
+    ],
+)
+def test_outcomes_that_would_go_where_nothing_is_made_are_refused(
+    terraform: Terraform, key: str, value: str, words: str
+) -> None:
+    document = scenario("registry-other-account")
+    terraform.configure({**document, "sls": {"project": LOG_PROJECT.name, key: value}})
+    assert words in terraform.refusal()
+
+
+@pytest.mark.parametrize(("other", "told"), [({}, "none"), ({"externalId": "seven"}, "seven")])
+def test_a_role_that_is_to_be_asked_for_with_several_external_ids_is_refused(
+    terraform: Terraform, other: dict[str, str], told: str
+) -> None:
+    document = scenario("registry-other-account")
+    (partner,) = document["registries"]
+    role = partner["assumeRoleARN"]
+    second = {"name": "second", "instanceId": "cri-second", "regionId": "cn-beijing"}
+    document["registries"].append({**second, "assumeRoleARN": role, **other})
+    terraform.configure(document)
+    assert f"reaches through {role} (partner: acme-tenant-7, second: {told})." in (
+        terraform.refusal("partner")
+    )
+    document["registries"][1]["externalId"] = partner["externalId"]
+    terraform.configure(document)
+    assert "acme-tenant-7" in json.dumps(terraform.plan("partner").trusts())
+
+
+@pytest.mark.parametrize("others", [[], [f"acs:ram::{HOME}:role/{PREFIX}registry"]])
+def test_a_role_that_the_function_may_not_assume_is_refused(
+    terraform: Terraform, others: list[str]
+) -> None:
+    document = scenario("registry-other-account")
+    (partner,) = document["registries"]
+    del partner["externalId"]
+    role = f"acs:ram::{HOME}:role/team-pull"
+    partner["assumeRoleARN"] = [role, *others]
+    terraform.configure(document)
+    refusal = terraform.refusal()
+    assert "may assume only roles whose names begin with acr-refresher-" in refusal
+    assert f"assumeRoleARN of config.yaml: {role}." in refusal
+    if others:
+        partner["assumeRoleARN"] = [*others, role]
+        terraform.configure(document)
+        terraform.plan()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import Result
 
 from demo.company import FUNCTION_ROLE, REGION, company
 from demo.stage import Stage, deployed
@@ -18,12 +20,13 @@ from localcloud.cloud import Cloud
 from localcloud.faults import ApiError, BadGateway
 from localcloud.server import serving
 from localcloud.world import World
+from localkube import KubeCluster
 from localkube.double import Fault
 from localkube.rbac import USER, manifests
 from operators import command, printed_secrets
 from pasting import changed, distrusting, mended
 from scenarios import scenario, staged, without_action
-from sites import BrokenSite, Site, config_of
+from sites import CLUSTERS, BrokenSite, Site, config_of
 
 CLUSTER_ROLE = "acs:ram::1000000000000001:role/acr-refresher-cluster"
 RIGHTS = [
@@ -53,8 +56,12 @@ def checked(world: World, site: Site) -> tuple[int, list[dict[str, Any]]]:
     """The exit code, and what is missing."""
     with function_in(world, site) as function:
         result = command(function, "check", "-o", "json")
+    return result.exit_code, missing_in(result)
+
+
+def missing_in(result: Result) -> list[dict[str, Any]]:
     found = json.loads(result.stdout)["findings"]
-    return result.exit_code, [one for one in found if one["verdict"] == "missing"]
+    return [one for one in found if one["verdict"] == "missing"]
 
 
 def test_where_nothing_is_missing(site: Site) -> None:
@@ -124,6 +131,41 @@ def test_a_missing_right_is_found_and_what_is_printed_mends_it(
     assert checked(there(broken), broken) == (0, [])
 
 
+def unbind(cluster: KubeCluster) -> None:
+    """Take away the binding, and wait until the server acts upon that."""
+    path = f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{USER}"
+    cluster.expect("DELETE", path)
+    while cluster.request("GET", "/api/v1/namespaces", as_user=USER).status != 403:
+        time.sleep(0.02)
+
+
+def test_a_missing_binding_is_found_and_what_is_printed_mends_it(site: Site) -> None:
+    """The ClusterRole is in place, and adding rules to it would mend nothing."""
+    file = {"name": "prod-hangzhou", "kubeconfig": "kubeconfigs/prod-hangzhou.yaml"}
+    unbind(site.hangzhou)
+    with site.function(config_of({}, clusters=[file, CLUSTERS[1]])) as function:
+        broken = command(function, "check", "-o", "json")
+        text = command(function, "check").stdout
+        (missing,) = missing_in(broken)
+        (grant,) = missing["grants"]
+        site.hangzhou.grant(USER, [json.loads(grant["text"])])
+        mended = command(function, "check")
+    assert (broken.exit_code, missing["subject"]) == (1, "cluster prod-hangzhou")
+    assert f"user {USER} has none of the rights: the ClusterRole is not granted" in missing["why"]
+    assert grant["where"] == "the cluster (kubectl apply -f -)"
+    assert "rules of" not in text
+    assert mended.exit_code == 0
+
+
+def test_on_ack_a_missing_grant_is_found_and_told_as_ack_takes_it(broken: BrokenSite) -> None:
+    unbind(broken.hangzhou)
+    code, (missing,) = checked(there(broken), broken)
+    (grant,) = missing["grants"]
+    assert (code, missing["what"]) == (1, "the ClusterRole acr-refresher")
+    assert grant["where"].startswith(f"all that ACK grants {CLUSTER_ROLE}")
+    assert json.loads(grant["text"])["cluster"] == CLUSTERS[0]["clusterId"]
+
+
 def test_a_cluster_that_cannot_be_reached_is_told_and_the_rest_is_tried(
     broken: BrokenSite,
 ) -> None:
@@ -162,7 +204,9 @@ def test_credentials_that_are_no_good_give_nothing_to_paste(broken: BrokenSite) 
         result = command(function, "check")
     assert result.exit_code == 1
     assert "missing      sts:GetCallerIdentity" in result.stdout
-    assert "the caller's access key is unknown" in result.stdout
+    assert "the caller's access key is unknown, disabled or expired: get another" in result.stdout
+    assert "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET" in result.stdout
+    assert "the function's role" not in result.stdout
     assert "add to" not in result.stdout
 
 

@@ -88,18 +88,18 @@ _RULES = (  # the first that covers a refusal counts
     _Rule(
         Denied,
         r"InvalidSecurityToken.*|SecurityTokenExpired|MissingSecurityToken",
-        "the caller's security token is not valid or has expired: a new run gets a new one",
+        "the caller's security token is not valid or has expired: {renewal}",
     ),
     _Rule(
         Denied,
-        r"InvalidAccessKeyId.*",
-        "the caller's access key is unknown, disabled or expired: a new run gets a new one; if it "
-        "comes again, check the function's role",
+        r"InvalidAccessKeyI[dD].*",
+        "the caller's access key is unknown, disabled or expired: {renewal}",
     ),
     _Rule(
         Denied,
-        r"SignatureDoesNotMatch|IncompleteSignature|InvalidSignature.*",
-        "the signature does not match: the secret is not that of the caller's access key",
+        r"Signature(DoesNot|Not)Match|IncompleteSignature|InvalidSignature.*",
+        "the signature does not match, as the secret is not that of the caller's access key: "
+        "{renewal}",
     ),
     _Rule(NotRunning, r"(?i).*Cluster.*(State|Status|NotRunning).*", "not running: {message}"),
     _Rule(Gone, r"Forbidden\.ResourceNotFound", "{target} is not there"),  # as KMS says it
@@ -152,6 +152,7 @@ def refused(refusal: Refusal, call: CloudCall, skew: timedelta | None = None) ->
     words = rule.words.format(
         target=call.target,
         grant=call.trust if distrusted else call.grant,
+        renewal=call.caller.renewal,
         clock=clock_words(skew),
         principal=f" to {refusal.principal}" if refusal.principal else "",
         message=scrub(refusal.message, call.caller) or "no message",

@@ -12,7 +12,7 @@ from urllib.request import getproxies
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
-from acr_refresher.adapters.kube_errors import answer_error
+from acr_refresher.adapters.kube_errors import answer_error, refused_user
 from acr_refresher.adapters.kube_http import KubeConnection
 from acr_refresher.adapters.kube_objects import (
     Json,
@@ -42,7 +42,7 @@ MERGE_PATCH = "application/merge-patch+json"
 PAGE_SIZE = 500
 EXPIRED_PAGE = "410"
 OK = frozenset({200, 201, 202})
-TOO_MANY = 429
+FORBIDDEN, TOO_MANY = 403, 429
 MANAGED = urlencode({"fieldManager": MANAGER})
 
 State = TypeVar("State")
@@ -153,6 +153,14 @@ class KubernetesApi(KubeApi):
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
         return _converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
+
+    async def refused_user(self) -> str:
+        """As whom the API server knows us, if we may not list namespaces; else it is not told.
+
+        Its refusal says so in every version, and SelfSubjectReview is there from 1.28 on only.
+        """
+        answer = await self._connection.send("GET", "/api/v1/namespaces?limit=1")
+        return refused_user(answer.content) if answer.status == FORBIDDEN else ""
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """For the operator's commands: the function itself has no right to it, and no need."""

@@ -64,6 +64,12 @@ def answer_error(what: str, status: int, headers: Mapping[str, str], content: by
     )
 
 
+def refused_user(content: bytes) -> str:
+    """Whom a refusal by RBAC is told to; empty where it names nobody."""
+    denial = _RBAC_DENIAL.search(_read(content).message)
+    return denial["user"] if denial else ""
+
+
 def connection_error(what: str, error: Exception) -> PortError:
     """The meaning of a request that got no answer."""
     chain = tuple(_chain(error))
@@ -123,25 +129,27 @@ _ADMISSION_DENIAL = re.compile(r'admission webhook "([^"]+)" denied|exceeded quo
 
 
 def _missing_permission(body: _Status) -> str:
-    """The RBAC rule to add, as YAML; or who else forbids it."""
+    """The RBAC rule that is not there or not bound, as YAML; or who else forbids it."""
     name = body.details.name
     if denial := _RBAC_DENIAL.search(body.message):
         rule = _rule(denial["group"], denial["resource"], name, denial["verb"])
-        role = _role_for(denial["resource"], denial["namespace"])
-        return f'user "{denial["user"]}" needs this rule in {role}: {rule}'
+        role = _role_of(denial["user"], denial["resource"], denial["namespace"])
+        return f"{role} lacks this rule, or its binding is missing: {rule}"
     if body.message.endswith("is forbidden: "):
         # An apply that would have to create is refused without a reason.
         rule = _rule("", body.details.kind, name, "create")
-        return f"the user needs this rule in its ClusterRole: {rule}"
+        return f"the user's ClusterRole lacks this rule: {rule}"
     if denial := _ADMISSION_DENIAL.search(body.message):
         webhook, quota = denial.groups()
         return f"denied by {f'admission webhook {webhook}' if webhook else f'quota {quota}'}"
     return "forbidden, though not by RBAC: look for an admission policy"
 
 
-def _role_for(resource: str, namespace: str | None) -> str:
+def _role_of(user: str, resource: str, namespace: str | None) -> str:
     """Of one account's token alone: a ClusterRole would give those of its name in any namespace."""
-    return f"a Role in {namespace}" if resource == TOKENS and namespace else "its ClusterRole"
+    if resource == TOKENS and namespace:
+        return f'the Role of user "{user}" in {namespace}'
+    return f'the ClusterRole of user "{user}"'
 
 
 def _rule(group: str, resource: str, name: str, verb: str) -> str:

@@ -1,4 +1,4 @@
-"""What is to be added where something is missing: statements of RAM policies, rules of RBAC.
+"""What is to be added where something is missing: statements of RAM, rules and bindings of RBAC.
 
 They say what infra/ram says, for the very role, instance, cluster or secret. `holder` is the ARN of
 who has to be allowed something; where it is empty, not known, there is nothing to paste.
@@ -13,6 +13,9 @@ from typing import Any
 from acr_refresher.cli.rights import Right
 from acr_refresher.core.model import AckAccess, KmsAccess, Registry, Role, Rrsa
 from acr_refresher.ports import OIDC_AUDIENCE
+
+CLUSTER_ROLE = "acr-refresher"
+"""The name of the ClusterRole, and of its binding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,44 @@ def listing(holder: str) -> tuple[Grant, ...]:
 
 
 def in_cluster(right: Right) -> tuple[Grant, ...]:
-    """For a right in a cluster."""
-    role = f"a Role{right.place}" if right.namespace else "the ClusterRole acr-refresher"
-    return (Grant(f"the rules of {role}", right.rule),)
+    """For a single right in a cluster."""
+    if right.namespace:
+        bound_as = "bound to the same user, as in infra/rbac/rrsa-role.yaml"
+        return (Grant(f"the rules of a Role{right.place}, {bound_as}", right.rule),)
+    return (Grant(f"the rules of the ClusterRole {CLUSTER_ROLE}", right.rule),)
+
+
+def bound(user: str) -> tuple[Grant, ...]:
+    """For the ClusterRole as a whole, in a cluster outside ACK: clusterrolebinding.yaml."""
+    _, service_account, identity = user.rpartition("system:serviceaccount:")
+    namespace, _, name = identity.partition(":")
+    group = "rbac.authorization.k8s.io"
+    subject = (
+        {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+        if service_account
+        else {"apiGroup": group, "kind": "User", "name": user}
+    )
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": CLUSTER_ROLE},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": CLUSTER_ROLE},
+        "subjects": [subject],
+    }
+    return (Grant("the cluster (kubectl apply -f -)", json.dumps(binding)),) if user else ()
+
+
+def granted_by_ack(holder: str, cluster_id: str) -> tuple[Grant, ...]:
+    """For the ClusterRole as a whole, on ACK: an entry among all that the identity is granted."""
+    entry = {
+        "cluster": cluster_id,
+        "role_type": "cluster",
+        "role_name": CLUSTER_ROLE,
+        "is_custom": True,
+        "is_ram_role": ":role/" in holder,
+    }
+    where = f"all that ACK grants {holder}, as infra/rbac/README.md#on-ack shows"
+    return (Grant(where, json.dumps(entry)),) if holder else ()
 
 
 def _in_policy(holder: str, *statements: str) -> tuple[Grant, ...]:

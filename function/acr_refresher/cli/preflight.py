@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain
 from typing import cast
 
@@ -12,10 +11,11 @@ from acr_refresher.adapters.kube import KubernetesApi
 from acr_refresher.adapters.sts import StsClient
 from acr_refresher.cli import grants
 from acr_refresher.cli.chains import begun_by_cluster, begun_here, who_calls
+from acr_refresher.cli.cluster_rights import judged_rights
 from acr_refresher.cli.findings import Finding, Verdict, attempt, judged
 from acr_refresher.cli.grants import Grant, holder_of
 from acr_refresher.cli.progress import Step
-from acr_refresher.cli.rights import registries_of, rights_in
+from acr_refresher.cli.rights import registries_of
 from acr_refresher.cli.visit import Visit, Visitor
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
 from acr_refresher.core.outcome import ClusterOutcome, Failure
@@ -46,7 +46,8 @@ async def preflight(visitor: Visitor, request: Request, step: Step) -> tuple[Fin
     in_registries = chain.from_iterable(await asyncio.gather(*tried))
 
     async def look(cluster: Cluster, kube: KubeApi) -> tuple[Finding, ...]:
-        return await _within(visitor, cluster, cast("KubernetesApi", kube))  # as it was wired
+        api = cast("KubernetesApi", kube)  # as it was wired
+        return await _within(visitor, caller, cluster, api)
 
     visits = await visitor.visit_each(clusters, look, step)
     by_name = {cluster.name: cluster for cluster in clusters}
@@ -168,18 +169,11 @@ async def _by_rrsa(
 # ---- clusters -----------------------------------------------------------------------------------
 
 
-async def _within(visitor: Visitor, cluster: Cluster, kube: KubernetesApi) -> tuple[Finding, ...]:
+async def _within(
+    visitor: Visitor, caller: str, cluster: Cluster, kube: KubernetesApi
+) -> tuple[Finding, ...]:
     subject = f"cluster {cluster.name}"
-    rights = rights_in(cluster)
-    allowed = await asyncio.gather(
-        *(retrying(partial(kube.may, **right.attributes)) for right in rights)
-    )
-    judgements = [
-        Finding(subject, str(right))
-        if may
-        else Finding(subject, str(right), Verdict.MISSING, grants=grants.in_cluster(right))
-        for right, may in zip(rights, allowed, strict=True)
-    ]
+    judgements = await judged_rights(subject, caller, cluster, kube)
     tried = (_by_rrsa(visitor, one, cluster, kube) for one in registries_of([cluster]))
     in_registries = chain.from_iterable(await asyncio.gather(*tried))
     return (Finding(subject, "reach the API server"), *judgements, *in_registries)

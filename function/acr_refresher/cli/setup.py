@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acr_refresher.adapters.fc import environment_credentials
@@ -17,6 +17,12 @@ from acr_refresher.inputs.problems import InvalidInput, Problem, shown
 from acr_refresher.ports import Functions
 from acr_refresher.run import Outside
 from acr_refresher.wiring import Instance
+
+VARIABLES = (
+    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and"
+    " ALIBABA_CLOUD_SECURITY_TOKEN where they are temporary"
+)
+"""Where an operator's own credentials come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +93,14 @@ def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
     credentials = environment_credentials(environ)
     problems = [*region_problems(region_id)]
     if credentials is None:
-        remedy = (
-            "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and"
-            " ALIBABA_CLOUD_SECURITY_TOKEN where they are temporary"
-        )
-        problems.append(Problem("credentials", "are not in the environment", remedy))
+        problems.append(Problem("credentials", "are not in the environment", f"set {VARIABLES}"))
     if not region_id:
         remedy = f"give --region, or set {' or '.join(REGION_VARIABLES)}"
         problems.append(Problem("region", "is not known", remedy))
     if credentials is None or problems:
         raise InvalidInput(problems)
-    return Caller(credentials, region_id)
+    renewal = f"get another, and set {VARIABLES} anew"
+    return Caller(replace(credentials, renewal=renewal), region_id)
 
 
 def _instance(environ: Mapping[str, str]) -> Instance:

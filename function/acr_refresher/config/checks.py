@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
 from acr_refresher.config.access_checks import access_contradictions, in_cluster_twice
+from acr_refresher.config.external_id_checks import several_external_ids
 from acr_refresher.config.pull_secret_checks import (
     pull_secret_contradictions,
     pull_secret_layers,
@@ -56,6 +57,7 @@ def contradictions(document: object) -> Iterator[Problem]:
     yield from in_cluster_twice(clusters)
     for section in discovered:
         yield from external_id(section)
+    yield from several_external_ids([*registries, *clusters, *discovered])
 
 
 def _no_cluster(document: object) -> Iterator[Problem]:

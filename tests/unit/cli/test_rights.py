@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from acr_refresher.cli.rights import Right, rights_in
 from acr_refresher.core.model import AckAccess, Cluster, InClusterAccess, KmsAccess, Role, Rrsa
 from factories import MAIN, PARTNER, wanted
 from localcloud.ram_files import load_policy
-from localkube.rbac import manifests, rrsa_manifests
+from localkube.rbac import FOLDER, manifests, rrsa_manifests
 
 ROLE = Role("acs:ram::2:role/pull")
 
@@ -49,7 +50,36 @@ def test_rrsa_takes_that_of_its_role_besides() -> None:
     role, _ = rrsa_manifests()
     assert rules_of((token,)) == granted(role["rules"])
     assert str(token).endswith("in kube-system")
-    assert grants.in_cluster(token)[0].where == "the rules of a Role in kube-system"
+    assert grants.in_cluster(token)[0].where.startswith("the rules of a Role in kube-system")
+
+
+def test_a_binding_is_that_of_infra_rbac() -> None:
+    _, binding = manifests()
+    (printed,) = statements(*grants.bound("acr-refresher"))
+    assert printed == binding
+
+
+def test_a_service_account_is_bound_as_such() -> None:
+    (printed,) = statements(*grants.bound("system:serviceaccount:ops:refresher"))
+    assert printed["subjects"] == [
+        {"kind": "ServiceAccount", "name": "refresher", "namespace": "ops"}
+    ]
+
+
+def test_a_binding_to_nobody_known_is_not_printed() -> None:
+    assert grants.bound("") == ()
+    assert grants.granted_by_ack("", "c1") == ()
+
+
+@pytest.mark.parametrize(
+    ("holder", "is_role"), [("acs:ram::1:role/fn", True), ("acs:ram::1:user/ann", False)]
+)
+def test_on_ack_the_grant_is_an_entry_as_infra_rbac_shows_it(holder: str, is_role: bool) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^  (\{.*\})$", readme, re.MULTILINE)
+    (grant,) = grants.granted_by_ack(holder, "CLUSTER_ID")
+    assert json.loads(grant.text) == {**json.loads(shown), "is_ram_role": is_role}
+    assert holder in grant.where
 
 
 def statements(*printed: grants.Grant) -> list[dict[str, Any]]:
