@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from acr_refresher import connect
 from acr_refresher.connect import Connecting, KubeconfigCache, Kubeconfigs
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Role
-from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.errors import Denied, Unreachable
 from acr_refresher.mint import Minter
 from acr_refresher.ports import (
     CloudCredentials,
@@ -93,7 +93,7 @@ class Instance:
     cache: KubeconfigCache = field(default_factory=KubeconfigCache)
     connector: Connector = field(default_factory=Connector)
 
-    def visit(self, at: datetime = NOW, refuse: dict[str, PortError] | None = None) -> str:
+    def visit(self, at: datetime = NOW, refuse: dict[str, BaseException] | None = None) -> str:
         """The kubeconfig that a visit got by with; those in `refuse` are refused."""
 
         async def use(kube: KubeApi) -> str:
@@ -157,7 +157,7 @@ def test_where_kept_credentials_are_refused_new_ones_are_fetched_in_the_same_run
 
 def test_new_credentials_that_are_refused_are_not_tried_again_and_not_kept() -> None:
     instance = Instance()
-    refuse: dict[str, PortError] = {"number 1": unauthorized(), "number 2": unauthorized()}
+    refuse: dict[str, BaseException] = {"number 1": unauthorized(), "number 2": unauthorized()}
     with pytest.raises(Denied):
         instance.visit(refuse=refuse)
     assert instance.cloud.handed_out == 1
@@ -168,11 +168,14 @@ def test_new_credentials_that_are_refused_are_not_tried_again_and_not_kept() -> 
 
 @pytest.mark.parametrize(
     "failure",
-    [Denied("a right lacks", service="kube", code="403"), Unreachable("moved", service="kube")],
-    ids=["403", "unreachable"],
+    [
+        pytest.param(Denied("a right lacks", service="kube", code="403"), id="403"),
+        pytest.param(Unreachable("moved", service="kube"), id="unreachable"),
+        pytest.param(asyncio.CancelledError(), id="cut off, since no answer came in time"),
+    ],
 )
 def test_whatever_else_fails_is_told_at_once_and_the_next_run_fetches_anew(
-    failure: PortError,
+    failure: BaseException,
 ) -> None:
     instance = Instance()
     instance.visit()
