@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +148,8 @@ def test_what_there_is_no_time_for_is_served_by_a_continuation(tmp_path: Path) -
     timeout = EntryPoint("handler.handle", timedelta(seconds=30))
     with fleet(tmp_path, 4, changes={"handler": timeout}, concurrency=1) as there:
         there.by_hand(dryRun=True)  # the instance is warm: a cold one would take of that time
-        once = Fault("GET", "/secrets", stall=13)
-        for cluster in there.clusters:
+        slow = [Fault(method, "/secrets", stall=6.5) for method in ("GET", "PATCH")]
+        for cluster, once in product(there.clusters, slow):
             cluster.faults.add(once)  # for whichever comes first
         [task] = there.function.fire_timer(TICK)
         there.function.wait_until_idle(LIMIT_SECONDS)
