@@ -22,6 +22,7 @@ from localkube.double import DoubleCluster, Fault
 
 CLI = [sys.executable, "-m", "acr_refresher.cli"]
 CODE_ROOT = Path(acr_refresher.__file__).parents[1]
+LIMIT_SECONDS = 120
 
 
 def command(function: Stage, *arguments: str, role: str = FUNCTION_ROLE) -> Result:
@@ -44,7 +45,7 @@ def credentials(function: Stage, role: str = FUNCTION_ROLE) -> dict[str, str]:
 
 @contextmanager
 def process(function: Stage, *arguments: str, stdin: int) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own; it is gone on exit."""
+    """A command in a process of its own; it is gone on exit, or after two minutes."""
     own = {**credentials(function), "PYTHONPATH": str(CODE_ROOT)}
     with subprocess.Popen(  # noqa: S603  # the command under test
         [*CLI, *arguments],
@@ -54,9 +55,12 @@ def process(function: Stage, *arguments: str, stdin: int) -> Iterator[subprocess
         text=True,
         env={**os.environ, **own},
     ) as running:
+        limit = threading.Timer(LIMIT_SECONDS, running.kill)
+        limit.start()
         try:
             yield running
         finally:
+            limit.cancel()
             running.kill()
 
 
@@ -82,14 +86,16 @@ def interrupted_at(
 
     def meanwhile() -> None:
         met.set()
-        ended.wait()
+        ended.wait(LIMIT_SECONDS)
 
     cluster.faults.add(Fault(method, meanwhile=meanwhile))
     with process(function, *arguments, stdin=subprocess.DEVNULL) as running:
-        met.wait()
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate()
-        ended.set()
+        try:
+            assert met.wait(LIMIT_SECONDS), "it did not come so far"
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate()
+        finally:
+            ended.set()
     return subprocess.CompletedProcess([*arguments], running.returncode, out, err)
 
 

@@ -19,6 +19,7 @@ from acr_refresher.core.model import (
     InClusterAccess,
     KubeconfigAccess,
     NamespaceState,
+    PullSecret,
     Registry,
     SecretContent,
     SecretState,
@@ -43,6 +44,7 @@ from acr_refresher.ports import (
 from acr_refresher.run import Outside, run
 from acr_refresher.serve import Visits
 from factories import NOW, namespace, request, wanted
+from virtual_time import in_virtual_time
 
 FUNCTION = Function("acr-refresher", "cn-hangzhou", "7")
 NEVER = 3600
@@ -171,8 +173,11 @@ class Started(Functions):
         return True
 
 
-def cluster(name: str) -> Cluster:
-    return Cluster(name, KubeconfigAccess(name), (wanted(namespaces=("all",)),))
+EVERYWHERE = wanted(namespaces=("all",))
+
+
+def cluster(name: str, pull_secret: PullSecret = EVERYWHERE) -> Cluster:
+    return Cluster(name, KubeconfigAccess(name), (pull_secret,))
 
 
 @dataclass
@@ -181,6 +186,7 @@ class Fleet:
 
     kubes: dict[str, Kube]
     functions: Started | None = None
+    pull_secret: PullSecret = EVERYWHERE
     visits: Visits = field(default_factory=Visits)
     clock_skew: timedelta | None = None
     ack: ContainerService | None = None
@@ -198,8 +204,8 @@ class Fleet:
         now: datetime = NOW,
         **config: Any,
     ) -> Report:
-        """One run of so many seconds."""
-        clusters = tuple(cluster(name) for name in names or self.kubes)
+        """One run of so many seconds, which pass as soon as nobody does anything."""
+        clusters = tuple(cluster(name, self.pull_secret) for name in names or self.kubes)
         asked = asked or request()
         context = Context(
             run=asked.shard.run if asked.shard else "run-7",
@@ -210,7 +216,9 @@ class Fleet:
             function=FUNCTION,
         )
         config = {"concurrency": 8, **config}
-        return asyncio.run(run(context, Config(clusters, (), **config), self.outside()))
+        return in_virtual_time(
+            lambda _: run(context, Config(clusters, (), **config), self.outside())
+        )
 
     def outside(self) -> Outside:
         return Outside(

@@ -36,6 +36,9 @@ def handle(event, context):
         raise ValueError(order.get("text", "as ordered"))
     if order["do"] == "sleep":
         time.sleep(order.get("seconds", 60))
+    if order["do"] == "wait":
+        while not os.path.exists(order["file"]):
+            time.sleep(0.01)
     if order["do"] == "fill":
         filled = b"x" * (order["mb"] << 20)
         time.sleep(60)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,20 +40,22 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """How much of a run's budget is spent, by the machine's own monotonic clock."""
+    """How much of a run's budget is spent, by the clock of the event loop in which it runs."""
 
     budget: timedelta
+    clock: Callable[[], float]
     started: float
 
     @staticmethod
     def start(budget: timedelta) -> Stopwatch:
         """Begin to count."""
-        return Stopwatch(budget, time.monotonic())
+        clock = asyncio.get_running_loop().time
+        return Stopwatch(budget, clock, clock())
 
     @property
     def took(self) -> timedelta:
         """The time since it was started."""
-        return timedelta(seconds=time.monotonic() - self.started)
+        return timedelta(seconds=self.clock() - self.started)
 
     @property
     def left(self) -> timedelta:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -89,7 +88,8 @@ class Serving:
         """
         if not self._in_time():
             return None
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         progress = _Progress()
         failure, skipped = None, ""
         try:
@@ -114,7 +114,7 @@ class Serving:
             skipped=skipped,
             last_seen_expiry=self.visits.expiry(cluster.name) if failure else None,
             requests=progress.kube.requests if progress.kube else 0,
-            duration=timedelta(seconds=time.monotonic() - began),
+            duration=timedelta(seconds=clock() - began),
         )
         return self._told(outcome)
 

@@ -1,6 +1,8 @@
 """What the double can do beyond the real server: fail on demand, and tell what it was asked."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import urllib3
@@ -68,10 +70,21 @@ class TestFault:
         assert apply(cluster, "shop", pull_secret("ours")).status == 409
         assert token_of(cluster.get_secret("shop", NAME)) == "theirs"
 
-    def test_stalls_without_holding_up_others(self, cluster: DoubleCluster) -> None:
+    def test_stalls_and_answers_then(self, cluster: DoubleCluster) -> None:
         cluster.faults.add(Fault(method="DELETE", stall=0.05))
         cluster.faults.latency = 0.01
         assert cluster.request("DELETE", secret_path("shop")).status == 404
+
+    def test_stalls_without_holding_up_others(self) -> None:
+        stalling = Fault(method="DELETE", stall=30)
+        with ThreadPoolExecutor() as threads, api_double() as cluster:
+            cluster.faults.add(stalling)
+            stalled = threads.submit(cluster.request, "DELETE", secret_path("shop"))
+            while stalling.times and not stalled.done():
+                time.sleep(0.01)
+            assert cluster.request("GET", NAMESPACES).status == 200
+            assert not stalled.done()
+        assert isinstance(stalled.exception(), urllib3.exceptions.HTTPError), "cut in the end"
 
     def test_ends_with_the_server_however_long_it_stalls(self) -> None:
         with api_double() as cluster:

@@ -7,7 +7,7 @@ from localkube import Answer, KubeCluster
 from localkube.double import DoubleCluster, Fault
 
 SERVICE_ACCOUNTS = "/api/v1/serviceaccounts"
-ROUNDS = 200
+ROUNDS = 5000
 CLIENTS = 4
 
 

@@ -70,22 +70,26 @@ def test_a_process_with_many_open_files_can_have_instances(tmp_path: Path) -> No
 
 def test_an_instance_serves_one_at_a_time(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there, ThreadPoolExecutor() as threads:
-        sleeper = threads.submit(there.invoke, order("sleep", seconds=1), "1")
-        there.wait_until(lambda: "got sleep" in there.lines)
+        awaited = tmp_path / "awaited"
+        waiting = threads.submit(there.invoke, order("wait", file=str(awaited)), "1")
+        there.wait_until(lambda: "got wait" in there.lines)
         told(there, "2")
-        assert sleeper.result().body == b"done"
+        awaited.touch()
+        assert waiting.result().body == b"done"
         assert there.instances_started == 2
 
 
 def test_there_are_no_more_instances_than_allowed(tmp_path: Path) -> None:
     with running(small_function(tmp_path, instances=1)) as there, ThreadPoolExecutor() as threads:
-        sleeper = threads.submit(there.invoke, order("sleep", seconds=1), "1")
-        there.wait_until(lambda: "got sleep" in there.lines)
+        awaited = tmp_path / "awaited"
+        waiting = threads.submit(there.invoke, order("wait", file=str(awaited)), "1")
+        there.wait_until(lambda: "got wait" in there.lines)
         with pytest.raises(BusyError):
             there.invoke(order("tell"), "2")
         there.start(order("tell"), "3")  # waits for its turn
+        awaited.touch()
         there.wait_until_idle()
-        assert sleeper.result().body == b"done"
+        assert waiting.result().body == b"done"
         assert there.instances_started == 1
 
 
@@ -108,13 +112,13 @@ def test_a_failing_initializer_fails_the_invocation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        pytest.param(order("sleep"), "Function timed out after 1 seconds", id="time"),
+        pytest.param(order("sleep"), "Function timed out after 5 seconds", id="time"),
         pytest.param(order("fill", mb=200), "of the 128 MB that it may use", id="memory"),
         pytest.param(order("exit"), "Process exited unexpectedly", id="exit"),
     ],
 )
 def test_what_breaks_a_limit_is_ended(tmp_path: Path, event: bytes, words: str) -> None:
-    timeout = SECOND if "timed out" in words else 30 * SECOND
+    timeout = (5 if "timed out" in words else 30) * SECOND
     with running(small_function(tmp_path).with_timeout(timeout)) as there:
         result = there.invoke(event, "1")
         assert words in json.loads(result.body)["errorMessage"]

@@ -103,7 +103,7 @@ def test_a_continuation_asks_for_no_list_either() -> None:
     seen = ("idc", "shop-c0000", "shop-c0002")
     many.visits.seen.update(dict.fromkeys(seen, Visit(NOW, NOW + HOUR)))
     many.kubes["c0001"].stalled = "two"
-    run(many, seconds=1, concurrency=1, shard_size=9)
+    run(many, seconds=10, concurrency=1, shard_size=9)
     [event] = events(many)
     shard = parse_event(event).shard
     assert shard

@@ -8,11 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from acr_refresher.config import Config
-from acr_refresher.context import Context
 from acr_refresher.core.model import (
-    Cluster,
-    KubeconfigAccess,
     NamespaceState,
     SecretContent,
     SecretState,
@@ -21,10 +17,8 @@ from acr_refresher.core.model import (
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Throttled
 from acr_refresher.places import AT_ONCE
-from acr_refresher.run import run
-from factories import NOW, account, request, wanted
+from factories import account, wanted
 from runs import Fleet, Kube
-from virtual_time import in_virtual_time
 
 
 @dataclass
@@ -89,13 +83,9 @@ class Busy(Kube):
 
 def first_run(kube: Busy) -> Report:
     """Of one cluster, whose secrets are for all service accounts."""
-    one = Cluster("a", KubeconfigAccess("a"), (wanted(namespaces=("all",), service_accounts=()),))
-    config = Config((one,), (), concurrency=1, cluster_timeout=timedelta(minutes=10))
-    context = Context(
-        run="run-7", request=request(), now=NOW, budget=timedelta(hours=1), account="7",
-        function=None,
-    )  # fmt: skip
-    return in_virtual_time(lambda _: run(context, config, Fleet({"a": kube}).outside()))
+    everywhere = wanted(namespaces=("all",), service_accounts=())
+    fleet = Fleet({"a": kube}, pull_secret=everywhere)
+    return fleet.run(seconds=3600, cluster_timeout=timedelta(minutes=10))
 
 
 @pytest.mark.parametrize(
