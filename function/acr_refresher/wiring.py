@@ -15,6 +15,7 @@ from acr_refresher.adapters.files import LocalKubeconfigs, Pod
 from acr_refresher.adapters.functions import FunctionClient
 from acr_refresher.adapters.kms import KmsClient
 from acr_refresher.adapters.kube import KubernetesConnector
+from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.adapters.registry import RegistryClient
 from acr_refresher.adapters.sls import SlsLog
 from acr_refresher.adapters.sts import StsClient
@@ -41,6 +42,7 @@ class Instance:
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
+    tls_clients: TlsClients = field(default_factory=TlsClients)
     visits: Visits = field(default_factory=Visits)
     buckets: Buckets = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
@@ -69,7 +71,7 @@ class Instance:
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
-            connector=KubernetesConnector(__version__),
+            connector=KubernetesConnector(__version__, self.tls_clients),
             outcome_log=self._outcome_log(config, caller),
             functions=self.functions(caller),
             visits=self.visits,

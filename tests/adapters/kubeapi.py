@@ -14,6 +14,7 @@ import yaml
 from pydantic import SecretStr
 
 from acr_refresher.adapters.kube import KubernetesApi, KubernetesConnector
+from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.core.model import NamespaceState
 from acr_refresher.ports import Kubeconfig
 from adapters.loopback import Serve, over_tls, tcp_server
@@ -22,11 +23,16 @@ from localkube.pki import Authority, KeyPair
 T = TypeVar("T")
 
 
-def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
-    """What `use` gets from the API that a kubeconfig leads to."""
+def ask(
+    kubeconfig: str,
+    use: Callable[[KubernetesApi], Awaitable[T]],
+    clients: TlsClients | None = None,
+) -> T:
+    """What `use` gets from the API that a kubeconfig leads to, in an event loop of its own."""
+    connector = KubernetesConnector("1.2.3", clients or TlsClients())
 
     async def scenario() -> T:
-        api = KubernetesConnector("1.2.3").connect(Kubeconfig(SecretStr(kubeconfig)))
+        api = connector.connect(Kubeconfig(SecretStr(kubeconfig)))
         try:
             return await use(api)
         finally:
@@ -35,8 +41,8 @@ def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
     return uvloop.run(scenario())
 
 
-def namespaces(kubeconfig: str) -> tuple[NamespaceState, ...]:
-    return ask(kubeconfig, lambda api: api.list_namespaces())
+def namespaces(kubeconfig: str, clients: TlsClients | None = None) -> tuple[NamespaceState, ...]:
+    return ask(kubeconfig, lambda api: api.list_namespaces(), clients)
 
 
 def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:

@@ -18,6 +18,7 @@ from acr_refresher import invocation
 from acr_refresher.adapters.cloud import CloudTransport
 from acr_refresher.adapters.host_names import HostNames
 from acr_refresher.adapters.kube import KubernetesConnector
+from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.adapters.registry import RegistryClient
 from acr_refresher.errors import Unreachable
 from acr_refresher.ports import Kubeconfig, RegistryToken
@@ -64,7 +65,7 @@ def names(monkeypatch: pytest.MonkeyPatch, double: DoubleCluster) -> Iterator[Na
 
 async def visited(kubeconfig: str) -> int:
     """How many namespaces there are."""
-    api = KubernetesConnector("1.2.3").connect(Kubeconfig(SecretStr(kubeconfig)))
+    api = KubernetesConnector("1.2.3", TlsClients()).connect(Kubeconfig(SecretStr(kubeconfig)))
     try:
         return len(await api.list_namespaces())
     finally:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from acr_refresher.adapters import kube
 from acr_refresher.adapters.kube import KubernetesApi, KubernetesConnector
+from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
 from acr_refresher.ports import Kubeconfig
@@ -314,4 +315,4 @@ def test_a_lapsed_kubeconfig_is_not_tried(double: DoubleCluster) -> None:
     lapsed = Kubeconfig(SecretStr(double.kubeconfig()), now - timedelta(minutes=1))
 
     with pytest.raises(Invalid, match="it expired at 2026-01-30T23:59:00Z"):
-        KubernetesConnector("1.2.3").connect(lapsed, now)
+        KubernetesConnector("1.2.3", TlsClients()).connect(lapsed, now)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.adapters.kube_http import pem_file
+from acr_refresher.adapters import kube_tls
+from acr_refresher.adapters.kube_tls import TlsClients, pem_file
 from acr_refresher.errors import Denied, Invalid, Unreachable
 from adapters.kubeapi import changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http
@@ -95,6 +96,72 @@ def test_an_authority_that_cannot_be_loaded_is_invalid(double: DoubleCluster) ->
 
     with pytest.raises(Invalid, match="its certificates or key are broken"):
         namespaces(changed(double.kubeconfig(), certificate_authority_data=broken))
+
+
+# ---- from run to run ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["the good one", "the expired one"])
+def test_a_warm_instance_shows_the_certificate_of_the_kubeconfig_at_hand(first: str) -> None:
+    clients = TlsClients()
+    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+        good = server.kubeconfig(server.authority.client_certificate("u"))
+        expired = server.authority.client_certificate("u", validity=timedelta(hours=-1))
+        bad = server.kubeconfig(expired)
+
+        for kubeconfig in (good, bad, good, bad) if first == "the good one" else (bad, good, bad):
+            if kubeconfig == good:
+                assert namespaces(kubeconfig, clients) == ()
+            else:
+                with pytest.raises(Denied, match="refused in the TLS handshake"):
+                    namespaces(kubeconfig, clients)
+
+
+def test_a_warm_instance_trusts_the_authority_of_the_kubeconfig_at_hand(
+    double: DoubleCluster,
+) -> None:
+    clients = TlsClients()
+    assert namespaces(double.kubeconfig(), clients)
+
+    other = encoded(Authority("other").pem)
+    with pytest.raises(Unreachable, match="is not trusted"):
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=other), clients)
+
+
+def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
+    clients = TlsClients()
+    broken = changed(
+        double.kubeconfig(),
+        "user",
+        client_key_data=encoded(Authority().client_certificate("other").key),
+    )
+
+    for _ in range(2):
+        with pytest.raises(Invalid, match="its certificates or key are broken"):
+            namespaces(broken, clients)
+
+
+@pytest.mark.parametrize(("kept", "loaded"), [(2, 2), (1, 4)])
+def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
+    kept: int, loaded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_tls, "MOST_KEPT", kept)
+    made: list[str] = []
+    really_make = os.memfd_create
+
+    def watched(name: str) -> int:
+        made.append(name)
+        return really_make(name)
+
+    monkeypatch.setattr(os, "memfd_create", watched)
+    clients = TlsClients()
+    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+        users = [server.kubeconfig(server.authority.client_certificate(name)) for name in "ab"]
+
+        for kubeconfig in users * 2:
+            assert namespaces(kubeconfig, clients) == ()
+
+    assert len(made) == loaded
 
 
 # ---- the client key ------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from acr_refresher.adapters.kube_objects import (
     service_account_state,
     shared_part,
 )
+from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.adapters.kubeconfig import read_kubeconfig
 from acr_refresher.core.model import (
     NamespaceState,
@@ -49,9 +50,13 @@ State = TypeVar("State")
 
 
 class KubernetesConnector(KubeConnector):
-    """Opens API servers. `version` is this program's, for their audit logs."""
+    """Opens API servers, with clients that may be of earlier runs.
 
-    def __init__(self, version: str) -> None:
+    `version` is this program's, for their audit logs.
+    """
+
+    def __init__(self, version: str, clients: TlsClients) -> None:
+        self._clients = clients
         self._user_agent = f"{MANAGER}/{version}"
         self._proxies = getproxies()  # for all clusters: it goes through all of the environment
 
@@ -67,7 +72,9 @@ class KubernetesConnector(KubeConnector):
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        return KubernetesApi(KubeConnection(access, headers, self._proxies))
+        return KubernetesApi(
+            KubeConnection(access, self._clients.client(access), headers, self._proxies)
+        )
 
 
 class KubernetesApi(KubeApi):

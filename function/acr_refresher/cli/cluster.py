@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from acr_refresher import __version__
 from acr_refresher.adapters.files import resolved
 from acr_refresher.adapters.kube import KubernetesApi, KubernetesConnector
+from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.inputs.problems import InvalidInput, Problem
 
 VARIABLE = "KUBECONFIG"
@@ -27,7 +28,7 @@ async def connected(kubeconfig: Path | None, context: str) -> AsyncIterator[Kube
     path = kubeconfig or _usual_path(os.environ)
     document = _in_context(_read(path), context, path)
     opened = await resolved(SecretStr(document), path.parent, os.environ)
-    kube = KubernetesConnector(__version__).connect(opened)
+    kube = KubernetesConnector(__version__, TlsClients()).connect(opened)
     try:
         yield kube
     finally:
