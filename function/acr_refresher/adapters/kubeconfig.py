@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import accumulate
 from typing import Annotated, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -72,7 +73,13 @@ def read_kubeconfig(
     """
     if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
         raise _invalid([f"it expired at {kubeconfig.expires_at:%Y-%m-%dT%H:%M:%SZ}; get a new one"])
-    cluster_fields, user_fields = current(kubeconfig.document)
+    return _read(kubeconfig.document, proxy_url, ca_pem)
+
+
+@lru_cache(2000)  # of 10 KB each
+def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
+    """A warm instance meets the same ones at every tick, and YAML takes half a millisecond."""
+    cluster_fields, user_fields = current(document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
         *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
