@@ -7,11 +7,10 @@ from statistics import median
 
 from bench.child import CLIENT_CORE, Ask, Json, child
 from bench.figures import EXACTLY, Figure, compared
-from bench.fleet import FIRST, ROTATION, Fleet, cluster_names, doubles
+from bench.fleet import FIRST, ROTATION, Fleet, doubles
 
 CLUSTERS, NAMESPACES, LATENCY_SECONDS = 1000, 20, 0.1
 IDLE_ROUNDS, ROTATIONS = 2, 3
-ONE_CLUSTER = FIRST | {"clusters": cluster_names(1)}
 IDLE, ROTATED = f"idle tick, {CLUSTERS} x {NAMESPACES}", f"full rotation, {CLUSTERS} x {NAMESPACES}"
 
 IDLE_WALL_SECONDS, IDLE_MB = 15, 256
@@ -19,14 +18,16 @@ ROTATION_WALL_SECONDS, ROTATION_MB, ROTATION_CPU_RATIO = 60, 320, 1.5
 
 
 def figures() -> Iterator[Figure]:
-    """One first run, then idle ticks, then rotations in turn with the floor."""
-    with doubles(CLUSTERS, NAMESPACES) as (fleet, servers):
-        with fleet.instance() as instance:
-            fleet.handle(instance, FIRST)
+    """One first run, then idle ticks, then rotations in turn with the floor.
+
+    All by one instance, warm: what the first run has to load is in the figures of the cold start.
+    """
+    with doubles(CLUSTERS, NAMESPACES) as (fleet, servers), fleet.instance() as instance:
+        fleet.handle(instance, FIRST)
         servers("delay", seconds=LATENCY_SECONDS)
         yield from _calls(servers("count")["calls"])
-        yield from _idle(fleet, servers)
-        yield from _rotation(fleet, servers)
+        yield from _idle(fleet, servers, instance)
+        yield from _rotation(fleet, servers, instance)
 
 
 def _calls(calls: Json) -> Iterator[Figure]:
@@ -36,9 +37,8 @@ def _calls(calls: Json) -> Iterator[Figure]:
         yield Figure(name, calls[action], "calls", limit=limit, bound=EXACTLY)
 
 
-def _idle(fleet: Fleet, servers: Ask) -> Iterator[Figure]:
-    with fleet.instance() as instance:
-        ticks = [fleet.handle(instance, FIRST) for _ in range(IDLE_ROUNDS)]
+def _idle(fleet: Fleet, servers: Ask, instance: Ask) -> Iterator[Figure]:
+    ticks = [fleet.handle(instance, FIRST) for _ in range(IDLE_ROUNDS)]
     asked = servers("count")["requests"] / IDLE_ROUNDS
     yield Figure(f"{IDLE}: requests", asked, "requests", limit=3 * CLUSTERS, bound=EXACTLY)
     yield Figure(f"{IDLE}: wall", _median(ticks, "wall_s"), "s", limit=IDLE_WALL_SECONDS)
@@ -46,12 +46,10 @@ def _idle(fleet: Fleet, servers: Ask) -> Iterator[Figure]:
     yield Figure(f"{IDLE}: memory", ticks[-1]["peak_mb"], "MB", limit=IDLE_MB)
 
 
-def _rotation(fleet: Fleet, servers: Ask) -> Iterator[Figure]:
-    """On a warm instance: what the first run has to load is in the figures of the cold start."""
+def _rotation(fleet: Fleet, servers: Ask, instance: Ask) -> Iterator[Figure]:
     ours, floors = [], []
     secret = servers("secret")
-    with fleet.instance() as instance, child("bench.clients", CLIENT_CORE) as clients:
-        fleet.handle(instance, ONE_CLUSTER)
+    with child("bench.clients", CLIENT_CORE) as clients:
         for _ in range(ROTATIONS):
             servers("count")
             ours.append(fleet.handle(instance, ROTATION))
