@@ -1,4 +1,4 @@
-"""infra/terraform hangs together, and makes what s.yaml names from the policies of infra/ram."""
+"""The modules of infra/terraform fit together, and use the policies of infra/ram."""
 
 from __future__ import annotations
 
