@@ -203,7 +203,7 @@ def test_an_account_that_is_not_named_is_refused(terraform: Terraform) -> None:
 def test_outcomes_that_would_go_elsewhere_are_refused(terraform: Terraform) -> None:
     """As when the account in config.yaml is still the example's."""
     other = '{default={number="4000000000000004"}}'
-    assert "sls.project in config.yaml has to be acr-refresher-4000000000000004" in (
+    assert "sls.project in config.yaml must be acr-refresher-4000000000000004" in (
         terraform.refusal(accounts=other)
     )
 
@@ -211,8 +211,8 @@ def test_outcomes_that_would_go_elsewhere_are_refused(terraform: Terraform) -> N
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("logstore", "elsewhere", "sls.logstore in config.yaml has to be outcomes"),
-        ("regionId", "cn-beijing", f"sls.regionId in config.yaml has to be {REGION}"),
+        ("logstore", "elsewhere", "sls.logstore in config.yaml must be outcomes"),
+        ("regionId", "cn-beijing", f"sls.regionId in config.yaml must be {REGION}"),
     ],
 )
 def test_outcomes_that_would_go_where_nothing_is_made_are_refused(
@@ -233,7 +233,7 @@ def test_a_role_that_is_to_be_asked_for_with_several_external_ids_is_refused(
     second = {"name": "second", "instanceId": "cri-second", "regionId": "cn-beijing"}
     document["registries"].append({**second, "assumeRoleARN": role, **other})
     terraform.configure(document)
-    assert f"reaches through {role} (partner: acme-tenant-7, second: {told})." in (
+    assert f"reaches with {role} (partner: acme-tenant-7, second: {told})." in (
         terraform.refusal("partner")
     )
     document["registries"][1]["externalId"] = partner["externalId"]

@@ -1,6 +1,7 @@
--- Finds, per cluster, the pull secrets that something else creates or changes: a secret of the same name that
--- acr-refresher did not create, a secret whose data was changed, or a namespace that the ACK credential helper serves.
--- The alert means: two controllers write the same secrets, and one of them has to stop.
+-- Finds, per cluster, the pull secrets that something else creates or changes: a secret of the same
+-- name that acr-refresher did not create, a secret whose data was changed, or a namespace that the
+-- ACK credential helper serves. The alert means: two controllers write the same secrets, and one of
+-- them has to stop.
 kind: secret |
 WITH
 competing AS (

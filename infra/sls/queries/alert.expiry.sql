@@ -1,5 +1,6 @@
--- Finds, per cluster, the pull secrets that expire within ten minutes and that either are due for renewal or
--- were not checked for ten minutes. The alert means: renewals fail, and image pulls fail when the secret expires.
+-- Finds, per cluster, the pull secrets that expire within ten minutes and that either are due for
+-- renewal or were not checked for ten minutes. The alert means: renewals fail, and image pulls fail
+-- when the secret expires.
 * |
 WITH
 ${registered_clusters},

@@ -1,5 +1,6 @@
 -- Finds the clusters with at least three records of which every record is `failed` or `attention`.
--- The alert means: acr-refresher cannot serve the cluster correctly, and the next run will not mend that.
+-- The alert means: acr-refresher cannot serve the cluster correctly, and the next run will not mend
+-- that.
 kind: cluster |
 SELECT
   cluster,

@@ -1,5 +1,5 @@
--- Finds a row only when there is no record of a timer's run.
--- The alert means: the timer, the function or the delivery of its records has stopped.
+-- Finds a row only when there is no record of a timer's run. The alert means: the timer, the
+-- function or the delivery of its records has stopped.
 kind: run |
 SELECT
   count(*) AS runs

@@ -1,10 +1,12 @@
--- Finds, per cluster, the pull secrets that are unusable by at least two of the timer's runs, with no better run
--- since: the secret is missing or of the wrong type, lacks a registry, holds an expired token, or is not bound to
--- a service account. The alert means: pods of these namespaces cannot pull their images.
+-- Finds, per cluster, the pull secrets that are unusable by at least two of the timer's runs, with
+-- no better run since: the secret is missing or of the wrong type, lacks a registry, holds an
+-- expired token, or is not bound to a service account. The alert means: pods of these namespaces
+-- cannot pull their images.
 * |
 WITH
 ${registered_clusters},
--- Every record of a secret by a timer's run. `fresh` and failing: a service account could not be bound.
+-- Every record of a secret by a timer's run. `fresh` and failing: a service account could not be
+-- bound.
 secret_records AS (
   SELECT
     cluster,
@@ -13,8 +15,9 @@ secret_records AS (
     reason,
     coalesce(message, '') AS words,
     __time__ AS seen_at,
-    failing = 'true'
-      AND reason IN ('secret-missing', 'wrong-type', 'registry-missing', 'expired', 'fresh') AS unusable
+    failing = 'true' AND reason IN (
+      'secret-missing', 'wrong-type', 'registry-missing', 'expired', 'fresh'
+    ) AS unusable
   FROM log
   WHERE kind = 'secret'
     AND trigger LIKE 'timer:%'

@@ -1,4 +1,5 @@
--- Shows how many minutes from now the first pull secret of each cluster expires, by the cluster's latest record.
+-- Shows how many minutes from now the first pull secret of each cluster expires, by the cluster's
+-- latest record.
 kind: cluster |
 SELECT
   cluster,

@@ -1,4 +1,5 @@
--- Shows how many minutes the first pull secret of all clusters had left at the end of a run, per five minutes.
+-- Shows how many minutes the first pull secret of all clusters had left at the end of a run, per
+-- five minutes.
 kind: run |
 SELECT
   date_format(from_unixtime(__time__ - __time__ % 300), '%m-%d %H:%i') AS period,

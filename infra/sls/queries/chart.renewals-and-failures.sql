@@ -1,4 +1,5 @@
--- Counts the pull secrets by result, per five minutes. 0.1.0 writes `secrets_degraded` for `secrets_incomplete`.
+-- Counts the pull secrets by result, per five minutes. 0.1.0 writes `secrets_degraded` for
+-- `secrets_incomplete`.
 kind: run |
 SELECT
   date_format(from_unixtime(__time__ - __time__ % 300), '%m-%d %H:%i') AS period,

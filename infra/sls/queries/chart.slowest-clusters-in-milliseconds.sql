@@ -1,4 +1,5 @@
--- Shows the clusters that took longest in any run, their usual duration, and the most requests of a run.
+-- Shows the clusters that took longest in any run, their usual duration, and the most requests of a
+-- run.
 kind: cluster |
 SELECT
   cluster,

@@ -1,4 +1,5 @@
--- Counts the calls that a cloud service refused because there were too many, per five minutes and service.
+-- Counts the calls that a cloud service refused because there were too many, per five minutes and
+-- service.
 kind: run |
 SELECT
   date_format(from_unixtime(__time__ - __time__ % 300), '%m-%d %H:%i') AS period,

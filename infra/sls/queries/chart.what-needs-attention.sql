@@ -1,4 +1,5 @@
--- Lists the clusters and pull secrets that failed, the latest first, with the last message and request ID of each.
+-- Lists the clusters and pull secrets that failed, the latest first, with the last message and
+-- request ID of each.
 * |
 SELECT
   max(__time__) AS last_seen,

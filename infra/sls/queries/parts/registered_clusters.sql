@@ -1,8 +1,8 @@
 -- Part of the alerts `expiry` and `pulls-fail`: the clusters that a timer still serves.
 
--- The complete runs: their records name every cluster of the run. A run in shards has the clusters that
--- its coordinator serves and those that it delegated. A run that could not list the clusters of an account
--- (`discover[0] cn-hangzhou`) is not complete. 0.1.0 writes `clusters_handed_on`.
+-- The complete runs: their records name every cluster of the run. A run in shards has the clusters
+-- that its coordinator serves and those that it delegated. A run that could not list the clusters
+-- of an account (`discover[0] cn-hangzhou`) is not complete. 0.1.0 writes `clusters_handed_on`.
 complete_runs AS (
   SELECT
     trigger,
