@@ -85,12 +85,11 @@ class Logstore:
         fields = {"__time__": "BIGINT", **columns(index)}
         declared = ", ".join(f'"{name}" {kind}' for name, kind in fields.items())
         self._sql.execute(f"CREATE TABLE records ({declared})")
-        rows = [[record.get(name) for name in fields] for record in records]
-        row = f"({', '.join('?' * len(fields))})"
-        if rows:
-            values = ", ".join([row] * len(rows))
-            flat = [value for each in rows for value in each]
-            self._sql.execute(f"INSERT INTO records VALUES {values}", flat)  # noqa: S608  # ours
+        rows = [{name: record.get(name) for name in fields} for record in records]
+        self._sql.execute(
+            "INSERT INTO records SELECT unnest(from_json_strict(?, ?), recursive := true)",
+            [json.dumps(rows), json.dumps([fields])],
+        )
 
     def ask(self, query: str, start: str = "-86400s") -> list[Row]:
         """The rows that a query returns. Raises duckdb.Error when the SQL is wrong."""
