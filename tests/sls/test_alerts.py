@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from acr_refresher.core import second_writer
-from acr_refresher.core.outcome import Reason, Result, SecretOutcome
+from acr_refresher.core.ack_helper import COMPETING_CONTROLLER_WARNING
+from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
 from sls.alerts import ALERTS, rows
 from sls.history import (
@@ -18,12 +19,12 @@ from sls.history import (
     Record,
     as_0_1_0,
     deferred,
-    guarded,
     healthy,
+    in_deleted_namespace,
     in_shards,
-    leaving,
     moment,
     not_removed,
+    removal_blocked,
     run_at,
     runs,
     secret,
@@ -59,7 +60,7 @@ ENDS_SOON = run_at(-20, *MANY, served("prod", secret("shop", Result.RENEWED, 8))
 NONE_MADE = served("prod", unminted("shop", Reason.SECRET_MISSING))
 UNBOUND = secret("shop", Result.FAILED, 50, Reason.FRESH, failures=(UNREACHABLE,))
 HOURLY = Request(trigger="timer:hourly", clusters=("prod",))
-WARNED = second_writer.WARNING.format("default")
+WARNED = COMPETING_CONTROLLER_WARNING.format("default")
 
 CASES: dict[str, tuple[list[Record], set[str]]] = {
     "a due secret is not renewed": (
@@ -83,11 +84,11 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
     ),
     "a removal is blocked until the secret expires": (
         run_at(-20, *MANY, served("prod", secret("shop", Result.UNCHANGED, 8)))
-        + runs((-5, 0), *MANY, served("prod", guarded(8))),
+        + runs((-5, 0), *MANY, served("prod", removal_blocked(8))),
         {"expiry"},
     ),
     "a removal is blocked and the secret lasts": (
-        runs((-5, 0), *MANY, served("prod", guarded(50))),
+        runs((-5, 0), *MANY, served("prod", removal_blocked(50))),
         set(),
     ),
     "a secret could not be removed, and expires": (
@@ -103,7 +104,7 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         {"expiry", "competing-controller"},
     ),
     "the deletion of a namespace takes long": (
-        runs(EVERY_RUN, *MANY, served("prod", leaving(8))),
+        runs(EVERY_RUN, *MANY, served("prod", in_deleted_namespace(8))),
         set(),
     ),
     "a namespace is gone, and its last secret expires": (
@@ -177,7 +178,7 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         runs(
             (-5, 0),
             *MANY,
-            served("prod", secret("shop", Result.DEGRADED, 50, Reason.REGISTRY_MISSING)),
+            served("prod", secret("shop", Result.INCOMPLETE, 50, Reason.REGISTRY_MISSING)),
         ),
         {"pulls-fail"},
     ),

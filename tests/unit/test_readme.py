@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from acr_refresher.config import load_config
-from acr_refresher.core.outcome import Result
-from acr_refresher.events import parse_event
+from acr_refresher.config.events import parse_event
+from acr_refresher.config.load import load_config
+from acr_refresher.core.reasons import Result
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
