@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from acr_refresher.core.model import AckAccess, Cluster
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
-from acr_refresher.core.reasons import FAILING, REMEDIES, Result
+from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.report import (
     Report,
     cluster_expiry,
@@ -304,7 +304,7 @@ def _log_secret(write: Callable[..., object], outcome: SecretOutcome) -> None:
         namespace=outcome.namespace,
         secret=outcome.secret,
         reason=outcome.reason.value,
-        remedy=REMEDIES.get(outcome.reason),
+        remedy=outcome.reason.remedy,
         registry_hosts=outcome.hosts,
         bound=outcome.bound,
         waiting_for=outcome.waiting_for,

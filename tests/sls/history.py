@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from acr_refresher.core.actions import Action
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from acr_refresher.core.model import Cluster, KubeconfigAccess, NamespaceState
 from acr_refresher.core.outcome import (
     ClusterOutcome,
@@ -83,13 +84,13 @@ def deferred(name: str) -> ClusterOutcome:
 
 
 def guarded(ends: int) -> SecretOutcome:
-    """The only secret of a cluster, after a slip in watchNamespace."""
+    """A secret of a cluster, after a mistake in watchNamespace that would remove all of them."""
     return planned_outcome(_deselected(ends, namespace("shop"), TIMER))
 
 
 def not_removed(ends: int) -> SecretOutcome:
     """One that was to be removed, which the API server did not do."""
-    action = _deselected(ends, namespace("shop"), Request("manual", force=True))
+    action = _deselected(ends, namespace("shop"), Request("manual", allow_removal=True))
     return failed_outcome(action, UNREACHABLE)
 
 
@@ -100,9 +101,10 @@ def leaving(ends: int) -> SecretOutcome:
 
 def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:
     """What is planned for a secret whose namespace is selected no more."""
-    found = held(credential(expires_in=ends * MINUTE), namespace=there.name)
+    listed = [there, *(namespace(f"other-{n}") for n in range(MIN_SECRETS_GUARDED))]
+    found = (held(credential(expires_in=ends * MINUTE), namespace=one.name) for one in listed)
     elsewhere = wanted(namespaces=("shopp",))
-    [[action]] = plan([elsewhere], state(found, namespaces=(there,)), request, NOW)
+    [[action], *_] = plan([elsewhere], state(*found, namespaces=listed), request, NOW)
     return action
 
 

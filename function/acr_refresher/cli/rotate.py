@@ -16,6 +16,7 @@ from acr_refresher.cli.answered import report_from_json
 from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, interruptible
 from acr_refresher.cli.options import (
     REGION_VARIABLES,
+    AllowRemoval,
     Clusters,
     Namespaces,
     Output,
@@ -71,6 +72,7 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
     namespaces: Namespaces = None,
     registries: Registries = None,
     *,
+    allow_removal: AllowRemoval = False,
     reason: ReasonText = "",
     account: Account = "",
     region: Region = "",
@@ -84,8 +86,9 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
     own config.yaml. Tokens that were minted before live on until they expire.
     """
     with exit_on_errors():
-        said = {"reason": reason} if reason else {}
-        event = event_for(clusters, namespaces, registries, force=True, **said)
+        options = {"allowRemoval": allow_removal, "reason": reason}
+        given = {key: value for key, value in options.items() if value}
+        event = event_for(clusters, namespaces, registries, force=True, **given)
         parse_event(event)
         called = function_named(function, qualifier, region, account)
         with function_compute(region, tuple(_problems(called))) as functions:

@@ -16,7 +16,7 @@ from acr_refresher.core.outcome import (
     ShardStart,
     UnsentOutcomes,
 )
-from acr_refresher.core.reasons import FAILING, REMEDIES, Result
+from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import rfc3339
 
@@ -171,7 +171,7 @@ def _secret_to_json(secret: SecretOutcome) -> dict[str, Any]:
         "secret": secret.secret,
         "result": secret.result.value,
         "reason": secret.reason.value,
-        "remedy": REMEDIES.get(secret.reason, ""),
+        "remedy": secret.reason.remedy,
         "registryHosts": list(secret.hosts),
         "serviceAccounts": list(secret.service_accounts),
         "bound": list(secret.bound),
