@@ -19,11 +19,11 @@ from acr_refresher.core.outcome import (
     failed_outcome,
     planned_outcome,
 )
+from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, Shard
-from acr_refresher.log_events import FinishedRun, outcome_records
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
 

@@ -13,6 +13,7 @@ from acr_refresher.core.actions import Reconcile, Remove
 from acr_refresher.core.fleet import LastSeen, is_due, most_urgent_first
 from acr_refresher.core.model import Cluster, KubeconfigAccess, SecretState
 from acr_refresher.core.outcome import ClusterOutcome, planned_outcome
+from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.report import Report, report_from_json, report_to_json
@@ -23,7 +24,6 @@ from acr_refresher.core.secret import (
     _checksum,
 )
 from acr_refresher.core.secret_status import FleetStatus, State, by_urgency, secret_statuses
-from acr_refresher.log_events import FinishedRun, outcome_records
 from factories import MAIN, NOW, namespace, request, secret, state, wanted
 
 DATES = pytest.mark.parametrize(
