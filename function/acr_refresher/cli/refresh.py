@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from acr_refresher.cli.exit import exit_on_errors, interruptible
 from acr_refresher.cli.options import (
     DEFAULT_CONFIG,
+    AllowRemoval,
     Clusters,
     ConfigFile,
     Force,
@@ -79,12 +80,15 @@ def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
     registries: Registries = None,
     *,
     force: Force = False,
+    allow_removal: AllowRemoval = False,
     region: Region = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Show what a refresh would change in which cluster, and why. Nothing is minted or written."""
     with exit_on_errors():
-        request = request_for(clusters, namespaces, registries, force=force, dryRun=True)
+        request = request_for(
+            clusters, namespaces, registries, force=force, allowRemoval=allow_removal, dryRun=True
+        )
         with open_session(config, region) as setup:
             report = run_locally(setup, request, "looking at the clusters")
         show_report(report, output)
@@ -103,13 +107,16 @@ def refresh(  # noqa: PLR0913  # a command has a parameter for each of its optio
     registries: Registries = None,
     *,
     force: Force = False,
+    allow_removal: AllowRemoval = False,
     reason: ReasonText = "",
     region: Region = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Refresh the pull secrets from here, as the function would."""
     with exit_on_errors():
-        request = request_for(clusters, namespaces, registries, force=force, reason=reason)
+        request = request_for(
+            clusters, namespaces, registries, force=force, allowRemoval=allow_removal, reason=reason
+        )
         with open_session(config, region) as setup, interruptible(PARTLY):
             report = run_locally(setup, request, "refreshing")
             show_report(report, output)

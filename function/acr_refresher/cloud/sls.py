@@ -10,7 +10,7 @@ from typing import Any
 from acr_refresher.cloud.client import CloudClient
 from acr_refresher.cloud.errors import CloudCall
 from acr_refresher.core.model import Logstore
-from acr_refresher.log_events import Record
+from acr_refresher.core.outcome_records import Record
 from acr_refresher.run.ports import CloudCredentials, OutcomeLog
 
 TOPIC = "acr-refresher"

@@ -13,8 +13,13 @@ from pydantic import SecretStr
 from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.cloud.sls import SlsLog
 from acr_refresher.core.model import Logstore
+from acr_refresher.core.outcome_records import (
+    MOST_RECORDS,
+    TEXT_LIMIT,
+    Record,
+    batches,
+)
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
-from acr_refresher.log_events import MOST_RECORDS, TEXT_LIMIT, Record, batches
 from acr_refresher.run.ports import CloudCredentials
 from adapters.cloudapi import assert_no_secret
 from localcloud.cloud import Cloud
