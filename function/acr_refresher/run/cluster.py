@@ -27,8 +27,6 @@ from acr_refresher.errors import NotRunning, PortError, unexpected_error
 from acr_refresher.log_events import log_cluster, log_deferred, log_secrets
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.concurrency import (
-    MAX_REQUESTS_AT_ONCE,
-    STUCK_SECONDS,
     ExtraWorkers,
     connections_for,
     run_bounded,
@@ -38,6 +36,7 @@ from acr_refresher.run.deadline import DeadlineExceeded, PausableDeadline, Stopw
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 
 
 async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
@@ -51,10 +50,6 @@ async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
     for name in secret_names:
         secrets += await retrying(partial(kube.list_secrets, name))
     return ClusterState(namespaces, tuple(secrets), await retrying(kube.list_service_accounts))
-
-
-WIND_UP_TIME = timedelta(seconds=5)
-"""Kept back of a run's time to hand on what was not begun, and to write the outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +174,7 @@ class ClusterRunner:
 
     @property
     def _to_wind_up(self) -> timedelta:
-        return min(WIND_UP_TIME, self.context.budget / 4)
+        return min(SETTINGS.wind_up_time, self.context.budget / 4)
 
     async def _visit(self, cluster: Cluster, progress: _Progress) -> None:
         own = PausableDeadline(self.cluster_timeout)
@@ -198,7 +193,9 @@ class ClusterRunner:
         state = await observe(kube, secrets_in_scope(cluster, context.request))
         # A call that takes longer than all the lists is left by itself: others get another place.
         spares = ExtraWorkers(
-            MAX_REQUESTS_AT_ONCE, max(STUCK_SECONDS, clock() - began), lambda: kube.throttled > 0
+            SETTINGS.requests_per_cluster,
+            max(SETTINGS.stalled_request.total_seconds(), clock() - began),
+            lambda: kube.throttled > 0,
         )
         planned = plan(cluster.pull_secrets, state, context.request, context.now)
         progress.actions = tuple(chain.from_iterable(planned))

@@ -24,11 +24,7 @@ from acr_refresher.log_events import (
 )
 from acr_refresher.run.ports import OutcomeLog
 from acr_refresher.run.retry import retrying
-
-MIN_TIME = timedelta(seconds=3)
-"""Allowed even where the clusters took all of the run's time, of what is kept back to report."""
-MAX_TIME = timedelta(seconds=30)
-"""A log that does not answer must not keep the function running."""
+from acr_refresher.settings import SETTINGS
 
 LATE = Failure("unreachable", "not written in time", service="sls", code="Deadline")
 
@@ -43,7 +39,8 @@ async def publish(
 
     What it takes to name what was not written comes on top: some microseconds for each record.
     """
-    written, failure = await _write(finished, outcome_log, min(max(left, MIN_TIME), MAX_TIME))
+    within = min(max(left, SETTINGS.publish_time_min), SETTINGS.publish_time_max)
+    written, failure = await _write(finished, outcome_log, within)
     if failure is None:
         return None
     report = finished.report
