@@ -23,7 +23,7 @@ from acr_refresher.core.outcome import (
 from acr_refresher.core.plan import plan, secrets_in_scope
 from acr_refresher.core.report import cluster_expiry, cluster_ok
 from acr_refresher.core.request import RunContext
-from acr_refresher.errors import NotRunning, PortError, unexpected_error
+from acr_refresher.errors import NotRunning, PortError, log_bug
 from acr_refresher.log_events import log_cluster, log_deferred, log_secrets
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.concurrency import (
@@ -127,7 +127,7 @@ class ClusterRunner:
                 return None  # it waited for the cloud, as others do
             failure = progress.cut_off("within the run's time: raise the function's timeout")
         except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
-            failure = unexpected_error(error)
+            failure = log_bug(error)
         outcome = ClusterOutcome(
             cluster=cluster.name,
             secrets=progress.outcomes,
@@ -147,7 +147,7 @@ class ClusterRunner:
             if not self.context.request.is_scoped:
                 self.last_seen.note(outcome, self.context.now)
         except Exception as error:  # noqa: BLE001  # nor must a bug in telling of one stop others
-            return replace(outcome, failure=outcome.failure or unexpected_error(error))
+            return replace(outcome, failure=outcome.failure or log_bug(error))
         return outcome
 
     def defer(self, cluster: Cluster) -> ClusterOutcome:
@@ -222,4 +222,4 @@ class ClusterRunner:
             try:
                 progress.done[id(action)] = await applier.apply(action)
             except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
-                progress.done[id(action)] = failed_outcome(action, unexpected_error(error))
+                progress.done[id(action)] = failed_outcome(action, log_bug(error))

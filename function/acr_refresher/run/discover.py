@@ -19,7 +19,7 @@ from acr_refresher.core.fleet import (
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import ClusterOutcome, Failure
 from acr_refresher.core.request import Request, Shard
-from acr_refresher.errors import PortError, unexpected_error
+from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log_events import log_cluster
 from acr_refresher.run.ports import ClusterPage, ContainerService
 from acr_refresher.run.retry import retrying
@@ -94,7 +94,7 @@ class Discoverer:
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "no list of clusters in time", code="Deadline")
         except Exception as error:  # noqa: BLE001  # a bug met in one list must not stop the others
-            failure = unexpected_error(error)
+            failure = log_bug(error)
         else:
             return _List(found)
         return _List(

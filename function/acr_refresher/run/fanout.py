@@ -12,7 +12,7 @@ from acr_refresher.core.fleet import ClusterNames, known_clusters, split_into_sh
 from acr_refresher.core.model import Cluster, Function
 from acr_refresher.core.outcome import Failure, ShardStart
 from acr_refresher.core.request import RunContext, Shard
-from acr_refresher.errors import PortError, unexpected_error
+from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log_events import log_shard_start
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.deadline import Stopwatch
@@ -107,7 +107,7 @@ class FanOut:
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "not started in time", service="fc", code="Deadline")
         except Exception as error:  # noqa: BLE001  # a bug met with one shard must not stop others
-            failure = unexpected_error(error)
+            failure = log_bug(error)
         handed = ShardStart(task, len(shard.clusters), started, failure)
         log_shard_start(handed)
         return handed

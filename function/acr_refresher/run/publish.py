@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 
 from acr_refresher.core.outcome import Failure, UnsentOutcomes
-from acr_refresher.errors import PortError, unexpected_error
+from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log import mask_text
 from acr_refresher.log_events import (
     FinishedRun,
@@ -47,7 +47,7 @@ async def publish(
     try:
         log_unsent(islice(record_summaries(report), written, None), failure)
     except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
-        log_unsent([f"run {report.run}"], unexpected_error(error))
+        log_unsent([f"run {report.run}"], log_bug(error))
     return UnsentOutcomes(count_records(report) - written, failure)
 
 
@@ -71,7 +71,7 @@ async def _write(
     except asyncio.TimeoutError:
         return written, LATE
     except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
-        return written, unexpected_error(error)
+        return written, log_bug(error)
     return written, None
 
 
