@@ -19,11 +19,10 @@ from acr_refresher.core.outcome_records import (
 from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.report import Report, cluster_expiry, cluster_ok, first_expiry
 from acr_refresher.log import get_logger
+from acr_refresher.settings import SETTINGS
 
 QUIET = frozenset({Result.UNCHANGED, Result.WAITING, Result.SKIPPED, Result.PLANNED})
 """Results that are counted in the cluster's line and have no line of their own."""
-NAMED_AT_ONCE = 500
-"""The maximum number of records that one `outcomes.unsent` line names, in about 50 kB."""
 
 log = get_logger()
 
@@ -101,7 +100,7 @@ def log_shard_start(shard: ShardStart) -> None:
 def log_unsent(summaries: Iterable[str], failure: Failure) -> None:
     """`outcomes.unsent`: a summary of each record that could not be written."""
     remaining = iter(summaries)
-    while part := list(islice(remaining, NAMED_AT_ONCE)):
+    while part := list(islice(remaining, SETTINGS.unsent_per_line)):
         log.warning("outcomes.unsent", count=len(part), records=part, **failure_fields(failure))
 
 

@@ -28,17 +28,12 @@ from acr_refresher.core.report import (
     first_expiry,
 )
 from acr_refresher.core.secret import rfc3339
+from acr_refresher.settings import SETTINGS
 
 Record: TypeAlias = Mapping[str, str]
 Value: TypeAlias = "str | int | bool | tuple[str, ...] | Enum | datetime | None"
 Fields: TypeAlias = Mapping[str, Value]
 
-TEXT_LIMIT = 10_000
-"""The maximum characters of a record's value. SLS takes a megabyte and indexes two kilobytes."""
-MOST_RECORDS = 4096
-MOST_BYTES = 2_000_000
-"""The maximum size of a batch. SLS takes 4096 records and, by its older documents, 3 MB per call:
-https://www.alibabacloud.com/help/en/sls/developer-reference/api-putlogs"""
 _OVERHEAD = 16
 """The maximum bytes that a field adds to a batch besides its name and value."""
 
@@ -193,7 +188,7 @@ def batches(records: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
     size = 0
     for record in records:
         weight = _weight(record)
-        if batch and (len(batch) == MOST_RECORDS or size + weight > MOST_BYTES):
+        if batch and (len(batch) == SETTINGS.batch_records or size + weight > SETTINGS.batch_bytes):
             yield tuple(batch)
             batch, size = [], 0
         batch.append(record)
@@ -278,7 +273,7 @@ def _text(value: Value) -> str:
     text = ", ".join(value) if isinstance(value, tuple) else value or ""
     if not text.isascii():
         text = text.encode(errors="replace").decode()  # half a surrogate pair fits no store
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    return text if len(text) <= SETTINGS.record_text else text[: SETTINGS.record_text - 1] + "…"
 
 
 def _weight(record: Record) -> int:
