@@ -19,8 +19,7 @@ from acr_refresher.core.outcome import (
 from acr_refresher.core.reasons import FAILING, REMEDIES, Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import rfc3339
-
-CLOCK_TOLERANCE = timedelta(minutes=1)
+from acr_refresher.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Report:
     @property
     def clock_skew_seconds(self) -> int | None:
         """Where it is worth a warning: the cloud refuses requests a quarter of an hour off."""
-        if self.clock_skew is None or abs(self.clock_skew) <= CLOCK_TOLERANCE:
+        if self.clock_skew is None or abs(self.clock_skew) <= SETTINGS.clock_tolerance:
             return None
         return round(self.clock_skew.total_seconds())
 
