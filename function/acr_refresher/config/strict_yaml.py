@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from yaml.composer import ComposerError
-from yaml.constructor import ConstructorError
 
 from acr_refresher.config.strict import InvalidInput, Location, Problem, path_of
 
@@ -90,7 +88,7 @@ class _Loader(_SafeLoader):
         document = self._value(self.get_event())
         self.get_event()  # the end of the document
         if type(event := self.get_event()) is not yaml.StreamEndEvent:
-            raise ComposerError(None, None, "found a second document", event.start_mark)
+            raise _error("found a second document", event)
         return document
 
     def _value(self, event: Any) -> object:
@@ -100,52 +98,60 @@ class _Loader(_SafeLoader):
             return self._scalar(event)
         if kind is yaml.AliasEvent:
             if event.anchor not in self._anchored:
-                raise ComposerError(None, None, "found an undefined alias", event.start_mark)
+                raise _error("found an undefined alias", event)
             return self._anchored[event.anchor]
         if len(self._location) == MAX_DEPTH:
             raise _TooDeepError
-        return self._list(event) if kind is yaml.SequenceStartEvent else self._mapping(event)
+        if event.tag:
+            raise _error(f"found the unknown tag {event.tag}", event)
+        collection: Any = [] if kind is yaml.SequenceStartEvent else {}
+        if event.anchor:
+            self._anchored[event.anchor] = collection
+        if kind is yaml.SequenceStartEvent:
+            self._fill_list(collection)
+        else:
+            self._fill_mapping(collection)
+        return collection
 
-    def _list(self, start: Any) -> list[object]:
-        items: list[object] = []
-        self._begin(start, items, "seq")
+    def _fill_list(self, items: list[object]) -> None:
         while type(event := self.get_event()) is not yaml.SequenceEndEvent:
             self._location.append(len(items))
             items.append(self._value(event))
             self._location.pop()
-        return items
 
-    def _mapping(self, start: Any) -> dict[object, object]:
-        mapping: dict[object, object] = {}
-        self._begin(start, mapping, "map")
+    def _fill_mapping(self, mapping: dict[object, object]) -> None:
         merged: list[object] = []
         first_uses: dict[str, Any] = {}
-        while type(event := self.get_event()) is not yaml.MappingEndEvent:
-            key = self._key(event, first_uses)
-            value = self.get_event()
-            if type(value) is yaml.ScalarEvent:
-                value = self._scalar(value)
+        while type(key_event := self.get_event()) is not yaml.MappingEndEvent:
+            key = self._key(key_event, first_uses)
+            event = self.get_event()
+            if type(event) is yaml.ScalarEvent:
+                value = self._scalar(event)
             else:
-                self._location.append(event.value)
-                value = self._value(value)
+                self._location.append(key_event.value)
+                value = self._value(event)
                 self._location.pop()
-            if key is _MERGE_KEY:
-                merged.append(value)
-            else:
+            if key is not _MERGE_KEY:
                 mapping[key] = value
-        for each in merged:
-            _merge(each, mapping, start)
-        return mapping
+            elif isinstance(value, list):
+                merged += value
+            else:
+                merged.append(value)
+        for inherited in merged:
+            if not isinstance(inherited, dict):
+                raise _error("found << without a mapping before this", key_event)
+            mapping.update({**inherited, **mapping})
 
     def _key(self, event: Any, first_uses: dict[str, Any]) -> object:
         if type(event) is not yaml.ScalarEvent:
-            raise ConstructorError(None, None, "found a key that is not text", event.start_mark)
+            raise _error("found a key that is not text", event)
         name = event.value
         first = first_uses.setdefault(name, event)
         if first is not event:
             marks: Any = first.start_mark, event.start_mark
-            lines = marks[0].line + 1, marks[1].line + 1
-            self.repeated_keys.append(((*self._location, name), *lines))
+            self.repeated_keys.append(
+                ((*self._location, name), marks[0].line + 1, marks[1].line + 1)
+            )
         if event.tag or event.anchor or not event.implicit[0]:
             return self._scalar(event)
         if name not in self._plain_keys:  # the same few keys in a hundred thousand clusters
@@ -162,33 +168,17 @@ class _Loader(_SafeLoader):
             node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
             value = self.yaml_constructors[tag](self, node)
         elif tag not in _TEXT_TAGS:
-            raise _unknown_tag(tag, event)
+            raise _error(f"found the unknown tag {tag}", event)
         if event.anchor:
             self._anchored[event.anchor] = value
         return value
-
-    def _begin(self, start: Any, collection: object, kind: str) -> None:
-        """Make a collection known to the aliases in it."""
-        if start.tag not in (None, "!", _TAG + kind):
-            raise _unknown_tag(start.tag, start)
-        if start.anchor:
-            self._anchored[start.anchor] = collection
 
 
 _MERGE_KEY = object()
 
 
-def _merge(value: object, mapping: dict[object, object], start: Any) -> None:
-    """What `<<` brings into a mapping: keys of one mapping or of several; its own keys stay."""
-    for each in value if isinstance(value, list) else [value]:
-        if not isinstance(each, dict):
-            raise ConstructorError(None, None, "found << without a mapping", start.start_mark)
-        for key, inherited in list(each.items()):
-            mapping.setdefault(key, inherited)
-
-
-def _unknown_tag(tag: str, event: Any) -> ConstructorError:
-    return ConstructorError(None, None, f"found the unknown tag {tag}", event.start_mark)
+def _error(problem: str, event: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(None, None, problem, event.start_mark)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError) -> str:
