@@ -10,9 +10,9 @@ import pytest
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-from acr_refresher.cli.answered import report_from_json
 from acr_refresher.cli.app import app
 from acr_refresher.cli.render import report_lines
+from acr_refresher.cli.rotate import read_report
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -125,7 +125,7 @@ REPORT = Report(
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
-    document, report = report_from_json(json.dumps(report_to_json(REPORT)).encode())
+    document, report = read_report(json.dumps(report_to_json(REPORT)).encode())
     assert report == REPORT
     assert document == report_to_json(REPORT)
 
@@ -165,9 +165,7 @@ def test_why_outcomes_could_not_be_written_is_told() -> None:
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:
-    document, report = report_from_json(
-        json.dumps({**report_to_json(REPORT), "tasks": ["t"]}).encode()
-    )
+    document, report = read_report(json.dumps({**report_to_json(REPORT), "tasks": ["t"]}).encode())
     assert (document["tasks"], report) == (["t"], REPORT)
 
 
@@ -185,5 +183,5 @@ def test_what_a_newer_function_adds_is_kept() -> None:
     ],
 )
 def test_anything_else_is_refused(answer: Any) -> None:
-    with pytest.raises(Invalid, match="is not a report"):
-        report_from_json(answer)
+    with pytest.raises(Invalid, match="did not return a report"):
+        read_report(answer)
