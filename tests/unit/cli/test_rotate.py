@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-import acr_refresher
 from acr_refresher.cli.app import app
 from acr_refresher.cli.render import report_lines
 from acr_refresher.cli.rotate import read_report
@@ -34,8 +27,6 @@ from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
-PATIENCE = 30
-"""Seconds, of which an answer would take many more."""
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
 PLACE = {"FC_REGION": "cn-hangzhou", "ACR_REFRESHER_ACCOUNT": "1000000000000001"}
 UNSET: dict[str, str | None] = dict.fromkeys(
@@ -194,29 +185,3 @@ def test_what_a_newer_function_adds_is_kept() -> None:
 def test_anything_else_is_refused(answer: Any) -> None:
     with pytest.raises(Invalid, match="did not return a report"):
         read_report(answer)
-
-
-def test_who_interrupts_it_does_not_wait_for_the_answer() -> None:
-    command = [sys.executable, "-m", "acr_refresher.cli", "rotate", "--function", "f", "--yes"]
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(PATIENCE)
-        environ = {
-            **os.environ,
-            **KEYS,
-            **PLACE,
-            "ACR_REFRESHER_LOCAL_CLOUD": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "PYTHONPATH": str(Path(acr_refresher.__file__).parents[1]),
-        }
-        with subprocess.Popen(  # noqa: S603  # our own command
-            command, env=environ, stderr=subprocess.PIPE, text=True
-        ) as rotating:
-            try:
-                asked, _ = silent.accept()
-                with asked:
-                    asked.recv(1)
-                    rotating.send_signal(signal.SIGINT)
-                    _, told = rotating.communicate(timeout=PATIENCE)
-            finally:
-                rotating.kill()
-    assert told == "Interrupted. The function runs on, and logs what it does.\n"
-    assert rotating.returncode == 130
