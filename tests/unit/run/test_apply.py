@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import cast
 
@@ -36,6 +36,8 @@ class Cluster(Kube):
 
     errors: Mapping[str, PortError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    versions: list[str | None] = field(default_factory=list)
+    """The version that each written Secret had to have."""
     stands: ServiceAccountState = field(default_factory=account)
     """What is read anew of a service account."""
 
@@ -47,7 +49,8 @@ class Cluster(Kube):
         uid: str | None,
         resource_version: str | None = None,
     ) -> None:
-        del namespace, content, resource_version
+        del namespace, content
+        self.versions.append(resource_version)
         self._told("apply", name, f" of {uid}" if uid else "")
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
@@ -204,6 +207,30 @@ def test_what_a_failed_step_leaves_undone(
     outcome = applied(action, cluster)
     assert cluster.asked == asked
     assert came_of(outcome) == came
+
+
+OF_TWO = served("uid-1", MAIN, PARTNER, fallback=(credential(PARTNER),))
+PARTNER_DENIED = {"mint partner": DENIED}
+
+
+@pytest.mark.parametrize(
+    ("action", "errors", "versions"),
+    [
+        pytest.param(OF_TWO, PARTNER_DENIED, ["7"], id="what is carried over must be unchanged"),
+        pytest.param(OF_TWO, {}, [None], id="new credentials alone undo nothing"),
+        pytest.param(
+            served("uid-1", MAIN, PARTNER, replace=True, fallback=(credential(PARTNER),)),
+            PARTNER_DENIED, [None],
+            id="a Secret that was deleted to be replaced has no version any more",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_must_be_as_it_was_read_only_where_some_of_it_is_carried_over(
+    action: Reconcile, errors: Mapping[str, PortError], versions: list[str | None]
+) -> None:
+    cluster = Cluster(errors=errors)
+    applied(replace(action, resource_version="7"), cluster)
+    assert cluster.versions == versions
 
 
 @pytest.mark.parametrize(
