@@ -10,14 +10,20 @@ from typing import cast
 import pytest
 
 from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Terms
-from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
+from acr_refresher.core.model import (
+    Credential,
+    Registry,
+    SecretContent,
+    SecretState,
+    ServiceAccountState,
+)
 from acr_refresher.core.outcome import SecretOutcome
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
 from acr_refresher.run.apply import BINDING_ATTEMPTS, Applier
 from acr_refresher.run.ports import TokenSource
 from acr_refresher.run.tokens import Minter
-from factories import MAIN, NOW, PARTNER, account, credential, request
+from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, request, secret
 from runs import Kube
 from virtual_time import in_virtual_time
 
@@ -231,6 +237,78 @@ def test_a_secret_must_be_as_it_was_read_only_where_some_of_it_is_carried_over(
     cluster = Cluster(errors=errors)
     applied(replace(action, resource_version="7"), cluster)
     assert cluster.versions == versions
+
+
+@dataclass
+class Overtaken(Cluster):
+    """Another run writes the Secret first, as often as `conflicts` says: `found` is its work."""
+
+    found: SecretState | None = None
+    conflicts: int = 1
+    refusal: PortError = CONFLICT
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        await super().apply_secret(namespace, name, content, uid, resource_version)
+        if len(self.versions) <= self.conflicts:
+            raise self.refusal
+
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        self._told("read", f"{namespace}/{name}")
+        return self.found
+
+
+WRITE, READ = "apply acr-pull of uid-default", "read default/acr-pull"
+DUE = replace(secret(credential(MAIN, MINUTE), credential(PARTNER)), resource_version="8")
+FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version="8")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "asked", "came"),
+    [
+        pytest.param(
+            Overtaken(found=DUE), [WRITE, READ, WRITE, *BOUND], ("renewed", ()),
+            id="what is still due is renewed",
+        ),
+        pytest.param(
+            Overtaken(found=FRESH), [WRITE, READ, *BOUND], ("bound", ()),
+            id="what the other run has renewed is left alone, and bound",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, conflicts=2), [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            id="a second conflict is final",
+        ),
+        pytest.param(
+            Overtaken(found=None), [WRITE, READ], ("conflict", ("denied", "conflict")),
+            id="nor is one written that another run has deleted",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, errors={"read default/acr-pull": DENIED}), [WRITE, READ],
+            ("conflict", ("denied", "conflict")),
+            id="where it cannot be read the conflict is reported",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, refusal=DENIED), [WRITE], ("failed", ("denied", "denied")),
+            id="another refusal says nothing of another run",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_that_another_run_has_written_meanwhile_is_decided_again(
+    cluster: Overtaken, asked: list[str], came: tuple[str, tuple[str, ...]]
+) -> None:
+    """Only where some of it would be carried over: else nothing of the other run's is undone."""
+    action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER),))
+    cluster.errors = {**PARTNER_DENIED, **cluster.errors}
+    outcome = applied(replace(action, resource_version="7"), cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == came
+    assert cluster.versions == ["7", "8"][: asked.count(WRITE)]
 
 
 @pytest.mark.parametrize(
