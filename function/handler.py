@@ -15,15 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acr_refresher import logs
-from acr_refresher.config import Config, load_config
-from acr_refresher.config.timing import TIMER_VARIABLE, warnings_of
-from acr_refresher.inputs.schedule import read_timer
+from acr_refresher.config.load import Config, load_config
+from acr_refresher.config.timer import TIMER_VARIABLE, parse_timer, timer_warnings
+from acr_refresher.log import configure_logging, get_logger
 
 if TYPE_CHECKING:
     from acr_refresher.wiring import Instance
 
-log = logs.get_logger()
+log = get_logger()
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 COLLECT_AFTER = 10_000
@@ -37,11 +36,11 @@ def initialize(context: object) -> None:
     expire between the timer's ticks.
     """
     del context
-    logs.configure()
+    configure_logging()
     config = _config()
     if schedule := os.environ.get(TIMER_VARIABLE):
-        timer = read_timer(schedule, TIMER_VARIABLE)
-        for warning in warnings_of(config.timings, timer):
+        timer = parse_timer(schedule, TIMER_VARIABLE)
+        for warning in timer_warnings(config.timings, timer):
             log.warning("config.warning", **asdict(warning))
     _spare_the_collector()
 
@@ -54,10 +53,10 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
     """
     began = time.monotonic()
     # What only runs need is more than half of all there is to load: a cold start goes without.
-    from acr_refresher.invocation import answer  # noqa: PLC0415  # as it says
+    from acr_refresher.invocation import handle_invocation  # noqa: PLC0415  # as it says
 
-    logs.configure()
-    return answer(event, context, _config(), _instance(), _config_path().parent, began)
+    configure_logging()
+    return handle_invocation(event, context, _config(), _instance(), _config_path().parent, began)
 
 
 def pre_stop(context: object) -> None:

@@ -7,7 +7,9 @@ and is never rendered.
 
 from __future__ import annotations
 
+import traceback
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
 from acr_refresher.core.outcome import Failure
@@ -114,3 +116,10 @@ class FunctionFailed(PortError):
     """A function of Function Compute was invoked, ran, and raised or was ended."""
 
     meaning = "function-failed"
+
+
+def unexpected_error(error: Exception) -> Failure:
+    """Its type and place, not its text, which may hold anything."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return Failure("bug", f"unexpected {type(error).__name__} at {place}; please report it")

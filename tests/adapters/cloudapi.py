@@ -8,14 +8,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
-from acr_refresher.adapters.cloud import CloudSdk
-from acr_refresher.adapters.cr import CrClient
-from acr_refresher.adapters.cs import CsClient
-from acr_refresher.adapters.kms import KmsClient
-from acr_refresher.adapters.sts import StsClient
+from acr_refresher.cloud.client import CloudClient
+from acr_refresher.cloud.cr import CrClient
+from acr_refresher.cloud.cs import CsClient
+from acr_refresher.cloud.kms import KmsClient
+from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, KmsAccess, Registry, Role
 from acr_refresher.errors import PortError
-from acr_refresher.ports import CloudCredentials
+from acr_refresher.run.ports import CloudCredentials
 from localcloud.demo import (
     REGION,
     REGISTRY,
@@ -29,14 +29,14 @@ THE_SECRET = KmsAccess("kubeconfig/idc", REGION)
 
 
 def assume(
-    sdk: CloudSdk, caller: CloudCredentials, role_arn: str, duration: timedelta = HOUR
+    sdk: CloudClient, caller: CloudCredentials, role_arn: str, duration: timedelta = HOUR
 ) -> CloudCredentials:
     return asyncio.run(
         StsClient(sdk, REGION).assume_role(caller, Role(role_arn), "run-1", duration)
     )
 
 
-ASK: Mapping[str, Callable[[CloudSdk, CloudCredentials], Coroutine[Any, Any, object]]] = {
+ASK: Mapping[str, Callable[[CloudClient, CloudCredentials], Coroutine[Any, Any, object]]] = {
     "AssumeRole": lambda sdk, caller: StsClient(sdk, REGION).assume_role(
         caller, Role(REGISTRY_ROLE_ARN), "run-1", HOUR
     ),

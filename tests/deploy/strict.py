@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from acr_refresher.inputs.schedule import read_timer
+from acr_refresher.config.timer import parse_timer
 
 ENVIRONMENT_BYTES = 4096
 RESERVED_VARIABLES = ("FC_", "ALIBABA_CLOUD_")
@@ -84,7 +84,7 @@ class VpcConfig(Strict):
 
 def must_be_outdated_by_the_next_tick(seconds: int, schedule: str) -> None:
     """Raises ValueError unless an event is kept for as long as the timer takes to its next tick."""
-    period = read_timer(schedule, "every").period.total_seconds()
+    period = parse_timer(schedule, "every").period.total_seconds()
     if seconds != period:
         raise ValueError(f"vars.period is {seconds}, but vars.every is {period:.0f} seconds")
 

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from acr_refresher.config import load_config
-from acr_refresher.config.timing import TIMER_VARIABLE, warnings_of
-from acr_refresher.events import parse_event
-from acr_refresher.inputs.schedule import read_timer
+from acr_refresher.config.events import parse_event
+from acr_refresher.config.load import load_config
+from acr_refresher.config.timer import TIMER_VARIABLE, parse_timer, timer_warnings
 from deploy.serverless_devs import ACCOUNT, REPOSITORY, ServerlessDevs, props_of
 from deploy.strict import Function2, Function3, functions_of
 
@@ -46,8 +45,8 @@ def test_the_code_root_holds_the_handler(props: Props) -> None:
 
 def test_the_timer_is_faster_than_secrets_expire(props: Props) -> None:
     (trigger,) = Function3.model_validate(props).triggers
-    timer = read_timer(trigger.trigger_config.cron_expression, "s.yaml")
-    assert warnings_of(load_config(HANDLER.with_name("config.yaml")).timings, timer) == ()
+    timer = parse_timer(trigger.trigger_config.cron_expression, "s.yaml")
+    assert timer_warnings(load_config(HANDLER.with_name("config.yaml")).timings, timer) == ()
 
 
 def test_the_function_knows_its_timer(props: Props) -> None:

@@ -51,13 +51,13 @@ def test_it_agrees_with_a_plan(site: Site) -> None:
     kept = f"{site.prefix}-shop-*"
     with site.function(registries=["main"], watchNamespace=kept) as function:
         told = states(function)
-        assert told == {shops[0]: "unbound", old: "leaving", **dict.fromkeys(shops[1:], "fresh")}
+        assert told == {shops[0]: "unbound", old: "removing", **dict.fromkeys(shops[1:], "fresh")}
     with site.function(watchNamespace=kept) as function:
-        assert states(function) == {old: "leaving", **dict.fromkeys(shops, "due")}
+        assert states(function) == {old: "removing", **dict.fromkeys(shops, "due")}
         assert "4 to renew, 0 to bind, 1 to remove" in command(function, "plan").stdout
     with site.function(watchNamespace="elsewhere") as function:
         result = command(function, "status")
-    assert (result.exit_code, "5 guarded" in result.stdout) == (1, True)
+    assert (result.exit_code, "5 removal-blocked" in result.stdout) == (1, True)
 
 
 def states(function: Stage) -> dict[str, str]:

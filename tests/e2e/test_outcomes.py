@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import stamina
 
-from acr_refresher import publish
+from acr_refresher.run import publish
+from acr_refresher.run.publish import MIN_TIME
 from demo.company import LOG_PROJECT, company
 from demo.stage import Stage, deployed
 from localcloud.cloud import Cloud
@@ -154,7 +155,7 @@ def test_where_sls_is_broken_the_refresh_is_not(
     broken: BrokenSite, fault: Fault, error: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if isinstance(fault, Stall):
-        monkeypatch.setattr(publish, "MOST", publish.LEAST / 3)
+        monkeypatch.setattr(publish, "MAX_TIME", MIN_TIME / 3)
     shop = broken.namespace("shop")
     with recording(broken) as function, stamina.set_testing(True, attempts=4, cap=True):
         function.cloud.faults.inject("PutLogs", fault, times=None)

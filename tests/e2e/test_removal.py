@@ -28,7 +28,7 @@ def test_too_large_a_removal_needs_force(site: Site) -> None:
         allowed = function.invoke(force=True)
     assert (only(refused, old)["result"], only(refused, old)["reason"]) == (
         "failed",
-        "removal-guard",
+        "removal-blocked",
     )
     assert refused["ok"] is False
     assert only(allowed, old)["result"] == "removed"

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import stamina
 
-from acr_refresher import publish
 from acr_refresher.invocation import RunFailed
+from acr_refresher.run import publish
+from acr_refresher.run.publish import MAX_TIME
 from demo.company import LOG_PROJECT
 from demo.stage import Stage
 from localcloud.faults import ApiError, throttled
@@ -56,7 +57,7 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         site.function(config() + "shardSize: 1\n") as function,
         pytest.MonkeyPatch.context() as patching,
     ):
-        patching.setattr(publish, "LEAST", publish.MOST)  # the outcomes have to arrive
+        patching.setattr(publish, "MIN_TIME", MAX_TIME)  # the outcomes have to arrive
         outcomes = without_time(function)
     with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
@@ -80,7 +81,7 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
 
 def without_time(function: Stage) -> list[Any]:
     """The records of a run that could hand nothing on, and of a shard; both defer all clusters."""
-    shard = {"run": "r", "trigger": "manual", "occasion": "r", "number": 1, "of": 2}
+    shard = {"run": "r", "trigger": "manual", "scheduledAt": "r", "number": 1, "of": 2}
     names = [each["name"] for each in CLUSTERS]
     function.invoke(timeout_seconds=NO_TIME)
     with suppress(RunFailed):

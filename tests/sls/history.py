@@ -7,22 +7,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core import compose
-from acr_refresher.core.action import Action
+from acr_refresher.core.actions import Action
 from acr_refresher.core.model import Cluster, KubeconfigAccess, NamespaceState
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
     Failure,
-    HandedOn,
-    Reason,
-    Result,
     SecretOutcome,
+    ShardStart,
+    failed_outcome,
+    planned_outcome,
 )
 from acr_refresher.core.plan import plan
-from acr_refresher.core.records import Finished, records
+from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, Shard
+from acr_refresher.log_events import FinishedRun, outcome_records
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
 
@@ -39,14 +39,14 @@ def run_at(
     minute: int,
     *clusters: ClusterOutcome,
     request: Request = TIMER,
-    handed_on: tuple[HandedOn, ...] = (),
+    delegated: tuple[ShardStart, ...] = (),
 ) -> list[Record]:
     """The records of a run so many minutes after NOW, or before."""
     at = NOW + minute * MINUTE
     known = tuple(Cluster(one.cluster, KubeconfigAccess("x"), (wanted(),)) for one in clusters)
-    report = Report(f"run{minute}", request, at, clusters, handed_on=handed_on)
-    finished = Finished(report, at, known)
-    return [{"__time__": int(at.timestamp()), **record} for record in records(finished)]
+    report = Report(f"run{minute}", request, at, clusters, delegated=delegated)
+    finished = FinishedRun(report, at, known)
+    return [{"__time__": int(at.timestamp()), **record} for record in outcome_records(finished)]
 
 
 def runs(minutes: Sequence[int], *clusters: ClusterOutcome) -> list[Record]:
@@ -57,8 +57,8 @@ def runs(minutes: Sequence[int], *clusters: ClusterOutcome) -> list[Record]:
 def in_shards(minute: int, *shards: Sequence[ClusterOutcome], lost: int = 0) -> list[Record]:
     """The records of a run in shards, of which one more with `lost` clusters tells nothing."""
     sizes = [*map(len, shards), *([lost] if lost else [])]
-    handed_on = tuple(HandedOn(f"task{n}", size, started=True) for n, size in enumerate(sizes))
-    found = run_at(minute, handed_on=handed_on)
+    delegated = tuple(ShardStart(f"task{n}", size, started=True) for n, size in enumerate(sizes))
+    found = run_at(minute, delegated=delegated)
     for number, clusters in enumerate(shards, 1):
         names = frozenset(one.cluster for one in clusters)
         shard = Shard(f"run{minute}", "tick", names, number, len(sizes))
@@ -84,18 +84,18 @@ def deferred(name: str) -> ClusterOutcome:
 
 def guarded(ends: int) -> SecretOutcome:
     """The only secret of a cluster, after a slip in watchNamespace."""
-    return compose.previewed(_deselected(ends, namespace("shop"), TIMER))
+    return planned_outcome(_deselected(ends, namespace("shop"), TIMER))
 
 
 def not_removed(ends: int) -> SecretOutcome:
     """One that was to be removed, which the API server did not do."""
     action = _deselected(ends, namespace("shop"), Request("manual", force=True))
-    return compose.broken(action, UNREACHABLE)
+    return failed_outcome(action, UNREACHABLE)
 
 
 def leaving(ends: int) -> SecretOutcome:
     """One whose namespace is being deleted."""
-    return compose.previewed(_deselected(ends, namespace("shop", terminating=True), TIMER))
+    return planned_outcome(_deselected(ends, namespace("shop", terminating=True), TIMER))
 
 
 def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from acr_refresher.core import second_writer
-from acr_refresher.core.outcome import Reason, Result, SecretOutcome
+from acr_refresher.core.ack_helper import COMPETING_CONTROLLER_WARNING
+from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
 from sls.alerts import ALERTS, rows
 from sls.history import (
@@ -58,7 +59,7 @@ ENDS_SOON = run_at(-20, *MANY, served("prod", secret("shop", Result.RENEWED, 8))
 NONE_MADE = served("prod", unminted("shop", Reason.SECRET_MISSING))
 UNBOUND = secret("shop", Result.FAILED, 50, Reason.FRESH, failures=(UNREACHABLE,))
 HOURLY = Request(trigger="timer:hourly", clusters=("prod",))
-WARNED = second_writer.WARNING.format("default")
+WARNED = COMPETING_CONTROLLER_WARNING.format("default")
 
 CASES: dict[str, tuple[list[Record], set[str]]] = {
     "a due secret is not renewed": (
@@ -176,7 +177,7 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         runs(
             (-5, 0),
             *MANY,
-            served("prod", secret("shop", Result.DEGRADED, 50, Reason.REGISTRY_MISSING)),
+            served("prod", secret("shop", Result.INCOMPLETE, 50, Reason.REGISTRY_MISSING)),
         ),
         {"pulls-fail"},
     ),

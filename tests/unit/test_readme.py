@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from acr_refresher.config import load_config
-from acr_refresher.core.outcome import Result
-from acr_refresher.events import parse_event
+from acr_refresher.config.events import parse_event
+from acr_refresher.config.load import load_config
+from acr_refresher.core.reasons import Result
 from demo.__main__ import SCENES
 
 ROOT = Path(__file__).parents[2]

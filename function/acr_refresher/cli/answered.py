@@ -11,12 +11,11 @@ from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
     Failure,
-    HandedOn,
-    Reason,
-    Result,
     SecretOutcome,
-    Unsent,
+    ShardStart,
+    UnsentOutcomes,
 )
+from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
@@ -24,7 +23,7 @@ from acr_refresher.errors import Invalid
 Json = Mapping[str, Any]
 
 
-def read_answer(answer: bytes) -> tuple[dict[str, Any], Report]:
+def report_from_json(answer: bytes) -> tuple[dict[str, Any], Report]:
     """The report as it came, and as `core.report` has it. Raises Invalid for anything else."""
     try:
         document = json.loads(answer)
@@ -48,13 +47,13 @@ def _report(told: Json) -> Report:
         clusters=tuple(_cluster(one) for one in told["clusters"]),
         clock_skew=None if skew is None else timedelta(seconds=skew),
         unsent=_unsent(told["outcomesUnsent"], told["outcomesFailure"]),
-        handed_on=tuple(_handed_on(one) for one in told["handedOn"]),
+        delegated=tuple(_shard_start(one) for one in told["delegated"]),
         throttled=dict(told["throttled"]),
     )
 
 
-def _unsent(records: int, failure: Json | None) -> Unsent | None:
-    return Unsent(records, _failure(failure)) if failure else None
+def _unsent(records: int, failure: Json | None) -> UnsentOutcomes | None:
+    return UnsentOutcomes(records, _failure(failure)) if failure else None
 
 
 def _cluster(told: Json) -> ClusterOutcome:
@@ -75,8 +74,8 @@ def _deferral(told: Json) -> Deferral:
     return Deferral(told["why"], told["fresh"], _time(ends) if ends else None)
 
 
-def _handed_on(told: Json) -> HandedOn:
-    return HandedOn(
+def _shard_start(told: Json) -> ShardStart:
+    return ShardStart(
         task_id=told["taskId"],
         clusters=told["clusters"],
         started=told["started"],

@@ -10,21 +10,21 @@ from math import sqrt
 from pathlib import Path
 from string import Template
 
-from acr_refresher.cli.standing import Standing, State, Status, Unread
-from acr_refresher.cli.words import span
+from acr_refresher.cli.render import format_span
+from acr_refresher.core.secret_status import FleetStatus, SecretStatus, State, UnreadCluster
 
 TEMPLATE = Path(__file__).with_name("status.html")
 SLOTS = 120
 """Places for marks in a lane: what expires in the same one is one mark."""
-LEAST = timedelta(minutes=10)
+MIN_TIMELINE = timedelta(minutes=10)
 """That the timeline shows, however soon everything expires."""
 STEPS = tuple(timedelta(minutes=one) for one in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440))
-MOST_TICKS = 10
+MAX_TICKS = 10
 BESIDE = 9  # pixels
 NOTHING = "-"
 
 
-def page(status: Status) -> str:
+def status_page(status: FleetStatus) -> str:
     """The whole page."""
     clusters = sorted({one.cluster for one in status.secrets})
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -37,7 +37,7 @@ def page(status: Status) -> str:
     )
 
 
-def _unread(unread: Sequence[Unread]) -> str:
+def _unread(unread: Sequence[UnreadCluster]) -> str:
     if not unread:
         return ""
     items = "".join(
@@ -48,7 +48,7 @@ def _unread(unread: Sequence[Unread]) -> str:
     return f'<section class="card unread"><h2>Not read</h2><ul>{items}</ul></section>'
 
 
-def _buttons(status: Status) -> Iterator[str]:
+def _buttons(status: FleetStatus) -> Iterator[str]:
     states = [one.state for one in status.secrets]
     for state in State:
         if number := states.count(state):
@@ -61,7 +61,7 @@ def _buttons(status: Status) -> Iterator[str]:
 # ---- the timeline -------------------------------------------------------------------------------
 
 
-def _timeline(status: Status, clusters: Sequence[str]) -> str:
+def _timeline(status: FleetStatus, clusters: Sequence[str]) -> str:
     times = [one.expires_at for one in status.secrets if one.expires_at]
     if not times:
         return '<p class="soft">Nothing here has an expiry.</p>'
@@ -82,12 +82,12 @@ def _timeline(status: Status, clusters: Sequence[str]) -> str:
 
 def _ends(times: Sequence[datetime], now: datetime) -> tuple[datetime, datetime]:
     """From a while before now, where what expired long ago is put, to the last expiry."""
-    end = max(*times, now + LEAST)
+    end = max(*times, now + MIN_TIMELINE)
     return now - (end - now) / 8, end
 
 
 def _ticks(start: datetime, end: datetime) -> list[datetime]:
-    step = next((one for one in STEPS if (end - start) / one <= MOST_TICKS), (end - start) / 6)
+    step = next((one for one in STEPS if (end - start) / one <= MAX_TICKS), (end - start) / 6)
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     tick = midnight + (start - midnight) // step * step + step
     ticks = []
@@ -102,7 +102,7 @@ def _percent(time: datetime, start: datetime, end: datetime) -> str:
     return f"{min(max(share, 0), 1) * 100:.2f}%"
 
 
-def _lane(cluster: str, status: Status, ends: tuple[datetime, datetime], grid: str) -> str:
+def _lane(cluster: str, status: FleetStatus, ends: tuple[datetime, datetime], grid: str) -> str:
     name = escape(cluster)
     marks: defaultdict[tuple[State, int], list[datetime]] = defaultdict(list)
     start, end = ends
@@ -145,8 +145,8 @@ def _mark(
 # ---- the table ----------------------------------------------------------------------------------
 
 
-def _row(one: Standing, now: datetime) -> str:
-    minted = f"{span(now - one.refreshed_at)} ago" if one.refreshed_at else NOTHING
+def _row(one: SecretStatus, now: datetime) -> str:
+    minted = f"{format_span(now - one.refreshed_at)} ago" if one.refreshed_at else NOTHING
     accounts = ", ".join(map(escape, one.service_accounts)) or NOTHING
     return (
         f'<tr data-cluster="{escape(one.cluster)}" data-state="{one.state.value}">'
@@ -158,12 +158,11 @@ def _row(one: Standing, now: datetime) -> str:
     )
 
 
-def _left(one: Standing, now: datetime) -> str:
+def _left(one: SecretStatus, now: datetime) -> str:
     if one.expires_at is None:
         return NOTHING
-    words = (
-        f'<span title="{one.expires_at:%Y-%m-%d %H:%M:%S} UTC">{span(one.expires_at - now)}</span>'
-    )
+    left = format_span(one.expires_at - now)
+    words = f'<span title="{one.expires_at:%Y-%m-%d %H:%M:%S} UTC">{left}</span>'
     if one.refreshed_at is None or one.expires_at <= one.refreshed_at:
         return words
     share = max((one.expires_at - now) / (one.expires_at - one.refreshed_at), 0) * 100

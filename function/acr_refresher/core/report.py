@@ -12,38 +12,15 @@ from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
     Failure,
-    HandedOn,
-    Reason,
-    Result,
     SecretOutcome,
-    Unsent,
+    ShardStart,
+    UnsentOutcomes,
 )
-from acr_refresher.core.record import rfc3339
+from acr_refresher.core.reasons import FAILING, REMEDIES, Result
 from acr_refresher.core.request import Request
+from acr_refresher.core.secret import rfc3339
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
-
-FAILING = frozenset({Result.FAILED, Result.DEGRADED, Result.CONFLICT})
-"""Results that need somebody's attention, and fail the invocation of a timer."""
-
-REMEDIES: Mapping[Reason, str] = {
-    Reason.FOREIGN_SECRET: (
-        "a Secret of this name exists that acr-refresher did not write, so it is left alone:"
-        " delete it, exclude the namespace, or choose another secretName"
-    ),
-    Reason.REMOVAL_GUARD: (
-        "more than 30 % of the cluster's pull secrets would be removed in one run: check"
-        " watchNamespace and namespaceSelector; if it is meant, invoke by hand with force"
-    ),
-    Reason.NOT_GRANTABLE: (
-        "the namespace asks for registries by annotation that it may not have: add them to the"
-        " cluster's grantable, or take the annotation away"
-    ),
-    Reason.CHANGED_MEANWHILE: (
-        "somebody changed or replaced the Secret between reading and writing, so nothing was"
-        " overwritten: the next run goes by what is there now"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +29,7 @@ class Report:
 
     `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
     `unsent` are records that did not get into the log of outcomes, where there is one.
-    `handed_on` are clusters that other invocations serve and report.
+    `delegated` are clusters that other invocations serve and report.
     `throttled` is how many calls the cloud refused as too many, by service; most were made again.
     """
 
@@ -61,8 +38,8 @@ class Report:
     started_at: datetime
     clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # long, and asyncio.run asks for it
     clock_skew: timedelta | None = None
-    unsent: Unsent | None = None
-    handed_on: tuple[HandedOn, ...] = field(default=(), repr=False)
+    unsent: UnsentOutcomes | None = None
+    delegated: tuple[ShardStart, ...] = field(default=(), repr=False)
     throttled: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -75,17 +52,17 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether every cluster was served or handed on, and nothing needs attention."""
-        return not self.failing and not self.not_handed_on
+        return not self.failing and not self.not_delegated
 
     @property
     def failing(self) -> tuple[str, ...]:
         """The clusters that need attention."""
-        return tuple(one.cluster for one in self.clusters if not succeeded(one))
+        return tuple(one.cluster for one in self.clusters if not cluster_ok(one))
 
     @property
-    def not_handed_on(self) -> tuple[str, ...]:
+    def not_delegated(self) -> tuple[str, ...]:
         """The tasks that could not be started; their clusters are among those of this run."""
-        return tuple(one.task_id for one in self.handed_on if one.failure)
+        return tuple(one.task_id for one in self.delegated if one.failure)
 
     @property
     def deferred(self) -> tuple[str, ...]:
@@ -93,19 +70,19 @@ class Report:
         return tuple(one.cluster for one in self.clusters if one.deferred)
 
 
-def succeeded(cluster: ClusterOutcome) -> bool:
+def cluster_ok(cluster: ClusterOutcome) -> bool:
     """Whether a cluster was served with nothing that needs attention, or can do without for now."""
     failing = any(secret.result in FAILING for secret in cluster.secrets)
     overdue = cluster.deferred is not None and not cluster.deferred.fresh
     return cluster.failure is None and not failing and not overdue
 
 
-def clusters_handed_on(report: Report) -> int:
+def clusters_delegated(report: Report) -> int:
     """How many clusters other invocations serve."""
-    return sum(one.clusters for one in report.handed_on if not one.failure)
+    return sum(one.clusters for one in report.delegated if not one.failure)
 
 
-def counts(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
+def count_results(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
     """How many secrets came out how."""
     found = Counter(secret.result for secret in secrets)
     return {result.value: count for result, count in found.items()}
@@ -122,17 +99,17 @@ def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:
 
 def first_expiry(clusters: Iterable[ClusterOutcome]) -> datetime | None:
     """When the first secret of all clusters expires, as far as known."""
-    return min(filter(None, map(expiry_of, clusters)), default=None)
+    return min(filter(None, map(cluster_expiry, clusters)), default=None)
 
 
-def expiry_of(cluster: ClusterOutcome) -> datetime | None:
+def cluster_expiry(cluster: ClusterOutcome) -> datetime | None:
     """When a cluster's first secret expires; where none was seen, by the visit before, if any."""
     if cluster.deferred:
         return cluster.deferred.earliest_expiry
     return cluster.last_seen_expiry if cluster.failure else earliest_expiry(cluster.secrets)
 
 
-def to_json(report: Report) -> dict[str, Any]:
+def report_to_json(report: Report) -> dict[str, Any]:
     """The report for a caller: JSON-able, keys in camelCase like the events', nothing secret."""
     everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
     unsent = report.unsent
@@ -146,11 +123,11 @@ def to_json(report: Report) -> dict[str, Any]:
         "clockSkewSeconds": report.clock_skew_seconds,
         "ok": report.ok,
         "failing": list(report.failing),
-        "results": counts(everything),
+        "results": count_results(everything),
         "outcomesUnsent": unsent.records if unsent else 0,
         "outcomesFailure": _failure_to_json(unsent.failure) if unsent else None,
         "deferred": list(report.deferred),
-        "handedOn": [_handed_on_to_json(one) for one in report.handed_on],
+        "delegated": [_shard_start_to_json(one) for one in report.delegated],
         "throttled": dict(report.throttled),
         "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
     }
@@ -159,7 +136,7 @@ def to_json(report: Report) -> dict[str, Any]:
 def _cluster_to_json(cluster: ClusterOutcome) -> dict[str, Any]:
     return {
         "cluster": cluster.cluster,
-        "ok": succeeded(cluster),
+        "ok": cluster_ok(cluster),
         "failure": _failure_to_json(cluster.failure) if cluster.failure else None,
         "skipped": cluster.skipped,
         "deferred": _deferral_to_json(cluster.deferred) if cluster.deferred else None,
@@ -179,7 +156,7 @@ def _deferral_to_json(deferral: Deferral) -> dict[str, Any]:
     }
 
 
-def _handed_on_to_json(handed: HandedOn) -> dict[str, Any]:
+def _shard_start_to_json(handed: ShardStart) -> dict[str, Any]:
     return {
         "taskId": handed.task_id,
         "clusters": handed.clusters,

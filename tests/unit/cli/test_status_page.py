@@ -9,17 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from acr_refresher.cli.standing import Standing, State, Status, Unread, by_urgency
-from acr_refresher.cli.status_page import page
+from acr_refresher.cli.status_page import status_page
+from acr_refresher.core.secret_status import (
+    FleetStatus,
+    SecretStatus,
+    State,
+    UnreadCluster,
+    by_urgency,
+)
 from browser import rendered
 from factories import MINUTE, NOW
 
 EVIL = "<script>document.title='owned'</script>\"'&"
 
 
-def standing(cluster: str, namespace: str, state: State, minutes: int | None = None) -> Standing:
+def standing(
+    cluster: str, namespace: str, state: State, minutes: int | None = None
+) -> SecretStatus:
     expires_at = None if minutes is None else NOW + timedelta(minutes=minutes)
-    return Standing(
+    return SecretStatus(
         cluster=cluster,
         namespace=namespace,
         secret="acr-pull",
@@ -31,7 +39,7 @@ def standing(cluster: str, namespace: str, state: State, minutes: int | None = N
     )
 
 
-STATUS = Status(
+STATUS = FleetStatus(
     NOW,
     by_urgency(
         [
@@ -40,13 +48,16 @@ STATUS = Status(
             standing("prod", "api", State.DUE, 9),
             standing("idc", "old", State.EXPIRED, -7),
             standing("idc", "new", State.MISSING),
-            standing("idc", "slip", State.GUARDED, 40),
+            standing("idc", "slip", State.REMOVAL_BLOCKED, 40),
             standing("prod", "ci", State.UNBOUND, 45),
-            standing("prod", "left", State.LEAVING, 45),
-            standing(EVIL, EVIL, State.FOREIGN),
+            standing("prod", "left", State.REMOVING, 45),
+            standing(EVIL, EVIL, State.CONFLICT),
         ]
     ),
-    (Unread("edge", f"no answer {EVIL}", failed=True), Unread("test", "is stopped", failed=False)),
+    (
+        UnreadCluster("edge", f"no answer {EVIL}", failed=True),
+        UnreadCluster("test", "is stopped", failed=False),
+    ),
 )
 
 
@@ -75,7 +86,7 @@ class Shown(HTMLParser):
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     file = tmp_path / "status.html"
-    file.write_text(page(STATUS), encoding="utf-8")
+    file.write_text(status_page(STATUS), encoding="utf-8")
     return file
 
 
@@ -85,11 +96,11 @@ def test_everything_is_shown_most_urgent_first(file: Path) -> None:
     assert shown.rows == [
         ("idc", "expired"),
         ("idc", "missing"),
-        (EVIL, "foreign"),
-        ("idc", "guarded"),
+        (EVIL, "conflict"),
+        ("idc", "removal-blocked"),
         ("prod", "due"),
         ("prod", "unbound"),
-        ("prod", "leaving"),
+        ("prod", "removing"),
         ("prod", "fresh"),
         ("prod", "fresh"),
     ]
@@ -103,7 +114,11 @@ def test_everything_is_shown_most_urgent_first(file: Path) -> None:
 @pytest.mark.parametrize(
     ("fragment", "rows", "lanes"),
     [
-        ("cluster=idc", [("idc", one) for one in ("expired", "missing", "guarded")], ["idc"]),
+        (
+            "cluster=idc",
+            [("idc", one) for one in ("expired", "missing", "removal-blocked")],
+            ["idc"],
+        ),
         ("state=due&state=missing", [("idc", "missing"), ("prod", "due")], None),
         ("cluster=prod&state=fresh", [("prod", "fresh"), ("prod", "fresh")], ["prod"]),
         ("cluster=nowhere", [], []),
@@ -123,7 +138,7 @@ def test_it_is_filtered_by_cluster_and_state(
 
 
 def test_every_state_has_a_colour_in_light_and_dark() -> None:
-    text = page(Status(NOW, ()))
+    text = status_page(FleetStatus(NOW, ()))
     for state in State:
         assert text.count(f"--{state.value}: #") == 2
         assert f'[data-state="{state.value}"] {{ --of: var(--{state.value}); }}' in text
@@ -142,4 +157,4 @@ def test_nothing_is_loaded_from_elsewhere(file: Path) -> None:
 
 
 def test_a_page_of_nothing() -> None:
-    assert "Nothing here has an expiry" in page(Status(NOW, ()))
+    assert "Nothing here has an expiry" in status_page(FleetStatus(NOW, ()))

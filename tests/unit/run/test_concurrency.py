@@ -1,0 +1,103 @@
+"""How many calls are under way at a time, by a clock that jumps to what is awaited next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from acr_refresher.run.concurrency import (
+    MAX_REQUESTS_AT_ONCE,
+    ExtraWorkers,
+    connections_for,
+    run_bounded,
+)
+from virtual_time import in_virtual_time
+
+FOREVER = 1000.0
+
+
+@dataclass
+class Server:
+    """Takes so many seconds for each call; those of `hanging` have no end in any test here."""
+
+    seconds: float
+    hanging: frozenset[int] = frozenset()
+    now: int = 0
+    peak: int = 0
+    took: float = 0
+
+    async def call(self, number: int) -> int:
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        await asyncio.sleep(FOREVER if number in self.hanging else self.seconds)
+        self.now -= 1
+        if number not in self.hanging:
+            self.took = asyncio.get_running_loop().time()
+        return number
+
+
+def never() -> bool:
+    return False
+
+
+def peak(
+    server: Server, calls: int, limit: int = 1, throttled: Callable[[], bool] | None = never
+) -> int:
+    """How many calls were under way at a time, at most; all of them come to an end, in order."""
+    spares = ExtraWorkers(MAX_REQUESTS_AT_ONCE, 0.5, throttled) if throttled else None
+    given = in_virtual_time(lambda _: run_bounded(limit, map(server.call, range(calls)), spares))
+    assert given == tuple(range(calls))
+    return server.peak
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_so_many_calls_at_a_time_and_what_they_give_in_order(limit: int) -> None:
+    assert peak(Server(5), 10, limit, throttled=None) == limit
+
+
+def test_what_goes_on_opens_no_place_however_long_it_takes_in_all() -> None:
+    assert peak(Server(0.4), 100) == 1
+
+
+def test_calls_that_hang_hold_up_none_behind_them() -> None:
+    server = Server(0.1, hanging=frozenset({0, 4, 5}))
+    assert peak(server, 25) == 4
+    assert server.took < 5
+
+
+def test_all_that_hang_leave_each_other_alone_up_to_the_most() -> None:
+    assert peak(Server(0.1, hanging=frozenset(range(40))), 40) == MAX_REQUESTS_AT_ONCE
+
+
+def test_a_server_that_is_slow_as_a_whole_is_asked_little_more_at_once() -> None:
+    assert peak(Server(0.6), 25) == 2
+    assert peak(Server(1.2), 25) == 3
+
+
+def test_where_it_is_crowded_no_place_is_opened_and_those_opened_close() -> None:
+    assert peak(Server(1.2), 25, throttled=lambda: True) == 1
+    server = Server(1.2)
+    assert peak(server, 25, throttled=lambda: server.peak > 1) == 2
+    assert server.took > 25 * 1.2 - 5, "one after another again"
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"), [(0, 1), (25, 1), (26, 3), (40, 4), (200, 16), (10_000, 16)]
+)
+def test_a_connection_has_to_pay(objects: int, expected: int) -> None:
+    assert connections_for(objects) == expected
+
+
+def test_what_a_call_raises_ends_all() -> None:
+    async def broken(number: int) -> int:
+        if number == 2:
+            raise KeyError(number)
+        await asyncio.sleep(1)
+        return number
+
+    for spares in (None, ExtraWorkers(4, 0.5, never)):
+        with pytest.raises(KeyError):
+            in_virtual_time(lambda _, spares=spares: run_bounded(2, map(broken, range(9)), spares))  # type: ignore[misc]  # a default
