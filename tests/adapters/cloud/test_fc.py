@@ -113,7 +113,7 @@ def test_answers_are_waited_for_as_long_as_functions_run() -> None:
 
 LOADED = """
 import sys
-import acr_refresher.adapters.functions
+import acr_refresher.cloud.fc
 assert not {"fc2", "websocket", "alibabacloud_tea_openapi"} & set(sys.modules)
 """
 
