@@ -1,4 +1,4 @@
-"""What to do in a cluster, decided from what stands in it."""
+"""The plan for a cluster: its actions, decided from its state and its configuration."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
 def plan(
     pull_secrets: Sequence[PullSecret], state: ClusterState, request: Request, now: datetime
 ) -> tuple[tuple[Action, ...], ...]:
-    """For each namespace, one action a pull secret that selects it or that it holds.
+    """The actions of each namespace: one per pull secret that selects it or that it holds.
 
     ============  ===================  ==========================================================
     namespace     Secret of our name   action
     ============  ===================  ==========================================================
-    selected      none                 Serve: apply, then bind
-    selected      ours, due            Serve: apply, then bind what lacks the reference
-    selected      ours, fresh          Serve: bind what lacks the reference, if anything
-    selected      ours, wrong type     Serve: replace, then bind what lacks the reference
-    selected      a stranger's         Leave: conflict
-    deselected    ours                 Clear: unbind, then delete; Leave where the guard refuses
-    deselected    none, a stranger's   nothing
-    terminating   any                  Leave: skipped
+    selected      none                 Reconcile: apply, then bind
+    selected      ours, due            Reconcile: apply, then bind accounts without the reference
+    selected      ours, fresh          Reconcile: bind accounts without the reference, if any
+    selected      ours, wrong type     Reconcile: replace, then bind accounts without the reference
+    selected      foreign              Skip: conflict
+    deselected    ours                 Remove: unbind, then delete; or Skip: removal blocked
+    deselected    none, or foreign     nothing
+    terminating   any                  Skip: skipped
     ============  ===================  ==========================================================
 
-    A namespace that asks for a registry and may have it counts as selected, for that registry; one
-    that asks for nothing it may have, where there is something to be had, is left with a warning.
+    A namespace that requests a registry and may have it counts as selected for that registry. If it
+    may have none of those it requests, although others may, it is skipped with a warning.
 
-    A namespace's actions may change the same service accounts: they are for one after another.
-    Only namespaces that were listed count: a Secret whose namespace was not (created between the
-    two lists) waits for the next run. A request for some registries only clears nothing.
+    The actions of a namespace may change the same service accounts, so they must run in sequence.
+    Only listed namespaces count: a Secret in a namespace that was created between the two lists
+    waits for the next run. A request for certain registries removes nothing.
     """
     accounts = _by_namespace(state.service_accounts)
     surveys = [_Survey.of(wanted, state, accounts, request, now) for wanted in pull_secrets]
@@ -71,7 +71,7 @@ def plan(
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
-    """The names of a cluster's pull secrets that may hold a registry the request is about."""
+    """The names of a cluster's pull secrets that may hold a registry that the request covers."""
     return tuple(
         wanted.name
         for wanted in cluster.pull_secrets
@@ -89,7 +89,7 @@ def _by_namespace(accounts: Sequence[ServiceAccountState]) -> Accounts:
 def _decide(
     namespace: NamespaceState, surveys: Sequence[_Survey], accounts: Accounts
 ) -> tuple[Action, ...]:
-    """A namespace's actions, the first of which carries what is to be said of the namespace."""
+    """The actions of a namespace. The first action carries the warnings about the namespace."""
     covered = [(survey, survey.registries(namespace)) for survey in surveys]
     decided = [
         action for survey, registries in covered if (action := survey.decide(namespace, registries))
@@ -106,12 +106,12 @@ def _decide(
 
 
 def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence[Action]:
-    """What is said to a namespace that asks for what it may not have, where others may."""
+    """A skip with a reason, if a namespace requests what only other namespaces may have."""
     if namespace.terminating or not namespace.requested:
         return []
     refused = Result.SKIPPED, Reason.NOT_GRANTABLE
     return [
-        survey.leave(namespace, *refused)
+        survey.skip(namespace, *refused)
         for survey in surveys
         if survey.wanted.allowed_on_request
         and not survey.wanted.namespaces.leaves_out(namespace.name)
@@ -120,9 +120,9 @@ def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """The state of a cluster, by namespace, with what is wanted of it for one pull secret.
+    """One pull secret in a cluster: what is wanted, and what was found, by namespace.
 
-    `decided` remembers what was decided of a content: most namespaces hold the same.
+    `decided` keeps the decision for each content and set of registries: most namespaces share one.
     """
 
     wanted: PullSecret
@@ -140,20 +140,20 @@ class _Survey:
         request: Request,
         now: datetime,
     ) -> _Survey:
-        secrets = {one.namespace: one for one in state.secrets if one.name == wanted.name}
+        secrets = {found.namespace: found for found in state.secrets if found.name == wanted.name}
         return _Survey(wanted, request, now, secrets, accounts)
 
     def registries(self, namespace: NamespaceState) -> tuple[Registry, ...]:
-        """What the namespace's secret is to cover; nothing where it is to have none."""
+        """The registries for the namespace's secret; empty if it must not have one."""
         selected = self.wanted.namespaces.selects(namespace.name, namespace.labels)
         own = self.wanted.registries if selected else ()
         if not namespace.requested:
-            return own  # as nearly all do
-        asked_for = allowed_registries(namespace, self.wanted)
-        return (*own, *(registry for registry in asked_for if registry not in own))
+            return own  # the usual case
+        allowed = allowed_registries(namespace, self.wanted)
+        return (*own, *(registry for registry in allowed if registry not in own))
 
     def decide(self, namespace: NamespaceState, registries: tuple[Registry, ...]) -> Action | None:
-        """What is done about this pull secret in a namespace that is to have these registries."""
+        """The action for this pull secret in a namespace that must have these registries."""
         secret = self.secrets.get(namespace.name)
         ours = secret is not None and secret.managed
         if not registries and not ours:
@@ -161,19 +161,19 @@ class _Survey:
         if self.request.registries and not self.request.filter_registries(registries):
             return None
         if namespace.terminating:
-            return self.leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+            return self.skip(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
         if secret is not None and not registries:
-            return self._clear(namespace.name, secret)
+            return self._remove(namespace.name, secret)
         if secret is not None and not ours:
-            return self.leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
-        return self._serve(namespace.name, registries, secret)
+            return self.skip(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+        return self._reconcile(namespace.name, registries, secret)
 
-    def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
-        """Nothing is done about this pull secret in the namespace, for that reason."""
+    def skip(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
+        """The action that changes nothing in the namespace."""
         entries = recorded_entries(self.secrets.get(namespace.name))
         return Skip(namespace.name, self.wanted.name, result, reason, entries)
 
-    def _clear(self, namespace: str, secret: SecretState) -> Remove:
+    def _remove(self, namespace: str, secret: SecretState) -> Remove:
         bound = (
             account
             for account in self.accounts.get(namespace, ())
@@ -182,7 +182,7 @@ class _Survey:
         entries = recorded_entries(secret)
         return Remove(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
 
-    def _serve(
+    def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
     ) -> Reconcile:
         accounts = self.accounts.get(namespace, ())
@@ -203,7 +203,7 @@ class _Survey:
         )
 
     def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
-        """Whether and how the secret is written, and what the one that was found records."""
+        """How the secret is written, if at all, and the record of the Secret that was found."""
         content = secret and decision_key(secret)
         key = (tuple(registry.name for registry in registries), content)
         if key not in self.decided:

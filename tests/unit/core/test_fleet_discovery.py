@@ -174,16 +174,18 @@ def test_what_is_configured_meanwhile_is_served_as_configured() -> None:
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        pytest.param({"section": "discover[1]"}, "discover[1] is no section", id="section"),
+        pytest.param({"section": "discover[1]"}, "discover[1] is not a section", id="section"),
         pytest.param(
             {"region_id": "cn-beijing"},
-            "discover[0] does not look in region cn-beijing",
+            "discover[0] does not include region cn-beijing",
             id="region",
         ),
         pytest.param({"name": "test"}, "discover[0] has no name or glob for test", id="name"),
         pytest.param({"name": "test@c1"}, "no name or glob for test@c1", id="qualified"),
         pytest.param({"name": "prod-x@c2", "cluster_id": "c1"}, "", id="a glob covers it"),
-        pytest.param({"name": "prod-idc"}, "prod-idc is the name of a cluster that is", id="taken"),
+        pytest.param(
+            {"name": "prod-idc"}, "prod-idc is the name of a configured cluster", id="taken"
+        ),
     ],
 )
 def test_what_config_yaml_does_not_allow_is_refused_whoever_sends_it(
@@ -197,7 +199,7 @@ def test_what_config_yaml_does_not_allow_is_refused_whoever_sends_it(
 def test_what_is_wrong_with_many_is_said_once() -> None:
     told = [replace(BEFORE, name=f"prod-{number}", section="discover[7]") for number in range(9)]
     assert known_cluster_problems((), [discovery()], told) == (
-        "discover[7] is no section of config.yaml",
+        "discover[7] is not a section of config.yaml",
     )
 
 

@@ -44,4 +44,4 @@ def test_a_word_of_a_newer_version_is_kept() -> None:
 @pytest.mark.parametrize("value", [7, None, "\x1b[2J"])
 def test_what_is_no_printable_word_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="is not a valid"):
-        Reason(value)
+        Reason(value)  # type: ignore[arg-type]  # it comes from JSON

@@ -1,4 +1,4 @@
-"""A secret holds one login a host: who claims a host second is left out, by name."""
+"""A secret holds one login per host: a second registry with the same host is left out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_one_named_first_keeps_the_host() -> None:
     free, (failure,) = resolve_host_conflicts((), (main, partner))
     assert free == {"main": main}
     assert (failure.meaning, failure.subject) == ("invalid", "registry partner")
-    assert failure.message.startswith(f"{SHARED} is a host of registry main too")
+    assert failure.message.startswith(f"{SHARED} is also a host of registry main")
 
 
 def test_what_the_secret_holds_already_comes_first() -> None:

@@ -63,5 +63,5 @@ def test_none(registry: Registry) -> None:
 
 
 def test_one_longer_than_sts_takes_is_refused_with_what_to_do_instead() -> None:
-    with pytest.raises(ValueError, match=rf"STS takes {MAX_LENGTH}: set sessionPolicy: false"):
+    with pytest.raises(ValueError, match=rf"STS accepts {MAX_LENGTH}: set sessionPolicy: false"):
         session_policy(replace(REGISTRY, instance_id="cri-" + "0" * 1000))

@@ -179,6 +179,6 @@ def test_a_shard_that_is_told_of_what_config_yaml_does_not_allow_is_refused() ->
         " that"
     )
     assert str(refused.value).splitlines() == [
-        f"shard.found: discover[3] is no section of config.yaml; {remedy}",
-        f"shard.found: discover[0] does not look in region cn-c; {remedy}",
+        f"shard.found: discover[3] is not a section of config.yaml; {remedy}",
+        f"shard.found: discover[0] does not include region cn-c; {remedy}",
     ]
