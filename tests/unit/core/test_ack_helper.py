@@ -103,7 +103,7 @@ def test_domains_however_they_are_written(domains: object) -> None:
 
 def test_no_registry_at_all_is_the_regions_personal_edition() -> None:
     assert registry() == {"name": "personal", "regionId": "cn-shanghai"}
-    assert "the helper serves where none is named" in remarks()
+    assert "the helper serves if none is configured" in remarks()
 
 
 def test_one_instance_named_several_times_is_told_apart() -> None:
@@ -126,7 +126,7 @@ def test_an_access_key_is_told_of_and_never_shown() -> None:
 @pytest.mark.parametrize(
     ("found", "remark"),
     [
-        ({**EE, "expireduration": "1h"}, "expireDuration that is no number"),
+        ({**EE, "expireduration": "1h"}, "expireDuration that is not a number"),
         ({**EE, "colour": "hunter2"}, "settings that are not carried over: colour"),
         (EE, "with the function's own role"),
     ],
@@ -186,7 +186,7 @@ def test_the_way_to_the_cluster(target: Target, section: dict[str, Any]) -> None
 
 
 def test_what_is_not_known_of_the_cluster_is_asked_for() -> None:
-    assert "write clusterId and regionId" in remarks(EE, target=Target())
+    assert "set clusterId and regionId" in remarks(EE, target=Target())
     assert "clusters[0] has no region" in remarks(EE, target=Target(cluster_id="c1"))
 
 

@@ -13,7 +13,7 @@ def test_a_service_account_with_the_helpers_secret_is_told_of(theirs: str) -> No
     (warning,) = competing_controller_warnings(
         [account("builder", theirs), account(), account("a", "own", theirs)]
     )
-    assert "bound to a, builder here too" in warning
+    assert "also bound to a, builder:" in warning
     assert "docs/migrating.md" in warning
 
 

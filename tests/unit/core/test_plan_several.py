@@ -212,6 +212,6 @@ def test_a_namespace_with_the_helpers_binding_says_so_once() -> None:
     accounts = [account("default", HELPERS, namespace="shop")]
     groups = planned(state(namespaces=["shop", "web"], accounts=accounts), OURS, THEIRS)
     first, second = groups["shop"]
-    assert "bound to default here too" in first.warnings[0]
+    assert "also bound to default:" in first.warnings[0]
     assert second.warnings == ()
     assert groups["web"][0].warnings == ()
