@@ -30,7 +30,6 @@ from acr_refresher.core.secret import decision_key
 from acr_refresher.core.select import matches_any
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
-"""By namespace."""
 _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
 
 
@@ -60,9 +59,10 @@ def plan(
     waits for the next run. A request for certain registries removes nothing.
     """
     accounts = _by_namespace(state.service_accounts)
-    surveys = [_Survey.of(wanted, state, accounts, request, now) for wanted in pull_secrets]
+    secrets = {(found.name, found.namespace): found for found in state.secrets}
+    planners = [_Planner(wanted, request, now, secrets, accounts) for wanted in pull_secrets]
     planned = (
-        _decide(namespace, surveys, accounts)
+        _decide(namespace, planners, accounts)
         for namespace in state.namespaces
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
@@ -87,15 +87,13 @@ def _by_namespace(accounts: Sequence[ServiceAccountState]) -> Accounts:
 
 
 def _decide(
-    namespace: NamespaceState, surveys: Sequence[_Survey], accounts: Accounts
+    namespace: NamespaceState, planners: Sequence[_Planner], accounts: Accounts
 ) -> tuple[Action, ...]:
     """The actions of a namespace. The first action carries the warnings about the namespace."""
-    covered = [(survey, survey.registries(namespace)) for survey in surveys]
-    decided = [
-        action for survey, registries in covered if (action := survey.decide(namespace, registries))
-    ]
+    covered = [(planner, planner.registries(namespace)) for planner in planners]
+    decided = [planner.decide(namespace, registries) for planner, registries in covered]
     given = [registry for _, registries in covered for registry in registries]
-    actions = decided or ([] if given else _refusals(namespace, surveys))
+    actions = [*filter(None, decided)] or ([] if given else _refusals(namespace, planners))
     warnings = (
         *request_warnings(namespace, given),
         *competing_controller_warnings(accounts.get(namespace.name, ())),
@@ -105,43 +103,33 @@ def _decide(
     return (replace(actions[0], warnings=warnings), *actions[1:])
 
 
-def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence[Action]:
+def _refusals(namespace: NamespaceState, planners: Sequence[_Planner]) -> Sequence[Action]:
     """A skip with a reason, if a namespace requests what only other namespaces may have."""
     if namespace.terminating or not namespace.requested:
         return []
     refused = Result.SKIPPED, Reason.NOT_GRANTABLE
     return [
-        survey.skip(namespace, *refused)
-        for survey in surveys
-        if survey.wanted.allowed_on_request
-        and not survey.wanted.namespaces.leaves_out(namespace.name)
+        planner.skip(namespace, *refused)
+        for planner in planners
+        if planner.wanted.allowed_on_request
+        and not planner.wanted.namespaces.leaves_out(namespace.name)
     ][:1]
 
 
 @dataclass(frozen=True, slots=True)
-class _Survey:
-    """One pull secret in a cluster: what is wanted, and what was found, by namespace.
+class _Planner:
+    """Decides about one pull secret in each namespace of a cluster.
 
+    `secrets` are those that were found, by name and namespace. `accounts` are by namespace.
     `decided` keeps the decision for each content and set of registries: most namespaces share one.
     """
 
     wanted: PullSecret
     request: Request
     now: datetime
-    secrets: Mapping[str, SecretState]
+    secrets: Mapping[tuple[str, str], SecretState]
     accounts: Accounts
     decided: dict[Hashable, _Decided] = field(default_factory=dict)
-
-    @staticmethod
-    def of(
-        wanted: PullSecret,
-        state: ClusterState,
-        accounts: Accounts,
-        request: Request,
-        now: datetime,
-    ) -> _Survey:
-        secrets = {found.namespace: found for found in state.secrets if found.name == wanted.name}
-        return _Survey(wanted, request, now, secrets, accounts)
 
     def registries(self, namespace: NamespaceState) -> tuple[Registry, ...]:
         """The registries for the namespace's secret; empty if it must not have one."""
@@ -154,7 +142,7 @@ class _Survey:
 
     def decide(self, namespace: NamespaceState, registries: tuple[Registry, ...]) -> Action | None:
         """The action for this pull secret in a namespace that must have these registries."""
-        secret = self.secrets.get(namespace.name)
+        secret = self.found(namespace)
         ours = secret is not None and secret.managed
         if not registries and not ours:
             return None
@@ -168,35 +156,33 @@ class _Survey:
             return self.skip(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
         return self._reconcile(namespace.name, registries, secret)
 
+    def found(self, namespace: NamespaceState) -> SecretState | None:
+        """The Secret of this name in the namespace."""
+        return self.secrets.get((self.wanted.name, namespace.name))
+
     def skip(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
         """The action that changes nothing in the namespace."""
-        entries = recorded_entries(self.secrets.get(namespace.name))
+        entries = recorded_entries(self.found(namespace))
         return Skip(namespace.name, self.wanted.name, result, reason, entries)
 
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
-        bound = (
-            account
-            for account in self.accounts.get(namespace, ())
-            if has_reference(account, self.wanted.name)
-        )
-        entries = recorded_entries(secret)
-        return Remove(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
+        name, accounts = self.wanted.name, self.accounts.get(namespace, ())
+        bound = tuple(account for account in accounts if has_reference(account, name))
+        return Remove(namespace, name, bound, secret.uid, recorded_entries(secret))
 
     def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
     ) -> Reconcile:
-        accounts = self.accounts.get(namespace, ())
+        name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         selected = selected_accounts(accounts, self.wanted.service_accounts)
         apply, entries = self._decided(registries, secret)
         return Reconcile(
             namespace=namespace,
-            secret=self.wanted.name,
+            secret=name,
             uid=secret.uid if secret else None,
             resource_version=secret.resource_version if secret else None,
             apply=apply,
-            bind=tuple(
-                account for account in selected if not has_reference(account, self.wanted.name)
-            ),
+            bind=tuple(account for account in selected if not has_reference(account, name)),
             service_accounts=tuple(account.name for account in selected),
             waiting_for=missing_accounts(accounts, self.wanted.service_accounts),
             entries=entries,

@@ -9,7 +9,7 @@ https://www.alibabacloud.com/help/en/eci/user-guide/pull-images-from-a-container
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from acr_refresher.core.model import NamespaceState, PullSecret, Registry
 
@@ -41,22 +41,13 @@ def allowed_registries(namespace: NamespaceState, wanted: PullSecret) -> tuple[R
     )
 
 
-def unmet_requests(namespace: NamespaceState, given: Iterable[Registry]) -> tuple[str, ...]:
-    """The requested instances that are not among the registries that the namespace gets."""
-    registries = tuple(given)
-    return tuple(
-        requested
-        for requested in namespace.requested
-        if not any(_is_instance(requested, registry) for registry in registries)
-    )
-
-
-def request_warnings(namespace: NamespaceState, given: Iterable[Registry]) -> tuple[str, ...]:
+def request_warnings(namespace: NamespaceState, given: Collection[Registry]) -> tuple[str, ...]:
     """A warning for each annotation of the namespace that has no effect."""
     refusals = [
         f"{requested[:_MAX_SHOWN]} is requested by annotation and not granted: add its registry to"
         " grantable, or remove it from the annotation"
-        for requested in unmet_requests(namespace, given)
+        for requested in namespace.requested
+        if not any(_is_instance(requested, registry) for registry in given)
     ]
     if namespace.requested and namespace.names_roles:
         refusals.append(
