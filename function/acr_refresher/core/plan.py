@@ -91,29 +91,27 @@ def _decide(
 ) -> tuple[Action, ...]:
     """The actions of a namespace. The first action carries the warnings about the namespace."""
     covered = [(planner, planner.registries(namespace)) for planner in planners]
-    decided = [planner.decide(namespace, registries) for planner, registries in covered]
+    decided = (planner.decide(namespace, registries) for planner, registries in covered)
     given = [registry for _, registries in covered for registry in registries]
-    actions = [*filter(None, decided)] or ([] if given else _refusals(namespace, planners))
+    actions = tuple(filter(None, decided)) or (() if given else _refusals(namespace, planners))
     warnings = (
         *request_warnings(namespace, given),
         *competing_controller_warnings(accounts.get(namespace.name, ())),
     )
     if not warnings or not actions:
-        return tuple(actions)
+        return actions
     return (replace(actions[0], warnings=warnings), *actions[1:])
 
 
-def _refusals(namespace: NamespaceState, planners: Sequence[_Planner]) -> Sequence[Action]:
+def _refusals(namespace: NamespaceState, planners: Sequence[_Planner]) -> tuple[Action, ...]:
     """A skip with a reason, if a namespace requests what only other namespaces may have."""
     if namespace.terminating or not namespace.requested:
-        return []
-    refused = Result.SKIPPED, Reason.NOT_GRANTABLE
-    return [
-        planner.skip(namespace, *refused)
-        for planner in planners
-        if planner.wanted.allowed_on_request
-        and not planner.wanted.namespaces.leaves_out(namespace.name)
-    ][:1]
+        return ()
+    for planner in planners:
+        wanted = planner.wanted
+        if wanted.allowed_on_request and not wanted.namespaces.leaves_out(namespace.name):
+            return (planner.skip(namespace, Result.SKIPPED, Reason.NOT_GRANTABLE),)
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
