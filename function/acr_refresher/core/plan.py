@@ -92,8 +92,10 @@ def _decide(
     """The actions of a namespace. The first action carries the warnings about the namespace."""
     covered = [(planner, planner.registries(namespace)) for planner in planners]
     decided = (planner.decide(namespace, registries) for planner, registries in covered)
+    actions: tuple[Action, ...] = tuple(filter(None, decided))
     given = [registry for _, registries in covered for registry in registries]
-    actions = tuple(filter(None, decided)) or (() if given else _refusals(namespace, planners))
+    if not actions and not given:
+        actions = _refusals(namespace, planners)
     warnings = (
         *request_warnings(namespace, given),
         *competing_controller_warnings(accounts.get(namespace.name, ())),

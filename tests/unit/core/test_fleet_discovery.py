@@ -147,7 +147,7 @@ def test_a_cluster_that_is_not_running_is_skipped_with_its_state(state: str) -> 
     assert discovered.skipped == {"prod-a": f"its state is {state or 'unknown'}"}
 
 
-# ---- the discovered clusters of a shard -----------------------------------------------------------
+# ---- the discovered clusters of a shard ----------------------------------------------------------
 
 BEFORE = KnownCluster("prod-a", "discover[0]", "cn-hangzhou", "c1")
 
