@@ -67,7 +67,10 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
     assert outcomes(report) == {"one": "created", "two": "failed"}
     [failure] = report.clusters[0].secrets[1].failures
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
-    assert failure.message == "not finished within a cluster's 5 s: raise clusterTimeout"
+    assert failure.message == (
+        "not finished within the 5 s of its cluster:"
+        " if the cluster is only slow, raise clusterTimeout"
+    )
     assert report.failing == ("a",)
     [line] = [line for line in lines if line["event"] == "secret.failed"]
     assert (line["namespace"], line["error_code"]) == ("two", "Deadline")
@@ -97,6 +100,7 @@ def test_a_cluster_that_does_not_answer_at_all_is_unreachable() -> None:
     failure = report.clusters[0].failure
     assert failure
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
+    assert "is it up, and can the function's VPC reach it?" in failure.message
     assert report.clusters[0].secrets == ()
     assert report.clusters[0].duration == SHORT
 
