@@ -142,17 +142,15 @@ class ClusterRunner:
         return self._noted(outcome)
 
     def _too_slow(self, progress: _Progress) -> str:
-        """Say what was late. More time cannot help a server that has answered nothing."""
-        seconds = f"{self.cluster_timeout.total_seconds():g} s"
+        """Say what was late, and what may help: more time does not help what never answers."""
+        within = f"within the {self.cluster_timeout.total_seconds():g} s of its cluster"
+        if progress.kube is None:
+            return f"its kubeconfig could not be read {within}: does the file system hang?"
         if progress.actions:
-            return (
-                f"not finished within the {seconds} of its cluster:"
-                " if the cluster is only slow, raise clusterTimeout"
-            )
+            return f"not finished {within}: if the cluster is only slow, raise clusterTimeout"
         return (
-            f"the API server did not answer the lists within the {seconds} of its cluster:"
-            " is it up, and can the function's VPC reach it? If it is only slow, raise"
-            " clusterTimeout"
+            f"the API server did not answer the lists {within}: is it up, and can the function's"
+            " VPC reach it? If it is only slow, raise clusterTimeout"
         )
 
     def _noted(self, outcome: ClusterOutcome) -> ClusterOutcome:
