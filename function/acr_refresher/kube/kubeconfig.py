@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_json
 
 from acr_refresher.core.secret import rfc3339
 from acr_refresher.errors import Invalid
@@ -75,7 +75,7 @@ def read_kubeconfig(
     return _read(kubeconfig.document, proxy_url, ca_pem)
 
 
-@lru_cache(2000)  # of 10 KB each
+@lru_cache(SETTINGS.tls_clients_kept)  # of 10 KB each
 def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
     """Cached, as a warm instance reads the same ones in every run, and YAML takes half a ms."""
     cluster_fields, user_fields = current(document)
@@ -107,7 +107,15 @@ def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kube
         "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": user}],
     }
-    return Kubeconfig(SecretStr(yaml.safe_dump(document)))
+    return Kubeconfig(SecretStr(as_json(document)))  # JSON is YAML
+
+
+def as_json(fields: Mapping[str, Yaml]) -> str:
+    """Fields of a kubeconfig in JSON. Raises Invalid: YAML can hold what JSON cannot."""
+    try:
+        return to_json(fields).decode()
+    except ValueError:
+        raise _invalid(["it has fields that JSON cannot hold"]) from None
 
 
 def encoded(text: str) -> str:

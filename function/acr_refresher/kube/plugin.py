@@ -17,10 +17,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import to_json
 
 from acr_refresher.errors import Invalid, Unreachable
-from acr_refresher.kube.kubeconfig import encoded
+from acr_refresher.kube.kubeconfig import as_json, encoded
 from acr_refresher.settings import SETTINGS
 
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
@@ -91,14 +90,10 @@ def _environment(
     if plugin.provide_cluster_info:
         about["cluster"] = cluster
     info = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": about}
-    try:
-        info_json = to_json(info).decode()
-    except ValueError:
-        raise _invalid("the kubeconfig's cluster has fields that JSON cannot hold") from None
     return {
         **{name: value for name, value in environ.items() if not name.startswith(OURS)},
         **{variable.name: variable.value for variable in plugin.env or ()},
-        "KUBERNETES_EXEC_INFO": info_json,
+        "KUBERNETES_EXEC_INFO": as_json(info),
     }
 
 
