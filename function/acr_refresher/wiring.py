@@ -19,7 +19,6 @@ from acr_refresher.cloud.sts import StsClient
 from acr_refresher.config.load import Config
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.kube.files import LocalKubeconfigs, Pod
-from acr_refresher.kube.http import TlsClients
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import Caller
@@ -43,7 +42,6 @@ class Instance:
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
-    tls_clients: TlsClients = field(default_factory=TlsClients)
     last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     buckets: Buckets = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
@@ -72,7 +70,7 @@ class Instance:
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
-            connector=KubernetesConnector(__version__, self.tls_clients),
+            connector=KubernetesConnector(__version__),
             outcome_log=self._outcome_log(config, caller),
             functions=self.functions(caller),
             last_seen=self.last_seen,

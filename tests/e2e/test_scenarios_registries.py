@@ -190,7 +190,7 @@ def test_missing_trust_names_the_role_and_whom_it_lacks(
         Cloud(chain_world(site, trust(None))), site, "registry-role-chain"
     ) as function:
         told = message(function.invoke(), namespace)
-    assert f"the trust policy of {PARTNER_ROLE} lacks this caller" in told
+    assert f"The trust policy of {PARTNER_ROLE} lacks this caller" in told
     assert f"denied to {PREFIX}cluster:" in told
     assert f"of account {BEIJING}" in told
     assert "external ID" in told
@@ -239,7 +239,7 @@ def test_personal_edition_without_its_right_is_told_what_to_allow(site: Site) ->
     cloud = Cloud(without_action(there, "cr:GetAuthorizationToken"))
     with function_in(cloud, site, "registry-personal-edition") as function:
         told = message(function.invoke(), namespace)
-    assert "allow cr:GetAuthorizationToken and cr:PullRepository on *" in told
+    assert "Allow cr:GetAuthorizationToken and cr:PullRepository on *" in told
 
 
 def test_personal_edition_of_another_account(site: Site) -> None:

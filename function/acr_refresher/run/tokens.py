@@ -127,7 +127,7 @@ async def verify_token(
             raise error
     if errors and registry.verify is Verification.ALWAYS:
         raise errors[0]
-    return tuple(f"registry {registry.name}: new token not tried: {e}" for e in errors)
+    return tuple(f"registry {registry.name}: {e}" for e in errors)
 
 
 DURATION_REFUSED = "InvalidParameter.DurationSeconds"
