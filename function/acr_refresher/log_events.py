@@ -29,17 +29,12 @@ from acr_refresher.core.report import (
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import rfc3339
 from acr_refresher.log import get_logger
+from acr_refresher.settings import SETTINGS
 
 Record: TypeAlias = Mapping[str, str]
 Value: TypeAlias = "str | int | bool | tuple[str, ...] | Enum | datetime | None"
 Fields: TypeAlias = Mapping[str, Value]
 
-TEXT_LIMIT = 10_000
-"""Characters of a value, of which SLS takes a megabyte and indexes two kilobytes."""
-MOST_RECORDS = 4096
-MOST_BYTES = 2_000_000
-"""Of a batch. SLS takes 4096 records and, by its older documents, 3 MB in one call:
-https://www.alibabacloud.com/help/en/sls/developer-reference/api-putlogs"""
 _OVERHEAD = 16
 """Bytes that a field costs in a batch besides its name and value, at most."""
 
@@ -111,7 +106,7 @@ def batches(every: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
     size = 0
     for record in every:
         weight = _weight(record)
-        if batch and (len(batch) == MOST_RECORDS or size + weight > MOST_BYTES):
+        if batch and (_is_full(len(batch), size + weight)):
             yield tuple(batch)
             batch, size = [], 0
         batch.append(record)
@@ -266,7 +261,12 @@ def _value(value: Value) -> str:
     text = ", ".join(value) if isinstance(value, tuple) else value or ""
     if not text.isascii():
         text = text.encode(errors="replace").decode()  # half a surrogate pair fits no store
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    most = SETTINGS.record_text
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _is_full(records: int, size: int) -> bool:
+    return records == SETTINGS.batch_records or size > SETTINGS.batch_bytes
 
 
 def _weight(record: Record) -> int:
@@ -279,9 +279,6 @@ def _summary(subject: str, came_out: str, expires_at: datetime | None) -> str:
 
 QUIET = frozenset({Result.UNCHANGED, Result.WAITING, Result.SKIPPED, Result.PLANNED})
 """Results that are counted in the cluster's line and have none of their own."""
-
-NAMED_AT_ONCE = 500
-"""Records in a line: some 50 kB."""
 
 log = get_logger()
 
@@ -382,7 +379,7 @@ def log_shard_start(handed: ShardStart) -> None:
 def log_unsent(names: Iterable[str], failure: Failure) -> None:
     """`outcomes.unsent`: in few words each, what did not get into the log of outcomes."""
     every = iter(names)
-    while part := list(islice(every, NAMED_AT_ONCE)):
+    while part := list(islice(every, SETTINGS.unsent_per_line)):
         log.warning("outcomes.unsent", count=len(part), records=part, **failure_fields((failure,)))
 
 

@@ -17,13 +17,10 @@ from acr_refresher.cloud.clock import CloudClock
 from acr_refresher.cloud.errors import WRONG_CLOCK, CloudCall, port_error
 from acr_refresher.run.ports import CloudCredentials
 from acr_refresher.run.rate_limit import RateLimiter
+from acr_refresher.settings import SETTINGS
 
 LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
 REGISTRY_CA_VARIABLE = "ACR_REFRESHER_REGISTRY_CA"
-
-CONNECT_TIMEOUT = timedelta(seconds=3)
-READ_TIMEOUT = timedelta(seconds=8)
-THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class CloudClient:
     Every request of theirs passes `ask`, so the budgets are kept here: pages and retries count too.
     """
 
-    def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
+    def __init__(self, transport: CloudTransport, threads: int = SETTINGS.cloud_threads) -> None:
         self.transport = transport
         self._clock = CloudClock()
         self._threads: Executor = _threads(threads)
@@ -78,7 +75,7 @@ class CloudClient:
     def with_own_threads(self) -> CloudClient:
         """The same in threads of its own, which services that do not answer cannot all hold."""
         other = copy.copy(self)
-        other._threads = _threads(THREADS)  # noqa: SLF001  # as above
+        other._threads = _threads(SETTINGS.cloud_threads)  # noqa: SLF001  # as above
         return other
 
     def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
@@ -97,8 +94,8 @@ class CloudClient:
             region_id=region_id,
             protocol="http" if self.transport.local_cloud else "https",
             http_proxy=self.transport.local_cloud,
-            connect_timeout=_milliseconds(CONNECT_TIMEOUT),
-            read_timeout=_milliseconds(READ_TIMEOUT),
+            connect_timeout=_milliseconds(SETTINGS.cloud_connect_timeout),
+            read_timeout=_milliseconds(SETTINGS.cloud_read_timeout),
         )
 
     async def call(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
+from acr_refresher.settings import SETTINGS
+
 ANY_CLOUD_HOST = "sts.aliyuncs.com"
-TIMEOUT_SECONDS = 3
 
 
 class CloudClock:
@@ -41,7 +42,7 @@ class CloudClock:
             with requests.get(
                 f"{scheme}://{ANY_CLOUD_HOST}/",
                 proxies=proxies,
-                timeout=TIMEOUT_SECONDS,
+                timeout=SETTINGS.clock_timeout.total_seconds(),
                 allow_redirects=False,
             ) as answer:
                 self.read(answer.headers)
@@ -51,7 +52,7 @@ class CloudClock:
 
 def clock_words(skew: timedelta | None) -> str:
     """How the clock here stands to the cloud's, as far as that explains a refusal."""
-    if skew is None or abs(skew) < timedelta(minutes=1):
+    if skew is None or abs(skew) < SETTINGS.clock_tolerance:
         return "differs from the cloud's"
     seconds = round(abs(skew).total_seconds())
     return f"is {seconds} s {'ahead of' if skew > timedelta(0) else 'behind'} the cloud's"

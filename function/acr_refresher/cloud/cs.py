@@ -15,9 +15,9 @@ from acr_refresher.cloud.errors import CloudCall, reading_answer
 from acr_refresher.core.fleet import FoundCluster
 from acr_refresher.core.model import AckAccess
 from acr_refresher.run.ports import CloudCredentials, ClusterPage, ContainerService, Kubeconfig
+from acr_refresher.settings import SETTINGS
 
 VERSION = "2015-12-15"
-PAGE_SIZE = 100
 
 
 class CsClient(ContainerService):
@@ -53,7 +53,7 @@ class CsClient(ContainerService):
         """
         operation = Operation("cs", VERSION, "DescribeClustersV1", "/api/v1/clusters")
         call = _clusters_call(caller, region_id)
-        query = {"page_number": str(page), "page_size": str(PAGE_SIZE)}
+        query = {"page_number": str(page), "page_size": str(SETTINGS.list_page_size)}
         answer = await call_operation(self._cloud, call, operation, region_id, query)
         with reading_answer(call):
             found = tuple(_found(cluster, region_id) for cluster in answer["clusters"] or ())

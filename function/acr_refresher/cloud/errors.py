@@ -25,8 +25,7 @@ from acr_refresher.errors import (
     Unreachable,
 )
 from acr_refresher.run.ports import CloudCredentials
-
-MESSAGE_LIMIT = 300
+from acr_refresher.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,8 @@ def scrub(message: str, caller: CloudCredentials) -> str:
         if secret and (value := secret.get_secret_value()):
             message = message.replace(value, "***").replace(quote(value, safe="~"), "***")
     message = " ".join(_UNPRINTABLE.sub("***", message).split())
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+    most = SETTINGS.quoted_text
+    return message if len(message) <= most else message[: most - 1] + "…"
 
 
 def _refusal(error: Any) -> Refusal:

@@ -13,15 +13,14 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from acr_refresher.cloud.client import CONNECT_TIMEOUT, READ_TIMEOUT, CloudClient
+from acr_refresher.cloud.client import CloudClient
 from acr_refresher.cloud.errors import CloudCall, scrub
 from acr_refresher.core.model import Function
 from acr_refresher.errors import FunctionFailed
 from acr_refresher.run.ports import CloudCredentials, Functions
+from acr_refresher.settings import SETTINGS
 
 VERSION_3 = "2023-03-30"
-MAX_WAIT = timedelta(hours=1)
-"""How long an answer is waited for, whatever the function's own timeout."""
 ALREADY_KNOWN = 409
 TASK_ID_3, TASK_ID_2 = "x-fc-async-task-id", "x-fc-stateful-async-invocation-id"
 
@@ -53,7 +52,7 @@ class InvokeRequest(NamedTuple):
     @property
     def read_timeout(self) -> timedelta:
         """For how long the service may be silent."""
-        return READ_TIMEOUT if self.task_id else MAX_WAIT
+        return SETTINGS.cloud_read_timeout if self.task_id else SETTINGS.invoke_timeout
 
 
 class FunctionClient(Functions):
@@ -113,7 +112,10 @@ class FunctionClient(Functions):
         from acr_refresher.cloud.fc_v2 import fc2_client, invoke_fc2  # noqa: PLC0415  # imports aliyun-fc2
 
         function, local_cloud = invocation.function, self._cloud.transport.local_cloud
-        timeouts = (CONNECT_TIMEOUT.total_seconds(), invocation.read_timeout.total_seconds())
+        timeouts = (
+            SETTINGS.cloud_connect_timeout.total_seconds(),
+            invocation.read_timeout.total_seconds(),
+        )
         endpoint = local_cloud or f"https://{_host(function)}"
         client = fc2_client(endpoint, self._caller, timeouts)
         send = partial(invoke_fc2, client, function)

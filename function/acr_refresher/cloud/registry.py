@@ -25,8 +25,8 @@ from acr_refresher.cloud.client import CloudTransport
 from acr_refresher.errors import Denied, Unreachable
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.run.ports import RegistryHosts, RegistryToken
+from acr_refresher.settings import SETTINGS
 
-TIMEOUT = aiohttp.ClientTimeout(total=5)  # seconds
 LOGIN_SERVICE = re.compile(r"dockerauth(-[a-z0-9-]+)?\.[a-z]{2}-[a-z0-9-]+\.aliyuncs\.com")
 
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
@@ -93,7 +93,7 @@ class RegistryClient(RegistryHosts):
         connector = aiohttp.TCPConnector(ssl=self._tls, resolver=HostNames())
         return aiohttp.ClientSession(
             connector=connector,
-            timeout=TIMEOUT,
+            timeout=aiohttp.ClientTimeout(total=SETTINGS.registry_timeout.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=not self._local,  # the function may have to go through a proxy
         )

@@ -25,9 +25,7 @@ from acr_refresher.core.outcome import (
 )
 from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.request import Request
-
-CLOCK_TOLERANCE = timedelta(minutes=1)
-"""A smaller difference between the clocks is not reported."""
+from acr_refresher.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Report:
     @property
     def clock_skew_seconds(self) -> int | None:
         """The clock skew where it needs a warning. The cloud refuses requests 15 minutes off."""
-        if self.clock_skew is None or abs(self.clock_skew) <= CLOCK_TOLERANCE:
+        if self.clock_skew is None or abs(self.clock_skew) <= SETTINGS.clock_tolerance:
             return None
         return round(self.clock_skew.total_seconds())
 

@@ -19,6 +19,7 @@ from acr_refresher.core.model import AckAccess, KmsAccess
 from acr_refresher.errors import Denied, Gone, Invalid, NotRunning
 from acr_refresher.run.ports import CloudCredentials, ClusterPage
 from acr_refresher.run.rate_limit import RateLimiter
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import HOUR, THE_CLUSTER, assume
 from adapters.conftest import issue_kubeconfig
 from localcloud.cloud import Cloud
@@ -99,7 +100,7 @@ def test_a_region_without_clusters_has_none() -> None:
 
 
 def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cs, "PAGE_SIZE", 2)
+    monkeypatch.setattr(cs, "SETTINGS", replace(SETTINGS, list_page_size=2))
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
 
     first = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
@@ -111,7 +112,7 @@ def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cs, "PAGE_SIZE", 2)
+    monkeypatch.setattr(cs, "SETTINGS", replace(SETTINGS, list_page_size=2))
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
     rate_limiter = RateLimiter({"cs": 20.0}, clock=lambda: 0.0)
 

@@ -19,6 +19,7 @@ from acr_refresher.cloud.cs import CsClient
 from acr_refresher.core.model import AckAccess
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import CloudCredentials
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import ASK, THE_CLUSTER, THE_REGISTRY, assert_no_secret, assume
 from adapters.loopback import ConnectProxy, answering, free_port, http, over_tls, tcp_server
 from localcloud.cloud import Cloud
@@ -90,7 +91,9 @@ def test_a_pause_asked_for_is_handed_on(
 def test_no_answer_in_time_is_unreachable(
     sdk: CloudClient, cloud: Cloud, function: CloudCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "READ_TIMEOUT", timedelta(milliseconds=50))
+    monkeypatch.setattr(
+        client, "SETTINGS", replace(SETTINGS, cloud_read_timeout=timedelta(milliseconds=50))
+    )
     cloud.faults.inject("AssumeRole", Stall())
 
     with pytest.raises(Unreachable, match="no answer in time") as raised:

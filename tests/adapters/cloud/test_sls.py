@@ -14,8 +14,9 @@ from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.cloud.sls import SlsLog
 from acr_refresher.core.model import Logstore
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
-from acr_refresher.log_events import MOST_RECORDS, TEXT_LIMIT, Record, batches
+from acr_refresher.log_events import Record, batches
 from acr_refresher.run.ports import CloudCredentials
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import assert_no_secret
 from localcloud.cloud import Cloud
 from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, function_role
@@ -112,11 +113,13 @@ def test_requests_go_to_the_projects_host(
 def test_the_largest_batches_are_taken(
     sdk: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    wide: Record = {f"field{n}": "字" * TEXT_LIMIT for n in range(8)}
+    wide: Record = {f"field{n}": "字" * SETTINGS.record_text for n in range(8)}
     batch = next(batches([wide] * 100))
     write(sdk, function, OUTCOMES, *batch)
-    write(sdk, function, OUTCOMES, *([RECORD] * MOST_RECORDS))
-    assert len(cloud.logs.records("acr-refresher", "outcomes")) == len(batch) + MOST_RECORDS
+    write(sdk, function, OUTCOMES, *([RECORD] * SETTINGS.batch_records))
+    assert (
+        len(cloud.logs.records("acr-refresher", "outcomes")) == len(batch) + SETTINGS.batch_records
+    )
 
 
 REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
