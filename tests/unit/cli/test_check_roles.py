@@ -8,7 +8,7 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.cli.check_result import CheckResult, Verdict
+from acr_refresher.cli.check_rights import CheckResult, Verdict
 from acr_refresher.cli.check_roles import check_caller
 from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.cloud.sts import StsClient
