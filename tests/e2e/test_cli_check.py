@@ -204,7 +204,7 @@ def test_credentials_that_are_no_good_give_nothing_to_paste(broken: BrokenSite) 
         result = command(function, "check")
     assert result.exit_code == 1
     assert "  missing  sts:GetCallerIdentity" in result.stdout
-    assert "the caller's access key is unknown, disabled or expired: get another" in result.stdout
+    assert "the caller's access key is unknown, disabled or expired: get a new one" in result.stdout
     assert "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET" in result.stdout
     assert "the function's role" not in result.stdout
     assert "add to" not in result.stdout

@@ -122,7 +122,7 @@ def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
         problems.append(Missing("region", "No region found", remedy))
     if credentials is None or problems:
         raise InvalidInput(problems)
-    renewal = f"get new ones, and set {CREDENTIALS}"
+    renewal = f"get a new one, and set {CREDENTIALS}"
     return Caller(replace(credentials, renewal=renewal), region_id)
 
 
