@@ -154,7 +154,9 @@ def test_a_version_can_be_named(broken: BrokenSite) -> None:
         assert here.rotate("--yes", "--qualifier", "prod").exit_code == 0
         gone = here.rotate("--yes", "--qualifier", "test")
     assert gone.exit_code == 1
-    assert "function acr-refresher/acr-refresher (test) in cn-hangzhou is not there" in gone.stderr
+    assert (
+        "function acr-refresher/acr-refresher (test) in cn-hangzhou does not exist" in gone.stderr
+    )
 
 
 @pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
@@ -188,7 +190,7 @@ def test_a_function_that_fails_is_told_in_its_own_words(broken: BrokenSite) -> N
     with deployment(broken) as here:
         result = here.rotate("--cluster", "prdo-*")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("fc: function acr-refresher failed: InvalidEvent: ")
+    assert result.stderr.startswith("function acr-refresher failed: InvalidEvent: ")
     assert '"prdo-*" matches none; use one of: prod-hangzhou' in result.stderr
     assert "Traceback" not in result.output
 
@@ -199,7 +201,7 @@ def test_without_the_right_to_invoke_it_says_which(broken: BrokenSite) -> None:
         result = here.rotate("--yes")
         assert here.there.events == []
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:functions/another" in result.stderr
+    assert f"Allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:functions/another" in result.stderr
 
 
 def test_another_function_is_not_taken_for_ours(broken: BrokenSite, tmp_path: Path) -> None:

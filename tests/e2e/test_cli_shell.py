@@ -194,7 +194,7 @@ def test_what_nobody_foresaw_is_told_without_its_words(tmp_path: Path) -> None:
     )
     done = ran(COMMAND, "schema", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("acr-refresher: unexpected RuntimeError at sitecustomize.py:2")
+    assert done.stderr.startswith("acr-refresher: unexpected RuntimeError at cli/app.py:")
     assert "hunter2" not in done.stderr
 
 

@@ -33,7 +33,7 @@ def exit_on_errors() -> Iterator[None]:
     except InvalidInput as error:
         refuse(*map(str, error.problems))
     except PortError as error:
-        fail(f"{error.service}: {error}")
+        fail(str(error))
 
 
 def refuse(*messages: str) -> NoReturn:

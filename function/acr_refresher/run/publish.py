@@ -11,17 +11,17 @@ from functools import partial
 from itertools import islice
 
 from acr_refresher.core.outcome import Failure, UnsentOutcomes
-from acr_refresher.errors import PortError, log_bug
-from acr_refresher.log import mask_text
-from acr_refresher.log_events import (
+from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
     batches,
     count_records,
-    log_unsent,
     outcome_records,
     record_summaries,
 )
+from acr_refresher.errors import PortError, log_bug
+from acr_refresher.log import mask_text
+from acr_refresher.log_events import log_unsent
 from acr_refresher.run.ports import OutcomeLog
 from acr_refresher.run.retry import retrying
 from acr_refresher.settings import SETTINGS

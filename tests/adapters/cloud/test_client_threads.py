@@ -30,7 +30,7 @@ def test_a_run_can_hand_on_while_a_service_answers_none_of_its_calls(
     async def scenario(instance: Instance) -> bool:
         call = CloudCall("cs", "cs:Any", "a cluster", "", caller)
         stalled = [
-            asyncio.ensure_future(instance.sdk.call(call, unanswered, None))
+            asyncio.ensure_future(instance.cloud_client.call(call, unanswered, None))
             for _ in range(SETTINGS.cloud_threads)
         ]
         try:

@@ -60,12 +60,12 @@ def place_of(cloud: Cloud, function: CloudCredentials, service: str = "") -> Ite
         running_registry(cloud, url, service or REGISTRY.service) as registry,
     ):
         registry.push_image(IMAGE)
-        sdk = CloudClient(CloudTransport(url), threads=2)
-        session = assume(sdk, function, REGISTRY_ROLE_ARN)
-        token = asyncio.run(CrClient(sdk).token(session, THE_REGISTRY))
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
+        session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
+        token = asyncio.run(CrClient(cloud_client).token(session, THE_REGISTRY))
         ca_file = str(registry.certificates / "ca.crt")
         yield Place(registry, RegistryClient(CloudTransport(url, ca_file)), token)
-        sdk.close()
+        cloud_client.close()
 
 
 def test_a_new_token_is_taken_and_pulls(cloud: Cloud, function: CloudCredentials) -> None:

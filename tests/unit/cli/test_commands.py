@@ -77,8 +77,9 @@ def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region
 
 
 def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) -> None:
-    with stamina.set_testing(True):  # nothing is tried again: there is no cloud, either
-        result = command(*arguments, **KEYS, **REGION)
+    no_cloud = {"ACR_REFRESHER_LOCAL_CLOUD": "http://127.0.0.1:9"}  # the discard port: refused
+    with stamina.set_testing(True, attempts=2, cap=True):  # no waiting between attempts
+        result = command(*arguments, **KEYS, **REGION, **no_cloud)
     assert result.exit_code == 1
     assert "there is no kubeconfig" in result.output
     assert "hunter2" not in result.output

@@ -31,14 +31,17 @@ def test_one_of_each_is_said_so(tmp_path: Path) -> None:
     assert result.stdout == "ok: 1 cluster, 1 registry\n"
 
 
-def test_a_kubeconfig_that_is_yet_to_be_put_there_is_a_warning(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
+def test_a_kubeconfig_that_is_yet_to_be_put_there_is_a_warning(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("k")  # a message cuts what is longer than a line
+    file = folder / "config.yaml"
     file.write_text(
         "registries: [{name: a, instanceId: cri-a, regionId: cn-hangzhou}]\n"
         "clusters: [{name: idc, kubeconfig: kube/idc.yaml}]\n"
     )
     result = CliRunner().invoke(app, ["validate", str(file)])
-    kubeconfig = tmp_path / "kube" / "idc.yaml"
+    kubeconfig = folder / "kube" / "idc.yaml"
     told = f'file "{kubeconfig}" does not exist; create it before you deploy\n'
     assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {told}")
     kubeconfig.parent.mkdir()

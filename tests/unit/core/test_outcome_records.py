@@ -9,10 +9,7 @@ import pytest
 
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
-from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
-from acr_refresher.core.request import Request, Shard
-from acr_refresher.log_events import (
+from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
     batches,
@@ -20,6 +17,9 @@ from acr_refresher.log_events import (
     outcome_records,
     record_summaries,
 )
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request, Shard
 from acr_refresher.settings import SETTINGS
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, wanted
 
