@@ -191,6 +191,4 @@ def _is_loopback(host: str) -> bool:
 
 
 def _unreachable(host: str, why: str) -> Unreachable:
-    return Unreachable(
-        f"cannot check the new token at registry host {host}: {why}", service="registry"
-    )
+    return Unreachable(f"cannot check the new token at registry host {host}: {why}", service="registry")

@@ -32,7 +32,9 @@ class HostNames:
         """Do nothing: look-ups under way end by themselves."""
 
 
-def _look_up(answer: Future[list[Any]], host: str, port: int, family: socket.AddressFamily) -> None:
+def _look_up(
+    answer: Future[list[Any]], host: str, port: int, family: socket.AddressFamily
+) -> None:
     if not answer.set_running_or_notify_cancel():
         return
     try:

@@ -193,10 +193,7 @@ def test_what_sts_refuses_never_shows_the_token(
     ],
 )
 def test_the_hosts_of_some_endpoints(
-    cloud_client: CloudClient,
-    function: CloudCredentials,
-    types: tuple[str, ...],
-    hosts: tuple[str, ...],
+    cloud_client: CloudClient, function: CloudCredentials, types: tuple[str, ...], hosts: tuple[str, ...]
 ) -> None:
     session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
     chosen = replace(THE_REGISTRY, endpoints=types)

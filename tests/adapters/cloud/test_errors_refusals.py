@@ -89,10 +89,7 @@ def test_a_pause_asked_for_is_handed_on(
 
 
 def test_no_answer_in_time_is_unreachable(
-    cloud_client: CloudClient,
-    cloud: Cloud,
-    function: CloudCredentials,
-    monkeypatch: pytest.MonkeyPatch,
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         client, "SETTINGS", replace(SETTINGS, cloud_read_timeout=timedelta(milliseconds=50))
@@ -150,9 +147,7 @@ def test_a_wrong_secret_is_denied_without_showing_what_was_signed(
 
 def test_unknown_access_keys_are_denied(cloud_client: CloudClient) -> None:
     with pytest.raises(Denied, match="access key is unknown"):
-        assume(
-            cloud_client, CloudCredentials("LTAI-nobody", SecretStr("secret")), REGISTRY_ROLE_ARN
-        )
+        assume(cloud_client, CloudCredentials("LTAI-nobody", SecretStr("secret")), REGISTRY_ROLE_ARN)
 
 
 @pytest.mark.parametrize(

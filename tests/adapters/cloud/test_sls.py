@@ -103,11 +103,7 @@ HOSTS = {
 
 @pytest.mark.parametrize(("logstore", "host"), HOSTS.values(), ids=HOSTS)
 def test_requests_go_to_the_projects_host(
-    cloud_client: CloudClient,
-    cloud: Cloud,
-    function: CloudCredentials,
-    logstore: Logstore,
-    host: str,
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, logstore: Logstore, host: str
 ) -> None:
     cloud.faults.inject("PutLogs", ApiError(404, "ProjectNotExist"), host="cn-beijing")
     try:

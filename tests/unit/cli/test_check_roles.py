@@ -44,4 +44,4 @@ def test_an_account_itself_is_warned_of(arn: str, caller: str, verdict: Verdict)
 def test_who_calls_is_not_known_where_the_answer_does_not_say() -> None:
     named, finding = told({"RequestId": "4711"})
     assert (named, finding.verdict) == ("", Verdict.MISSING)
-    assert "the answer lacks something" in finding.why
+    assert "the answer is incomplete or malformed" in finding.why
