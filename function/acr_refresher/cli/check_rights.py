@@ -264,7 +264,7 @@ def grant_in_ack(holder: str, cluster_id: str) -> tuple[Grant, ...]:
 
 def _in_policy(holder: str, *statements: str) -> tuple[Grant, ...]:
     where = f"the policy of {holder}"
-    return tuple(Grant(where, one) for one in statements) if holder else ()
+    return tuple(Grant(where, statement) for statement in statements) if holder else ()
 
 
 def _trust(role_arn: str, principal: dict[str, list[str]], condition: dict[str, Any]) -> Grant:

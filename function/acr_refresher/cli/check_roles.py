@@ -54,7 +54,7 @@ async def check_role_chains(
     minter: Minter, caller: str, chains: Iterable[tuple[Role, ...]]
 ) -> tuple[CheckResult, ...]:
     """Try each role of each chain, up to the chain's first role that cannot be assumed."""
-    tried = (_check_chain(minter, "roles", caller, one) for one in dict.fromkeys(chains))
+    tried = (_check_chain(minter, "roles", caller, each) for each in dict.fromkeys(chains))
     return tuple(dict.fromkeys(chain.from_iterable(await asyncio.gather(*tried))))
 
 

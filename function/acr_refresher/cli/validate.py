@@ -63,8 +63,8 @@ def validate(
             _validate_online(session)
     for warning in (*warnings, *_missing_kubeconfigs(config, file.parent)):
         typer.echo(sanitize(f"warning: {warning}"), err=True)
-    told = f"; timer: {schedule.schedule} ({schedule.place})" if schedule else ""
-    typer.echo(sanitize(f"ok: {', '.join(_sections(config))}{told}"))
+    timer_words = f"; timer: {schedule.schedule} ({schedule.place})" if schedule else ""
+    typer.echo(sanitize(f"ok: {', '.join(_sections(config))}{timer_words}"))
 
 
 @contextmanager
