@@ -24,7 +24,7 @@ from acr_refresher.cli.options import (
     YesOption,
     cluster_names,
 )
-from acr_refresher.cli.render import pluralize, sanitize, show
+from acr_refresher.cli.render import columns, pluralize, sanitize, show
 from acr_refresher.cli.session import (
     ClusterSession,
     Session,
@@ -85,7 +85,7 @@ def unregister(
             outcomes = asyncio.run(_in_cluster(session, cluster, _remove))
     failed = sum(bool(outcome.failures) for outcome in outcomes)
     show(
-        *chain.from_iterable(map(_lines, sanitize(outcomes))),
+        columns(chain.from_iterable(map(_rows, sanitize(outcomes)))),
         Text(f"Done: {len(outcomes) - failed} removed, {failed} failed."),
     )
     if failed:
@@ -169,10 +169,11 @@ def _statement(cluster: str, planned: Removals) -> str:
     )
 
 
-def _lines(outcome: SecretOutcome) -> Iterator[Text]:
+def _rows(outcome: SecretOutcome) -> Iterator[tuple[Text, Text]]:
     name = f"{outcome.namespace}/{outcome.secret}"
     if not outcome.failures:
-        yield Text(f"- {name}  removed", "red")
+        yield Text(f"- {name}", "red"), Text("removed", "red")
     for failure in outcome.failures:
         subject = f"{failure.subject}: " if failure.subject else ""
-        yield Text(f"! {name}  {subject}{failure.message}", "bright_red")
+        what = Text(f"{subject}{failure.message}", "bright_red")
+        yield Text(f"! {name}", "bright_red"), what
