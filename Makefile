@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest -q -n 3 --dist loadgroup
+PYTEST := $(BIN)/pytest -q -n 3 --dist loadfile
 export PYTHONPATH := function:infra
 export PYTHON
 
