@@ -29,6 +29,10 @@ package: $(VENV)/installed  ## the dependencies for the function's runtime, into
 lock: $(VENV)/installed  ## bring the lock files up to requirements*.in
 	infra/lock
 
+.PHONY: mutants
+mutants: $(VENV)/installed  ## make faults in the decisions, and print those that no unit test notices (30 minutes)
+	@nice -n 10 $(BIN)/python -m mutants
+
 schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
 	bin/acr-refresher schema >function/config.schema.json
 

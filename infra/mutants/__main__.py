@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30, help="after which it stops")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that mutmut ends too
     _stage()
     in_time = _run(asked.minutes, asked.workers)
     fates = dict(_fates())
