@@ -105,6 +105,7 @@ def test_good_answers_give_the_rate_back_a_hundredth_each() -> None:
 def test_what_was_sent_before_it_slowed_down_tells_nothing_of_the_slower_rate() -> None:
     bucket = Bucket.full(10, 0).throttled(0, 1)
     assert bucket.answered(0.9, 2) == bucket
+    assert bucket.answered(1, 2) == bucket
     assert bucket.answered(1.1, 2).rate > bucket.rate
 
 

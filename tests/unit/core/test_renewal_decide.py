@@ -131,7 +131,7 @@ def since(*credentials: Credential, **fields: object) -> SecretState:
 
 
 def test_it_is_decided_anew_by_what_was_written_meanwhile() -> None:
-    rotated = credential(MAIN, password="rotated")
+    rotated = credential(MAIN, 2 * HOUR, password="rotated")
     action = overtaken(since(rotated, credential(PARTNER, MINUTE)))
     assert action
     assert action.resource_version == "2"
