@@ -78,10 +78,10 @@ def test_each_is_judged_by_the_secret_of_its_own_name() -> None:
 
 
 def test_the_removal_guard_counts_each_pull_secret_for_itself() -> None:
-    kept = [secret(namespace=f"n{i}", name="main-pull") for i in range(10)]
-    old = secret(credential(PARTNER), namespace="n0", name="partner-pull")
-    names = [one.namespace for one in kept]
-    groups = planned(state(*kept, old, namespaces=names), OURS, THEIRS)
+    kept = [secret(namespace=f"n{i}", name="main-pull") for i in range(40)]
+    names = [found.namespace for found in kept]
+    old = [secret(credential(PARTNER), namespace=name, name="partner-pull") for name in names[:10]]
+    groups = planned(state(*kept, *old, namespaces=names), OURS, THEIRS)
     assert groups["n0"][1] == Skip(
         "n0", "partner-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, (credential(PARTNER).entry,)
     )

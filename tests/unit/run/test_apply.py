@@ -20,9 +20,10 @@ from acr_refresher.core.model import (
 from acr_refresher.core.outcome import SecretOutcome
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
-from acr_refresher.run.apply import BINDING_ATTEMPTS, Applier
+from acr_refresher.run.apply import Applier
 from acr_refresher.run.ports import TokenSource
 from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, request, secret
 from runs import Kube
 from virtual_time import in_virtual_time
@@ -328,7 +329,7 @@ def test_an_account_that_somebody_else_changed_is_read_anew_five_times_at_most()
     assert outcome.failures[0].subject == "service account builder"
     tries = [one for one in cluster.asked if one.startswith("bind builder")]
     assert tries == ["bind builder: theirs acr-pull", *["bind builder: theirs newer acr-pull"] * 4]
-    assert len(tries) == BINDING_ATTEMPTS
+    assert len(tries) == SETTINGS.binding_attempts
     assert outcome.bound == ("default",)
 
 

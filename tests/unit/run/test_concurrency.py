@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from acr_refresher.run.concurrency import (
-    MAX_REQUESTS_AT_ONCE,
     ExtraWorkers,
     connections_for,
     run_bounded,
 )
+from acr_refresher.settings import SETTINGS
 from virtual_time import VirtualTime, in_virtual_time
 
 FOREVER = 1000.0
@@ -47,7 +47,7 @@ def peak(
     server: Server, calls: int, limit: int = 1, throttled: Callable[[], bool] | None = never
 ) -> int:
     """How many calls were under way at a time, at most; all of them come to an end, in order."""
-    spares = ExtraWorkers(MAX_REQUESTS_AT_ONCE, 0.5, throttled) if throttled else None
+    spares = ExtraWorkers(SETTINGS.requests_per_cluster, 0.5, throttled) if throttled else None
     given = in_virtual_time(lambda _: run_bounded(limit, map(server.call, range(calls)), spares))
     assert given == tuple(range(calls))
     return server.peak
@@ -69,7 +69,7 @@ def test_calls_that_hang_hold_up_none_behind_them() -> None:
 
 
 def test_all_that_hang_leave_each_other_alone_up_to_the_most() -> None:
-    assert peak(Server(0.1, hanging=frozenset(range(40))), 40) == MAX_REQUESTS_AT_ONCE
+    assert peak(Server(0.1, hanging=frozenset(range(40))), 40) == SETTINGS.requests_per_cluster
 
 
 def test_a_server_that_is_slow_as_a_whole_is_asked_little_more_at_once() -> None:
