@@ -127,7 +127,10 @@ def test_an_access_key_causes_a_remark_and_is_never_shown() -> None:
     ("found", "remark"),
     [
         ({**EE, "expireduration": "1h"}, "expireDuration that is not a number"),
-        ({**EE, "colour": "hunter2"}, "settings that are not carried over: colour"),
+        (
+            {**EE, "size": "hunter2", "colour": "hunter2"},
+            "settings that are not carried over: colour, size",
+        ),
         (EE, "with the function's own role"),
     ],
 )
@@ -136,8 +139,21 @@ def test_remarks_about_a_registry(found: dict[str, Any], remark: str) -> None:
     assert "hunter2" not in str(of(found))
 
 
-def test_a_registry_with_a_role_needs_no_remark() -> None:
-    assert remarks({**EE, "assumerolearn": ROLE_B}) == ""
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(EE, id="in a region of its own"),
+        pytest.param({"instanceid": "cri-a"}, id="in the cluster's region"),
+        pytest.param({**EE, "expireduration": "43200"}, id="with a number of seconds"),
+    ],
+)
+def test_a_registry_with_a_role_needs_no_remark(found: dict[str, Any]) -> None:
+    assert remarks({**found, "assumerolearn": ROLE_B}) == ""
+
+
+def test_a_registry_whose_region_is_given_needs_not_the_clusters() -> None:
+    result = of({**EE, "assumerolearn": ROLE_B}, target=Target("prod", "c1"))
+    assert result.remarks == ("clusters[0] has no region: write it as regionId (or --region)",)
 
 
 # ---- RRSA ----------------------------------------------------------------------------------------
@@ -155,7 +171,7 @@ def test_rrsa_is_kept() -> None:
 @pytest.mark.parametrize(
     ("found", "rrsa", "remark"),
     [
-        pytest.param({**EE, **RRSA}, False, "RRSA is not enabled", id="not enabled"),
+        pytest.param({**EE, **RRSA}, False, "effect: the helper's RRSA is not enabled", id="off"),
         pytest.param({**EE, "rrsarolearn": ROLE_A}, True, "one of them is missing", id="half"),
         pytest.param({"regionid": "cn-beijing", **RRSA}, True, "Personal Edition", id="personal"),
     ],

@@ -105,6 +105,7 @@ def test_each_successful_call_raises_the_rate_by_a_hundredth() -> None:
 def test_a_call_sent_before_the_rate_was_lowered_does_not_raise_it() -> None:
     bucket = Bucket.full(10, 0).throttled(0, 1)
     assert bucket.answered(0.9, 2) == bucket
+    assert bucket.answered(1, 2) == bucket
     assert bucket.answered(1.1, 2).rate > bucket.rate
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
@@ -187,6 +189,19 @@ def test_a_refused_write_has_a_reason_by_its_meaning(
 ) -> None:
     outcome = refused_outcome(serve(wanted), Failure(meaning, "no"), ())
     assert (outcome.result, outcome.reason) == (result, reason)
+
+
+def test_a_refused_write_does_not_hide_what_could_not_be_minted() -> None:
+    refusal = Failure("conflict", "no")
+    outcome = refused_outcome(serve(RENEW), refusal, (UNREACHABLE,))
+    assert outcome.failures == (UNREACHABLE, refusal)
+
+
+@pytest.mark.parametrize("meaning", ["gone", "conflict", "denied"])
+def test_what_the_namespace_is_warned_of_is_kept_when_the_write_is_refused(meaning: str) -> None:
+    action = replace(serve(RENEW), warnings=("a competing controller",))
+    outcome = refused_outcome(action, Failure(meaning, "no"), ())
+    assert outcome.warnings == ("a competing controller",)
 
 
 HELD = (credential(MAIN, 10 * MINUTE).entry,)

@@ -131,7 +131,7 @@ def since(*credentials: Credential, **fields: object) -> SecretState:
 
 
 def test_a_late_write_is_replanned_from_the_secret_as_it_is_now() -> None:
-    rotated = credential(MAIN, password="rotated")
+    rotated = credential(MAIN, 2 * HOUR, password="rotated")
     action = overtaken(since(rotated, credential(PARTNER, MINUTE)))
     assert action
     assert action.resource_version == "2"

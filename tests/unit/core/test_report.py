@@ -97,6 +97,11 @@ def test_delegated_clusters_are_ok_unless_their_shard_failed_to_start() -> None:
     ] == [("task-1", 2, True, True), ("task-3", 1, False, False)]
 
 
+def test_a_deferred_cluster_that_was_never_seen_has_no_expiry() -> None:
+    deferred = report(ClusterOutcome(cluster="a", deferred=Deferral("no time", fresh=False)))
+    assert report_to_json(deferred)["clusters"][0]["deferred"]["earliestExpiry"] is None
+
+
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_deferred_cluster_needs_attention_unless_it_is_fresh(fresh: bool) -> None:
     deferred = ClusterOutcome(cluster="a", deferred=Deferral("no time", fresh, NOW + HOUR))

@@ -164,6 +164,16 @@ def test_the_most_urgent_come_first() -> None:
     assert [one.namespace for one in listed] == ["c", "e", "d", "b", "a"]
 
 
+def test_of_one_state_those_whose_expiry_is_not_known_come_last() -> None:
+    found = (secret(annotations={}, namespace="a"), secret(document="{}", namespace="b"))
+    statuses = secret_statuses(cluster(("*",)), state(*found, namespaces=("a", "b")), NOW)
+    assert {(one.state, one.expires_at) for one in statuses} == {
+        (State.DRIFTED, None),
+        (State.DRIFTED, NOW + HOUR),
+    }
+    assert [one.namespace for one in by_urgency(statuses)] == ["b", "a"]
+
+
 @pytest.mark.parametrize(
     ("namespaces", "unread", "ok"),
     [
