@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,7 +15,7 @@ import stamina
 
 from acr_refresher.invocation import RunFailed
 from acr_refresher.run import publish
-from acr_refresher.run.publish import MAX_TIME
+from acr_refresher.settings import SETTINGS
 from demo.company import LOG_PROJECT
 from demo.stage import Stage
 from localcloud.faults import ApiError, throttled
@@ -57,7 +57,8 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         site.function(config() + "shardSize: 1\n") as function,
         pytest.MonkeyPatch.context() as patching,
     ):
-        patching.setattr(publish, "MIN_TIME", MAX_TIME)  # the outcomes have to arrive
+        whole = replace(SETTINGS, publish_time_min=SETTINGS.publish_time_max)
+        patching.setattr(publish, "SETTINGS", whole)  # the outcomes have to arrive
         outcomes = without_time(function)
     with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")

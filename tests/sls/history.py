@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from acr_refresher.core.actions import Action
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from acr_refresher.core.model import Cluster, KubeconfigAccess, NamespaceState
 from acr_refresher.core.outcome import (
     ClusterOutcome,
@@ -18,11 +19,11 @@ from acr_refresher.core.outcome import (
     failed_outcome,
     planned_outcome,
 )
+from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, Shard
-from acr_refresher.log_events import FinishedRun, outcome_records
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
 
@@ -102,13 +103,13 @@ def deferred(name: str) -> ClusterOutcome:
 
 
 def removal_blocked(ends: int) -> SecretOutcome:
-    """The only secret of a cluster, after a mistake in watchNamespace: its removal is blocked."""
+    """A secret of a cluster, after a mistake in watchNamespace that would remove all of them."""
     return planned_outcome(_deselected(ends, namespace("shop"), TIMER))
 
 
 def not_removed(ends: int) -> SecretOutcome:
     """A secret that the API server did not remove when it was asked to."""
-    action = _deselected(ends, namespace("shop"), Request("manual", force=True))
+    action = _deselected(ends, namespace("shop"), Request("manual", allow_removal=True))
     return failed_outcome(action, UNREACHABLE)
 
 
@@ -119,9 +120,10 @@ def in_deleted_namespace(ends: int) -> SecretOutcome:
 
 def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:
     """The planned action for a secret whose namespace is no longer selected."""
-    found = held(credential(expires_in=ends * MINUTE), namespace=there.name)
+    listed = [there, *(namespace(f"other-{n}") for n in range(MIN_SECRETS_GUARDED))]
+    found = (held(credential(expires_in=ends * MINUTE), namespace=one.name) for one in listed)
     elsewhere = wanted(namespaces=("shopp",))
-    [[action]] = plan([elsewhere], state(found, namespaces=(there,)), request, NOW)
+    [[action], *_] = plan([elsewhere], state(*found, namespaces=listed), request, NOW)
     return action
 
 

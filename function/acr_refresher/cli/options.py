@@ -101,6 +101,13 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Renew secrets of any age, and remove even more than 30 % of a cluster's.",
+        help="Renew all pull secrets, whatever their age.",
+    ),
+]
+AllowRemoval = Annotated[
+    bool,
+    typer.Option(
+        "--allow-removal",
+        help="Allow the removal of more than 30 % of a cluster's pull secrets in one run.",
     ),
 ]

@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from acr_refresher.cli.exit import exit_on_errors, interruptible
 from acr_refresher.cli.options import (
     DEFAULT_CONFIG,
+    AllowRemoval,
     Clusters,
     ConfigFile,
     Force,
@@ -28,8 +29,8 @@ from acr_refresher.config.events import InvalidEvent, parse_event, unknown_name_
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.run import run, targets
+from acr_refresher.settings import SETTINGS
 
-TIME_LIMIT = timedelta(hours=1)
 """Nobody ends a command, as the platform ends a function, but its operator."""
 
 Globs = list[str] | None
@@ -65,7 +66,7 @@ def run_locally(setup: Session, request: Request, doing: str) -> Report:
         run=str(uuid.uuid4()),
         request=request,
         now=datetime.now(timezone.utc),
-        budget=TIME_LIMIT,
+        budget=SETTINGS.local_run_time,
         account=os.environ.get("FC_ACCOUNT_ID", ""),
     )
     with progress(doing, cluster_count(setup, request)):
@@ -79,12 +80,15 @@ def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
     registries: Registries = None,
     *,
     force: Force = False,
+    allow_removal: AllowRemoval = False,
     region: Region = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Show what a refresh would change in which cluster, and why. Nothing is minted or written."""
     with exit_on_errors():
-        request = request_for(clusters, namespaces, registries, force=force, dryRun=True)
+        request = request_for(
+            clusters, namespaces, registries, force=force, allowRemoval=allow_removal, dryRun=True
+        )
         with open_session(config, region) as setup:
             report = run_locally(setup, request, "looking at the clusters")
         show_report(report, output)
@@ -103,13 +107,16 @@ def refresh(  # noqa: PLR0913  # a command has a parameter for each of its optio
     registries: Registries = None,
     *,
     force: Force = False,
+    allow_removal: AllowRemoval = False,
     reason: ReasonText = "",
     region: Region = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Refresh the pull secrets from here, as the function would."""
     with exit_on_errors():
-        request = request_for(clusters, namespaces, registries, force=force, reason=reason)
+        request = request_for(
+            clusters, namespaces, registries, force=force, allowRemoval=allow_removal, reason=reason
+        )
         with open_session(config, region) as setup, interruptible(PARTLY):
             report = run_locally(setup, request, "refreshing")
             show_report(report, output)

@@ -13,28 +13,8 @@ from acr_refresher.cli.exit import FAILED
 from acr_refresher.cli.options import OutputFormat
 from acr_refresher.cli.sanitize import as_json, sanitize
 from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, ShardStart
-from acr_refresher.core.reasons import FAILING, REMEDIES, Reason, Result
+from acr_refresher.core.reasons import FAILING, Reason, Result
 from acr_refresher.core.report import Report, clusters_delegated, report_to_json
-
-REASONS: Mapping[Reason, str] = {
-    Reason.SECRET_MISSING: "there is none yet",
-    Reason.WRONG_TYPE: "it is of another type, or immutable, and has to be replaced",
-    Reason.DATA_DRIFTED: "somebody changed what was written",
-    Reason.REGISTRY_MISSING: "it lacks a registry that it is to cover",
-    Reason.INPUTS_CHANGED: "a registry's configuration has changed",
-    Reason.FORCED: "forced",
-    Reason.EXPIRED: "it has expired: pulls are failing",
-    Reason.NEAR_EXPIRY: "it expires soon",
-    Reason.REGISTRY_REMOVED: "it covers a registry that is not wanted any more",
-    Reason.FRESH: "it is fresh",
-    Reason.NAMESPACE_TERMINATING: "the namespace is being deleted",
-    Reason.NAMESPACE_GONE: "the namespace is gone",
-    Reason.NOT_GRANTABLE: "what the namespace asks for is not grantable",
-    Reason.NAMESPACE_DESELECTED: "the namespace is not selected any more",
-    Reason.FOREIGN_SECRET: "a Secret of this name is somebody else's",
-    Reason.REMOVAL_BLOCKED: "too many would be removed at once",
-    Reason.CHANGED_MEANWHILE: "somebody changed it meanwhile",
-}
 
 
 def format_span(time: timedelta) -> str:
@@ -167,7 +147,7 @@ def _namespace_and_name(outcome: SecretOutcome) -> str:
 
 
 def _reason(outcome: SecretOutcome, now: datetime) -> str:
-    reason = REASONS[outcome.reason]
+    reason = outcome.reason.words
     if outcome.expires_at is None or outcome.expires_at <= now:
         return reason
     return f"{reason}; {format_span(outcome.expires_at - now)} left"
@@ -180,8 +160,8 @@ def _details(outcome: SecretOutcome) -> Iterator[str]:
     if outcome.waiting_for:
         yield f"waits for {', '.join(outcome.waiting_for)}"
     yield from (_failure(failure) for failure in outcome.failures)
-    if remedy := REMEDIES.get(outcome.reason):
-        yield remedy
+    if outcome.reason.remedy:
+        yield outcome.reason.remedy
 
 
 def _warnings(report: Report) -> Iterator[str]:

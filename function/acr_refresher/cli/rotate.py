@@ -8,14 +8,14 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from acr_refresher.cli.answered import report_from_json
 from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, interruptible
 from acr_refresher.cli.options import (
     REGION_VARIABLES,
+    AllowRemoval,
     Clusters,
     Namespaces,
     Output,
@@ -31,6 +31,8 @@ from acr_refresher.cli.session import function_compute
 from acr_refresher.config.events import parse_event
 from acr_refresher.config.strict import Problem, quoted
 from acr_refresher.core.model import Function
+from acr_refresher.core.report import Report, report_from_json
+from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import Functions
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
@@ -71,6 +73,7 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
     namespaces: Namespaces = None,
     registries: Registries = None,
     *,
+    allow_removal: AllowRemoval = False,
     reason: ReasonText = "",
     account: Account = "",
     region: Region = "",
@@ -84,8 +87,9 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
     own config.yaml. Tokens that were minted before live on until they expire.
     """
     with exit_on_errors():
-        said = {"reason": reason} if reason else {}
-        event = event_for(clusters, namespaces, registries, force=True, **said)
+        options = {"allowRemoval": allow_removal, "reason": reason}
+        given = {key: value for key, value in options.items() if value}
+        event = event_for(clusters, namespaces, registries, force=True, **given)
         parse_event(event)
         called = function_named(function, qualifier, region, account)
         with function_compute(region, tuple(_problems(called))) as functions:
@@ -126,14 +130,24 @@ def _invoke(functions: Functions, function: Function, event: str, output: Output
         progress("rotating", None),
     ):
         answer = asyncio.run(functions.invoke(function, event.encode()))
-    document, report = report_from_json(answer)
+    document, report = read_report(answer)
     if output is OutputFormat.JSON:
         typer.echo(as_json(document))
     else:
         for line in report_lines(report, datetime.now(timezone.utc)):
             typer.echo(line)
-    if not document["ok"]:
+    if not document.get("ok", report.ok):
         raise typer.Exit(FAILED)
+
+
+def read_report(answer: bytes) -> tuple[dict[str, Any], Report]:
+    """The report that a function returned, as it came and as data. Raises Invalid."""
+    try:
+        return json.loads(answer), report_from_json(answer)
+    except (RecursionError, ValueError) as error:
+        raise Invalid(
+            "the function did not return a report: is it acr-refresher?", service="fc"
+        ) from error
 
 
 def _start(functions: Functions, function: Function, event: str, output: OutputFormat) -> None:

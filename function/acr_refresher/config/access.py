@@ -23,9 +23,7 @@ from acr_refresher.config.fields import (
     RoleChain,
 )
 from acr_refresher.config.strict import Pattern, StrictModel, field_error, quoted
-
-MIN_KUBECONFIG_DURATION = timedelta(minutes=15)
-MAX_KUBECONFIG_DURATION = timedelta(hours=72)
+from acr_refresher.settings import SETTINGS
 
 _SECRET_NAME = r"[A-Za-z0-9_/+=.@-]{1,192}"  # noqa: S105  # a pattern
 _SECRET_ARN = re.compile(rf"acs:kms:(?P<region>[a-z0-9-]+):[0-9]+:secret/{_SECRET_NAME}", re.ASCII)
@@ -55,7 +53,8 @@ def region_of(secret_arn: str) -> str:
 
 
 def _kubeconfig_duration(duration: timedelta) -> timedelta:
-    if not MIN_KUBECONFIG_DURATION <= duration <= MAX_KUBECONFIG_DURATION:
+    shortest, longest = SETTINGS.kubeconfig_duration_min, SETTINGS.kubeconfig_duration_max
+    if not shortest <= duration <= longest:
         raise field_error("is out of range", "use 15m to 72h")
     return duration
 

@@ -34,6 +34,7 @@ from acr_refresher.config.fields import (
 )
 from acr_refresher.config.strict import Pattern, StrictModel, field_error
 from acr_refresher.core.model import Logstore
+from acr_refresher.settings import SETTINGS
 
 LogProject = Annotated[
     str,
@@ -116,9 +117,6 @@ class RateLimitsSection(StrictModel):
 def rate_limits_from(section: RateLimitsSection) -> Mapping[str, float]:
     """Calls a second by service, as errors name it."""
     return section.model_dump()
-
-
-SHARD_SIZE = 500
 
 
 class RegistrySection(StrictModel):
@@ -296,7 +294,10 @@ class ConfigDocument(StrictModel):
         [], min_length=1, description="Where to look for further ACK clusters, in every run anew."
     )
     concurrency: int = Field(
-        64, ge=1, le=1000, description="How many clusters are served at the same time."
+        SETTINGS.clusters_at_once,
+        ge=1,
+        le=1000,
+        description="How many clusters are served at the same time.",
     )
     cluster_timeout: ClusterTimeout | None = Field(
         None,
@@ -305,7 +306,7 @@ class ConfigDocument(StrictModel):
         " 10m.",
     )
     shard_size: int = Field(
-        SHARD_SIZE,
+        SETTINGS.shard_size,
         ge=1,
         le=5000,
         description="How many clusters one invocation serves. With more of them the function starts"

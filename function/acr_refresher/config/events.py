@@ -4,7 +4,7 @@ A timer's event is `{"triggerTime": …, "triggerName": …, "payload": "…"}`.
 or any note, which changes nothing, or a JSON object that narrows the run down like a manual event:
 
     {"action": "refresh", "clusters": ["prod-*"], "namespaces": ["team-*"], "registries": ["main"],
-     "force": true, "dryRun": false, "reason": "rotated by hand"}
+     "force": true, "allowRemoval": false, "dryRun": false, "reason": "suspected leak"}
 
 With more clusters than one invocation is to serve, the function starts itself once a shard. Such an
 event has `shard` in place of `clusters`, with their exact names; those that were discovered come
@@ -68,6 +68,7 @@ class _TimerPayload(StrictModel):
     namespaces: _Globs | None = None
     registries: _Globs | None = None
     force: bool = False
+    allow_removal: bool = False
     dry_run: bool = False
     reason: str = Field("", max_length=200)
 
@@ -135,6 +136,7 @@ def shard_event(request: Request, shard: Shard) -> bytes:
         "namespaces": request.namespaces,
         "registries": request.registries,
         "force": request.force,
+        "allowRemoval": request.allow_removal,
         "dryRun": request.dry_run,
         "reason": request.reason,
     }
@@ -243,6 +245,7 @@ def _request(order: _TimerPayload, trigger: str, scheduled_at: str = "") -> Requ
         namespaces=tuple(order.namespaces or ()),
         registries=tuple(order.registries or ()),
         force=order.force,
+        allow_removal=order.allow_removal,
         dry_run=order.dry_run,
         reason=order.reason,
         scheduled_at=scheduled_at,

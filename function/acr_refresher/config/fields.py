@@ -11,11 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from acr_refresher.config.strict import Pattern, StrictModel, field_error, quoted
 from acr_refresher.core.ack_helper import HELPER_PREFIX
 from acr_refresher.core.select import ALL
+from acr_refresher.settings import SETTINGS
 
 EXCLUSION = "!"
 EVERY_SERVICE_ACCOUNT = "*"
-THRESHOLD_LIMIT = timedelta(hours=12)
-CLUSTER_TIMEOUT_LIMIT = timedelta(minutes=10)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
@@ -198,13 +197,14 @@ def format_duration(span: timedelta) -> str:
 
 
 def _threshold(span: timedelta) -> timedelta:
-    if not timedelta(0) < span < THRESHOLD_LIMIT:
+    if not timedelta(0) < span < SETTINGS.expiring_threshold_max:
         raise field_error("is out of range", "use more than 0s and less than 12h")
     return span
 
 
 def _cluster_timeout(duration: timedelta) -> timedelta:
-    if not timedelta(seconds=1) <= duration <= CLUSTER_TIMEOUT_LIMIT:
+    shortest, longest = SETTINGS.cluster_timeout_min, SETTINGS.cluster_timeout_max
+    if not shortest <= duration <= longest:
         raise field_error("is out of range", "use 1s to 10m")
     return duration
 

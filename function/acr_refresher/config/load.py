@@ -17,7 +17,6 @@ from pydantic import SecretStr, ValidationError
 from acr_refresher.config.access import ConnectionKeys, KubeconfigSecretSection, region_of
 from acr_refresher.config.checks import contradictions
 from acr_refresher.config.document import (
-    SHARD_SIZE,
     ClusterSection,
     ConfigDocument,
     DiscoverSection,
@@ -45,8 +44,7 @@ from acr_refresher.core.model import (
     Rrsa,
     Verification,
 )
-
-CLUSTER_TIMEOUT = timedelta(seconds=20)
+from acr_refresher.settings import SETTINGS
 
 
 class ConfigError(InvalidInput):
@@ -67,8 +65,8 @@ class Config:
     concurrency: int
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
-    cluster_timeout: timedelta = CLUSTER_TIMEOUT
-    shard_size: int = SHARD_SIZE
+    cluster_timeout: timedelta = SETTINGS.cluster_timeout
+    shard_size: int = SETTINGS.shard_size
     rate_limits: Mapping[str, float] = field(default_factory=dict)
     timings: tuple[TimerRequirement, ...] = ()
 
@@ -126,7 +124,7 @@ def to_config(document: ConfigDocument) -> Config:
             for index, section in enumerate(document.discover)
         ),
         logstore=logstore_from(document.sls),
-        cluster_timeout=document.cluster_timeout or CLUSTER_TIMEOUT,
+        cluster_timeout=document.cluster_timeout or SETTINGS.cluster_timeout,
         shard_size=document.shard_size,
         rate_limits=rate_limits_from(document.rate_limits),
         timings=timer_requirements(document),
@@ -162,9 +160,6 @@ def _rrsa_from(section: RegistrySection) -> Rrsa | None:
     arns = section.rrsa_role_arn, section.rrsa_oidc_provider_role_arn
     account = section.rrsa_service_account
     return Rrsa(*arns, *account.split("/")) if account else Rrsa(*arns)
-
-
-DEFAULT_KUBECONFIG_DURATION = timedelta(hours=1)
 
 
 def clusters_from(
@@ -219,7 +214,7 @@ def _ack_access_from(
         sys.intern(region_id),
         role_chain_from(section.assume_role_arn, section.external_id),
         section.private_endpoint,
-        section.kubeconfig_duration or DEFAULT_KUBECONFIG_DURATION,
+        section.kubeconfig_duration or SETTINGS.kubeconfig_duration,
     )
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from acr_refresher.config.document import ConfigDocument, PullSecretSettings, Settings
-from acr_refresher.config.fields import THRESHOLD_LIMIT, format_duration, parse_duration
+from acr_refresher.config.fields import format_duration, parse_duration
 from acr_refresher.config.pull_secrets import (
-    DEFAULT_EXPIRING_THRESHOLD,
     Layers,
     first_given,
     has_own_settings,
@@ -22,6 +21,7 @@ from acr_refresher.config.pull_secrets import (
 )
 from acr_refresher.config.strict import InvalidInput, Location, Problem, path_of, quoted
 from acr_refresher.config.strict_yaml import read_yaml
+from acr_refresher.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def _threshold(layers: Layers, paths: Mapping[int, str]) -> DurationSetting:
         if each.expiring_threshold is not None:
             path = f"{paths[id(each)]}.expiringThreshold"
             return DurationSetting(path, each.expiring_threshold, said=True)
-    return DurationSetting("defaults.expiringThreshold", DEFAULT_EXPIRING_THRESHOLD, said=False)
+    return DurationSetting("defaults.expiringThreshold", SETTINGS.expiring_threshold, said=False)
 
 
 def _durations(layers: Layers, known: Mapping[str, DurationSetting]) -> tuple[DurationSetting, ...]:
@@ -296,7 +296,9 @@ def _remedy(risk: Risk, timer: Timer, threshold: timedelta, duration: timedelta)
         return f"make it less than {format_duration(duration)}"
     often_enough = min(threshold / 2, duration / 3)
     remedy = f"let the timer tick every {format_duration(often_enough)} or more often"
-    if risk not in _OF_DURATIONS and 2 * timer.period < min(duration, THRESHOLD_LIMIT):
+    if risk not in _OF_DURATIONS and 2 * timer.period < min(
+        duration, SETTINGS.expiring_threshold_max
+    ):
         return f"make it {format_duration(2 * timer.period)} or more, or {remedy}"
     return remedy
 

@@ -95,7 +95,13 @@ def task_id(request: Request, shard: Shard) -> str:
     The same occasion, clusters and wishes always make the same ID, whichever invocation asks: a
     doubled timer, or a retry of the coordinator, starts nothing twice.
     """
-    wishes = (request.namespaces, request.registries, request.force, request.dry_run)
+    wishes = (
+        request.namespaces,
+        request.registries,
+        request.force,
+        request.dry_run,
+        request.allow_removal,
+    )
     content = (request.trigger, shard.scheduled_at, shard.continued, sorted(shard.clusters), wishes)
     digest = sha256(json.dumps(content).encode()).hexdigest()[:12]
     words = (

@@ -1,4 +1,4 @@
-"""The refusal of an absurdly large change: too many pull secrets removed in one run."""
+"""The removal guard: a run that would remove many of a cluster's pull secrets removes none."""
 
 from __future__ import annotations
 
@@ -7,32 +7,43 @@ from collections.abc import Sequence
 from acr_refresher.core.actions import Action, Remove, Skip
 from acr_refresher.core.model import ClusterState
 from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.secret import read_entries
 
-REMOVAL_LIMIT = 0.30
-"""Of a cluster's secrets of one name."""
+MAX_REMOVAL_SHARE = 0.30
+"""The largest part of a cluster's Secrets of one name that one run removes."""
+MIN_SECRETS_GUARDED = 10
+"""A cluster with fewer Secrets of one name is not guarded: there, one namespace is a large part."""
 
 
 def block_large_removals(
     planned: tuple[tuple[Action, ...], ...], state: ClusterState
 ) -> tuple[tuple[Action, ...], ...]:
-    """Refuse every removal of a pull secret where there are too many.
+    """Replace all removals of a pull secret by failures where there are too many of them.
 
-    A slip in the configuration looks just the same.
+    A mistake in the configuration looks the same as an intended removal. Only Secrets with a
+    readable record count: a foreign Secret that carries our label can neither cause a block nor
+    prevent one.
     """
     actions = [action for group in planned for action in group]
     names = {action.secret for action in actions if isinstance(action, Remove)}
-    refused = {name for name in names if _too_many(name, actions, state)}
-    return tuple(tuple(_skip_if_blocked(action, refused) for action in group) for group in planned)
+    blocked = {name for name in names if _too_many(name, actions, state)}
+    return tuple(tuple(_skip_if_blocked(action, blocked) for action in group) for group in planned)
 
 
 def _too_many(secret: str, actions: Sequence[Action], state: ClusterState) -> bool:
-    ours = sum(one.managed for one in state.secrets if one.name == secret)
-    removals = sum(isinstance(one, Remove) for one in actions if one.secret == secret)
-    return removals > REMOVAL_LIMIT * ours
+    removals = sum(
+        isinstance(action, Remove) and action.secret == secret and bool(action.entries)
+        for action in actions
+    )
+    ours = sum(
+        found.managed and found.name == secret and bool(read_entries(found.annotations))
+        for found in state.secrets
+    )
+    return ours >= MIN_SECRETS_GUARDED and removals > MAX_REMOVAL_SHARE * ours
 
 
-def _skip_if_blocked(action: Action, refused: set[str]) -> Action:
-    if not isinstance(action, Remove) or action.secret not in refused:
+def _skip_if_blocked(action: Action, blocked: set[str]) -> Action:
+    if not isinstance(action, Remove) or action.secret not in blocked:
         return action
     return Skip(
         action.namespace,

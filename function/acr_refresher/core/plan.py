@@ -67,7 +67,7 @@ def plan(
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
     actions = tuple(filter(None, planned))
-    return actions if request.force else block_large_removals(actions, state)
+    return actions if request.allow_removal else block_large_removals(actions, state)
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:

@@ -49,8 +49,9 @@ class Shard:
 class Request:
     """What one invocation asks for. Empty tuples of globs mean everything.
 
-    `trigger` is `manual`, or `timer:` and the trigger's name, which fired at `occasion` by its own
-    clock. `shard`: the request is about these clusters alone.
+    `trigger` is `manual`, or `timer:` and the trigger's name, which fired at `scheduled_at` by its
+    own clock. `force` renews everything; `allow_removal` permits large removals (see `guard`).
+    `shard`: the request covers these clusters only.
     """
 
     trigger: str
@@ -58,6 +59,7 @@ class Request:
     namespaces: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
     force: bool = False
+    allow_removal: bool = False
     dry_run: bool = False
     reason: str = ""
     scheduled_at: str = ""

@@ -98,10 +98,10 @@ def test_without_a_stand_in_requests_go_to_the_accounts_host_over_https(
 
     with tcp_server(refuse) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        sdk = CloudClient(CloudTransport(), threads=1)
+        cloud_client = CloudClient(CloudTransport(), threads=1)
         with pytest.raises(Unreachable):
-            asyncio.run(FunctionClient(sdk, caller).invoke(function, ECHO))
-        sdk.close()
+            asyncio.run(FunctionClient(cloud_client, caller).invoke(function, ECHO))
+        cloud_client.close()
     host = f"{FUNCTION_ACCOUNT}.{REGION}.fc.aliyuncs.com"
     assert asked == [f"{host}:443".encode()]
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from acr_refresher.cli.render import REASONS, format_span
-from acr_refresher.core.reasons import Reason
+from acr_refresher.cli.render import format_span
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,3 @@ from acr_refresher.core.reasons import Reason
 )
 def test_a_span_is_short(seconds: float, words: str) -> None:
     assert format_span(timedelta(seconds=seconds)) == words
-
-
-def test_every_reason_has_words() -> None:
-    assert set(REASONS) == set(Reason)

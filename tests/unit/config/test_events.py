@@ -21,7 +21,7 @@ from acr_refresher.config.load import load_config
 from acr_refresher.core.request import KnownCluster, Request, Shard
 
 EXAMPLE = Path(__file__).parents[3] / "function" / "config.yaml"
-KEYS = "action, clusters, namespaces, registries, force, dryRun, reason, shard"
+KEYS = "action, clusters, namespaces, registries, force, allowRemoval, dryRun, reason, shard"
 TICK = "2026-01-31T12:00:00Z"
 SHARD = {
     "run": "run-7",
@@ -261,15 +261,19 @@ WORDS = st.text(min_size=1, max_size=20, alphabet=st.characters(exclude_categori
     ),
     WORDS.map("timer:{}".format) | st.just("manual"),
     st.booleans(),
+    st.booleans(),
 )
-def test_a_shard_is_read_as_it_was_written(shard: Shard, trigger: str, force: bool) -> None:
+def test_a_shard_is_read_as_it_was_written(
+    shard: Shard, trigger: str, force: bool, allowed: bool
+) -> None:
     """Whatever letters there are in the names of clusters and triggers."""
     asked = Request(
-        trigger, ("*",), ("a-*",), ("main",), force=force, reason="why", scheduled_at="now"
-    )
+        trigger, ("*",), ("a-*",), ("main",), force=force, allow_removal=allowed, reason="why",
+        scheduled_at="now",
+    )  # fmt: skip
     read = parse_event(shard_event(asked, shard))
     assert read == Request(
-        trigger, (), ("a-*",), ("main",), force=force, reason="why",
+        trigger, (), ("a-*",), ("main",), force=force, allow_removal=allowed, reason="why",
         scheduled_at=shard.scheduled_at,
         shard=shard,
     )  # fmt: skip

@@ -169,13 +169,13 @@ def test_a_sound_document_has_no_problem() -> None:
         (b"a: 2026-99-99\n", "config.yaml: is not valid YAML; quote what looks like a date"),
         (b"a: \x01\n", "config.yaml: is not valid YAML; quote what looks like a date"),
         (b"a: \xff\n", "is not UTF-8 text; save it as UTF-8"),
-        (b"[" * 50_000, "config.yaml: is not valid YAML"),
+        (b"[" * 50_000, "config.yaml: is nested deeper than 32 levels; flatten it"),
         (b"[" * 50 + b"]" * 50, "config.yaml: is nested deeper than 32 levels; flatten it"),
         (b"clusters: &a [*a]\n", "clusters[0]: is a list, not a mapping; write keys and values"),
-        (b"a: 1\na: 2\n", "a: stands in line 1 and again in line 2; keep one"),
+        (b"a: 1\na: 2\n", "a: is in line 1 and again in line 2; keep one of them"),
         (
             b"clusters:\n- name: a\n  name: b\n",
-            "clusters[0].name: stands in line 2 and again in line 3; keep one",
+            "clusters[0].name: is in line 2 and again in line 3; keep one of them",
         ),
     ],
 )

@@ -118,6 +118,7 @@ def test_a_doubled_delivery_and_a_retry_name_the_same_task() -> None:
         pytest.param(replace(TIMER, trigger="timer:other"), SHARD, id="trigger"),
         pytest.param(replace(TIMER, trigger="timer:every_10_minutes"), SHARD, id="spelling"),
         pytest.param(replace(TIMER, force=True), SHARD, id="force"),
+        pytest.param(replace(TIMER, allow_removal=True), SHARD, id="large removals"),
         pytest.param(replace(TIMER, namespaces=("a",)), SHARD, id="namespaces"),
         pytest.param(replace(TIMER, registries=("a",)), SHARD, id="registries"),
     ],

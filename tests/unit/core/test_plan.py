@@ -221,9 +221,17 @@ def cluster_of(deselected: int, selected: int) -> ClusterState:
 
 @pytest.mark.parametrize(
     ("deselected", "selected", "refused"),
-    [(3, 7, False), (4, 6, True), (1, 2, True), (1, 0, True), (0, 1, False)],
+    [
+        pytest.param(3, 7, False, id="30 %"),
+        pytest.param(4, 6, True, id="40 %"),
+        pytest.param(10, 0, True, id="all of ten"),
+        pytest.param(4, 5, False, id="44 % of nine"),
+        pytest.param(1, 2, False, id="one of three"),
+        pytest.param(1, 0, False, id="the only one"),
+        pytest.param(0, 1, False, id="none"),
+    ],
 )
-def test_more_than_thirty_percent_are_not_removed_at_once(
+def test_more_than_thirty_percent_of_ten_or_more_are_not_removed_in_one_run(
     deselected: int, selected: int, refused: bool
 ) -> None:
     actions = planned(wanted(namespaces=("new-*",)), cluster_of(deselected, selected))
@@ -235,15 +243,49 @@ def test_more_than_thirty_percent_are_not_removed_at_once(
     assert sum(isinstance(one, Reconcile) for one in actions) == selected
 
 
-def test_force_overrides_the_guard() -> None:
-    actions = planned(wanted(namespaces=("new-*",)), cluster_of(5, 0), force=True)
+def test_a_request_that_allows_it_overrides_the_guard() -> None:
+    actions = planned(wanted(namespaces=("new-*",)), cluster_of(10, 0), allow_removal=True)
     assert all(isinstance(action, Remove) for action in actions)
-    assert len(actions) == 5
+    assert len(actions) == 10
 
 
-def test_strangers_secrets_do_not_soften_the_guard() -> None:
-    found = cluster_of(1, 2)
-    strangers = tuple(secret(namespace=f"s{i}", managed=False) for i in range(10))
+def test_force_does_not_override_the_guard() -> None:
+    actions = planned(wanted(namespaces=("new-*",)), cluster_of(10, 0), force=True)
+    assert all(isinstance(action, Skip) for action in actions)
+
+
+def test_to_allow_removal_renews_nothing() -> None:
+    (action,) = planned(wanted(), state(secret(), accounts=[BOUND]), allow_removal=True)
+    assert isinstance(action, Reconcile)
+    assert action.apply is None
+
+
+def labelled_strangers(number: int) -> ClusterState:
+    """Secrets of our name and label that hold no record, in namespaces that are not selected."""
+    names = [f"s{i}" for i in range(number)]
+    return state(*(secret(namespace=name, annotations={}) for name in names), namespaces=names)
+
+
+def test_strangers_secrets_with_our_label_do_not_jam_the_guard() -> None:
+    found, strangers = cluster_of(3, 7), labelled_strangers(3)
+    both = ClusterState(
+        found.namespaces + strangers.namespaces, found.secrets + strangers.secrets, ()
+    )
+    actions = planned(wanted(namespaces=("new-*",)), both)
+    assert sum(isinstance(action, Remove) for action in actions) == 6
+
+
+@pytest.mark.parametrize(
+    "strangers",
+    [
+        pytest.param(
+            tuple(secret(namespace=f"s{i}", managed=False) for i in range(10)), id="no label"
+        ),
+        pytest.param(labelled_strangers(10).secrets, id="no record"),
+    ],
+)
+def test_strangers_secrets_do_not_soften_the_guard(strangers: tuple[SecretState, ...]) -> None:
+    found = cluster_of(4, 6)
     actions = planned(
         wanted(namespaces=("new-*",)), replace(found, secrets=found.secrets + strangers)
     )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
 from acr_refresher.core.outcome import planned_outcome
 from acr_refresher.core.plan import plan
@@ -100,18 +101,18 @@ def test_a_strangers_secret_elsewhere_is_no_concern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("selected", "left", "expected"),
+    ("others", "left", "expected"),
     [
-        pytest.param(3, HOUR, State.REMOVING, id="to be removed"),
-        pytest.param(3, -MINUTE, State.REMOVING, id="to be removed, and expired"),
-        pytest.param(0, HOUR, State.REMOVAL_BLOCKED, id="too many to be removed"),
-        pytest.param(0, -MINUTE, State.EXPIRED, id="too many to be removed, and expired"),
+        pytest.param("new", HOUR, State.REMOVING, id="to be removed"),
+        pytest.param("new", -MINUTE, State.REMOVING, id="to be removed, and expired"),
+        pytest.param("gone", HOUR, State.REMOVAL_BLOCKED, id="too many to be removed"),
+        pytest.param("gone", -MINUTE, State.EXPIRED, id="too many to be removed, and expired"),
     ],
 )
 def test_ours_in_a_namespace_that_is_not_selected_any_more(
-    selected: int, left: timedelta, expected: State
+    others: str, left: timedelta, expected: State
 ) -> None:
-    names = [f"new-{number}" for number in range(selected)]
+    names = [f"{others}-{number}" for number in range(MIN_SECRETS_GUARDED)]
     held = (secret(namespace=name) for name in names)
     old = secret(credential(expires_in=left), namespace="old")
     there = state(*held, old, namespaces=[*names, "old"])
