@@ -49,9 +49,9 @@ class Fleet:
         """One invocation. RuntimeError where anything in the fleet came out wrong."""
         result = instance("handle", event=event, credentials=self.credentials)
         if not result["ok"]:
-            raise RuntimeError(f"the run did not serve its fleet: {told['results']}")
+            raise RuntimeError(f"the run did not serve its fleet: {result['results']}")
         if result["unsent"]:
-            raise RuntimeError(f"{told['unsent']} outcomes were not recorded")
+            raise RuntimeError(f"{result['unsent']} outcomes were not recorded")
         return result
 
     def send(self, clients: Ask, client: str, secret: Json, **work: object) -> Json:

@@ -211,7 +211,7 @@ def _wrk(cluster: KubeCluster, secret: Json) -> tuple[float, float]:
             ).stdout
     measured = json.loads(printed.splitlines()[-1])
     if measured["failed"]:
-        raise RuntimeError(f"wrk: {told['failed']} of {told['requests']} writes failed")
+        raise RuntimeError(f"wrk: {measured['failed']} of {measured['requests']} writes failed")
     return measured["requests"], measured["seconds"]
 
 

@@ -221,12 +221,12 @@ def _cold_starts(measured: Measured) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for clusters in FLEETS:
         cpu_seconds, mb = measured.cold_start(clusters)
-        measured = [to_set(cpu_seconds, mb, vcpu) for vcpu in (VCPU, SMALL_VCPU)]
+        settings = [to_set(cpu_seconds, mb, vcpu) for vcpu in (VCPU, SMALL_VCPU)]
         seconds = (f"{cpu_seconds / vcpu:.1f}" for vcpu in (VCPU, SMALL_VCPU))
-        timeouts = (str(timeout) for timeout, _ in measured)
+        timeouts = (str(timeout) for timeout, _ in settings)
         yield (
             f"| {clusters:,} | {cpu_seconds:.1f} s, {mb:.0f} MB | {', '.join(seconds)} |"
-            f" {', '.join(timeouts)} | {told[0][1]} or more |"
+            f" {', '.join(timeouts)} | {settings[0][1]} or more |"
         )
     yield from ("", *LOADED)
 
