@@ -153,7 +153,7 @@ def test_a_registry_with_a_role_needs_no_remark(found: dict[str, Any]) -> None:
 
 def test_a_registry_whose_region_is_given_needs_not_the_clusters() -> None:
     result = of({**EE, "assumerolearn": ROLE_B}, target=Target("prod", "c1"))
-    assert result.remarks == ("clusters[0] has no region: write it as regionId (or --region)",)
+    assert result.remarks == ("clusters[0] has no region: set regionId (or use --region)",)
 
 
 # ---- RRSA ----------------------------------------------------------------------------------------
