@@ -7,7 +7,7 @@ import json
 import pytest
 
 from acr_refresher.cli.refresh import INTERRUPTED
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED
 from localkube.double import Fault
 from operators import command, interrupted_at, printed_secrets
 from sites import BrokenSite, Site, later, passwords, references, results

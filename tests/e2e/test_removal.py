@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED
 from sites import SECRET, Site, only, passwords, references
 
 

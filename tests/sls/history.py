@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.actions import Action
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from acr_refresher.core.model import Cluster, KubeconfigAccess, NamespaceState
 from acr_refresher.core.outcome import (
+    Action,
     ClusterOutcome,
     Deferral,
     Failure,
@@ -20,7 +19,7 @@ from acr_refresher.core.outcome import (
     planned_outcome,
 )
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
-from acr_refresher.core.plan import plan
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, Shard

@@ -7,7 +7,7 @@ which masks its `repr` and `str`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -214,12 +214,30 @@ class SecretState:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccountState:
-    """A ServiceAccount as listed or read, with the names in its imagePullSecrets, in order."""
+    """A ServiceAccount as listed or read, with the names in its imagePullSecrets, in order.
+
+    The API server treats `imagePullSecrets` as an atomic list: a write replaces all of it.
+    """
 
     namespace: str
     name: str
     resource_version: str
     image_pull_secrets: tuple[str, ...] = ()
+
+    def refers_to(self, secret: str) -> bool:
+        """Whether pods of the account pull with the secret."""
+        return secret in self.image_pull_secrets
+
+    def with_reference(self, secret: str) -> ServiceAccountState:
+        """The account with the reference at the end of its list, or unchanged if it has one."""
+        if self.refers_to(secret):
+            return self
+        return replace(self, image_pull_secrets=(*self.image_pull_secrets, secret))
+
+    def without_reference(self, secret: str) -> ServiceAccountState:
+        """The account without the reference. The other references stay in their order."""
+        others = tuple(name for name in self.image_pull_secrets if name != secret)
+        return replace(self, image_pull_secrets=others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from acr_refresher.core.actions import ApplySecret, Reconcile, Terms
 from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
-from acr_refresher.core.outcome import Failure
+from acr_refresher.core.outcome import ApplySecret, Failure, Reconcile, Terms
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.secret import (
     SECRET_TYPE,

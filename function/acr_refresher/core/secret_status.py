@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
-from acr_refresher.core.bind import has_reference
 from acr_refresher.core.model import Cluster, ClusterState, SecretState
-from acr_refresher.core.outcome import all_hosts, entries_expiry
+from acr_refresher.core.outcome import Action, Reconcile, Remove, Skip, all_hosts, entries_expiry
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
@@ -164,6 +162,6 @@ def _bound_accounts(state: ClusterState, names: Iterable[str]) -> BoundAccounts:
     found: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
     for account in sorted(state.service_accounts, key=lambda account: account.name):
         for name in names:
-            if has_reference(account, name):
+            if account.refers_to(name):
                 found[account.namespace, name] += (account.name,)
     return found

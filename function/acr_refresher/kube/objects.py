@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
-from acr_refresher.core.requested import names_roles, requested_registries
 from acr_refresher.core.secret import MANAGED_BY_LABEL, MANAGER, SECRET_TYPE
+from acr_refresher.core.select import names_roles, requested_registries
 
 Json = dict[str, Any]
 

@@ -13,11 +13,13 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove
-from acr_refresher.core.bind import with_reference, without_reference
 from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
 from acr_refresher.core.outcome import (
+    Action,
+    ApplySecret,
     Failure,
+    Reconcile,
+    Remove,
     SecretOutcome,
     reconciled_outcome,
     refused_outcome,
@@ -104,7 +106,9 @@ class Applier:
 
     async def _reconcile(self, action: Reconcile, *, replanned: bool = False) -> SecretOutcome:
         if action.apply is None:
-            changed, unchanged = await self._change_all(action.bind, action.secret, with_reference)
+            changed, unchanged = await self._change_all(
+                action.bind, action.secret, ServiceAccountState.with_reference
+            )
             return reconciled_outcome(action, bound=changed, unwritten=unchanged)
         made = await self._content(action, action.apply, replanned=replanned)
         try:
@@ -117,7 +121,9 @@ class Applier:
             return refused_outcome(action, error.failure(), made.unminted)
         if made.content is None and action.uid is None:
             return reconciled_outcome(action, unminted=made.unminted)  # there is none to refer to
-        changed, unchanged = await self._change_all(action.bind, action.secret, with_reference)
+        changed, unchanged = await self._change_all(
+            action.bind, action.secret, ServiceAccountState.with_reference
+        )
         return reconciled_outcome(
             action, made.content, changed, made.unminted, unchanged, made.warnings
         )
@@ -182,7 +188,9 @@ class Applier:
         return replan(action, apply, made.content, found)
 
     async def _remove(self, action: Remove) -> SecretOutcome:
-        _, failures = await self._change_all(action.unbind, action.secret, without_reference)
+        _, failures = await self._change_all(
+            action.unbind, action.secret, ServiceAccountState.without_reference
+        )
         if failures:
             return removal_outcome(action, failures)  # still referred to: it stays
         try:

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 
-from acr_refresher.core.actions import Action, accounts_changed, costs_requests
 from acr_refresher.core.fleet import LastSeen, is_due
 from acr_refresher.core.model import Cluster, ClusterState, SecretState
 from acr_refresher.core.outcome import (
+    Action,
     ClusterOutcome,
     Deferral,
     Failure,
     SecretOutcome,
+    accounts_changed,
+    costs_requests,
     failed_outcome,
     planned_outcome,
 )

@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import (
+    Action,
+    ApplySecret,
     Failure,
+    Reconcile,
+    Remove,
     SecretOutcome,
+    Skip,
+    Terms,
     failed_outcome,
     planned_outcome,
     reconciled_outcome,

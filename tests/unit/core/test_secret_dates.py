@@ -9,10 +9,9 @@ from datetime import timedelta
 import pytest
 
 from acr_refresher.cli.status_page import status_page
-from acr_refresher.core.actions import Reconcile, Remove
 from acr_refresher.core.fleet import LastSeen, is_due, most_urgent_first
 from acr_refresher.core.model import Cluster, KubeconfigAccess, SecretState
-from acr_refresher.core.outcome import ClusterOutcome, planned_outcome
+from acr_refresher.core.outcome import ClusterOutcome, Reconcile, Remove, planned_outcome
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason
