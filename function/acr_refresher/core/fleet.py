@@ -19,9 +19,6 @@ from acr_refresher.core.select import matches_any
 
 # ---- order ---------------------------------------------------------------------------------------
 
-_Priority = tuple[int, datetime, datetime, str]
-
-
 @dataclass(frozen=True, slots=True)
 class LastSeen:
     """When a cluster was last visited, and when the first of its secrets expires, as far as known.
@@ -47,8 +44,15 @@ def most_urgent_first(
     when it ends, and no cluster may come last every time.
     """
 
-    def priority(cluster: Cluster) -> _Priority:
-        return _priority(cluster, last_seen.get(cluster.name), now)
+    def priority(cluster: Cluster) -> tuple[int, datetime, datetime, str]:
+        tiebreak = sha256(f"{now.isoformat()} {cluster.name}".encode()).hexdigest()
+        seen = last_seen.get(cluster.name)
+        if seen is None:
+            return (1, now, now, tiebreak)
+        expiry = seen.earliest_expiry or seen.at
+        if is_due(cluster, seen, now):
+            return (2, expiry, seen.at, tiebreak)
+        return (3, seen.at, expiry, tiebreak)
 
     return tuple(sorted(clusters, key=priority))
 
@@ -58,16 +62,6 @@ def is_due(cluster: Cluster, seen: LastSeen, now: datetime) -> bool:
     thresholds = (wanted.expiring_threshold for wanted in cluster.pull_secrets)
     expiry = seen.earliest_expiry
     return expiry is not None and expiry <= now + max(thresholds, default=timedelta())
-
-
-def _priority(cluster: Cluster, seen: LastSeen | None, now: datetime) -> _Priority:
-    tiebreak = sha256(f"{now.isoformat()} {cluster.name}".encode()).hexdigest()
-    if seen is None:
-        return (1, now, now, tiebreak)
-    expiry = seen.earliest_expiry or seen.at
-    if is_due(cluster, seen, now):
-        return (2, expiry, seen.at, tiebreak)
-    return (3, seen.at, expiry, tiebreak)
 
 
 # ---- shards --------------------------------------------------------------------------------------
@@ -88,7 +82,11 @@ def split_into_shards(
     """
 
     def place(cluster: Cluster) -> tuple[str, str, str]:
-        return (*_account_and_region(cluster, own_account), cluster.name)
+        access = cluster.access
+        if not isinstance(access, AckAccess | KmsAccess):  # it needs no role
+            return ("", "", cluster.name)
+        account = access.role_chain[-1].account_id if access.role_chain else own_account
+        return (account, access.region_id, cluster.name)
 
     names = [cluster.name for cluster in sorted(clusters, key=place)]
     count = -(-len(names) // size)
@@ -105,28 +103,15 @@ def task_id(request: Request, shard: Shard) -> str:
     The same scheduled time, clusters and options make the same ID in every invocation. So a timer
     that fires twice, or a retry of the coordinator, starts no shard twice.
     """
-    options = (
-        request.namespaces,
-        request.registries,
-        request.force,
-        request.dry_run,
-        request.allow_removal,
-    )
-    content = (
-        request.trigger,
-        shard.scheduled_at,
-        shard.continued,
-        sorted(shard.clusters),
-        options,
-    )
+    options = (request.namespaces, request.registries)
+    flags = (request.force, request.dry_run, request.allow_removal)
+    run = (request.trigger, shard.scheduled_at, shard.continued)
+    content = (*run, sorted(shard.clusters), (*options, *flags))
     digest = sha256(json.dumps(content).encode()).hexdigest()[:12]
-    words = (
-        request.trigger[:MAX_WORD_LENGTH],
-        shard.scheduled_at[:MAX_WORD_LENGTH],
-        f"{shard.number}of{shard.of}",
-        *((f"continued{shard.continued}",) if shard.continued else ()),
-        digest,
-    )
+    part = f"{shard.number}of{shard.of}"
+    if shard.continued:
+        part += f"-continued{shard.continued}"
+    words = (request.trigger[:MAX_WORD_LENGTH], shard.scheduled_at[:MAX_WORD_LENGTH], part, digest)
     return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(words))
 
 
@@ -138,24 +123,10 @@ def _balanced(names: Sequence[str], count: int) -> tuple[ClusterNames, ...]:
     return tuple(frozenset(names[start:end]) for start, end in pairwise(bounds))
 
 
-def _account_and_region(cluster: Cluster, own_account: str) -> tuple[str, str]:
-    """The account and region that a cluster's access needs a role for, if any."""
-    access = cluster.access
-    if not isinstance(access, AckAccess | KmsAccess):
-        return ("", "")
-    return (
-        access.role_chain[-1].account_id if access.role_chain else own_account,
-        access.region_id,
-    )
-
-
 # ---- discovery -----------------------------------------------------------------------------------
 
 SERVING_STATES = frozenset({"running", "updating", "upgrading", "scaling", "draining", "removing"})
-"""States in which the API server answers. Tokens also expire while a cluster is being upgraded.
-
-`removing` and `draining` are states of a cluster that loses nodes.
-"""
+"""States in which the API server answers. In `removing` and `draining`, a cluster loses nodes."""
 
 
 @dataclass(frozen=True, slots=True)
