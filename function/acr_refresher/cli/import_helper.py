@@ -26,7 +26,6 @@ from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.ack_helper import Target, convert_helper_config
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
 from acr_refresher.kube.files import resolve_references
-from acr_refresher.kube.http import TlsClients
 
 VARIABLE = "KUBECONFIG"
 
@@ -43,7 +42,7 @@ async def connect_as_operator(
     path = kubeconfig or _default_path(os.environ)
     document = _with_context(_read_kubeconfig(path), context, path)
     opened = await resolve_references(SecretStr(document), path.parent, os.environ)
-    kube = KubernetesConnector(__version__, TlsClients()).connect(opened)
+    kube = KubernetesConnector(__version__).connect(opened)
     try:
         yield kube
     finally:

@@ -81,7 +81,7 @@ def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) ->
     with stamina.set_testing(True, attempts=2, cap=True):  # no waiting between attempts
         result = command(*arguments, **KEYS, **REGION, **no_cloud)
     assert result.exit_code == 1
-    assert "there is no kubeconfig" in result.output
+    assert "idc.yaml does not exist" in result.output
     assert "hunter2" not in result.output
     assert "Traceback" not in result.output
 
