@@ -140,7 +140,7 @@ async def _check_registry(
     cluster: tuple[str, TokenSource] | None = None,
 ) -> tuple[CheckResult, ...]:
     """Check a registry. With RRSA, the cluster's identity is used, and the subject names it."""
-    subject = f"registry {registry.name}" + (f" from {cluster[0]}" if cluster else "")
+    subject = f"registry {registry.name}" + (f" by {cluster[0]}" if cluster else "")
     try:
         caller = await session.minter.registry_session(registry, cluster[1] if cluster else None)
     except PortError as error:
@@ -197,7 +197,7 @@ async def _check_rrsa(
 ) -> tuple[CheckResult, ...]:
     if registry.rrsa is None:
         return ()
-    subject = f"registry {registry.name} from {cluster.name}"
+    subject = f"registry {registry.name} by {cluster.name}"
     roles = await check_rrsa_chain(session.minter, subject, registry, registry.rrsa, kube)
     if any(result.failing for result in roles):
         return roles
