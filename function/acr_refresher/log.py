@@ -23,6 +23,8 @@ from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError, to_json
 from structlog.typing import EventDict, FilteringBoundLogger
 
+from acr_refresher.settings import SETTINGS
+
 MASK = "**********"
 
 _SECRET_NAME = re.compile(
@@ -66,22 +68,18 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+@functools.lru_cache(1024)  # the same texts stand in the lines of a thousand secrets
 def mask_text(text: str) -> str:
     """Return the text without passwords, tokens, signatures and long base64 runs.
 
     Names of objects (`acr-pull`) and roles, request IDs and digests in hexadecimal stay readable.
     """
-    return text if _is_harmless(text) else _without_secrets(text)
+    return text if _is_harmless(text) else _SECRET_LOOK.sub(_masked, text)
 
 
 def _is_harmless(text: str) -> bool:
     plain = _HARMLESS.fullmatch(text) is not None
     return plain and not any(words in text for words in _YET_SECRET)
-
-
-@functools.lru_cache(256)  # the same warning may stand in a line for each of a thousand secrets
-def _without_secrets(text: str) -> str:
-    return _SECRET_LOOK.sub(_masked, text)
 
 
 def _masked(found: re.Match[str]) -> str:
@@ -137,7 +135,7 @@ def own_frames(error: BaseException) -> list[str]:
 
     Only places, never values. A file of a library is named without its folder.
     """
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(error.__traceback__, limit=-SETTINGS.traceback_frames)
     return [f"{_place(frame)} in {frame.name}" for frame in frames]
 
 

@@ -1,4 +1,4 @@
-"""Which adapters a run reaches out with: the same for the function and the operator's commands."""
+"""Connects the run with its adapters, for the function and for the commands."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from acr_refresher.run.rate_limit import Buckets, RateLimiter
 from acr_refresher.run.run import Dependencies
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its own service account."""
+"""The folder of a pod's own service account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What lasts from one run to the next while a process is warm.
+    """What a warm instance keeps from run to run.
 
-    `reporting_client` has threads of its own: a run that is out of time delegates, and writes
-    its outcomes, with it.
+    `reporting_client` has threads of its own, so a run can delegate clusters and write its outcomes
+    while services that do not answer hold all other threads.
     """
 
     cloud_client: CloudClient
@@ -48,13 +48,13 @@ class Instance:
 
     @staticmethod
     def new(environ: Mapping[str, str]) -> Instance:
-        """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
+        """Make an instance. Raises ValueError if the local cloud is not on this machine."""
         transport = transport_from_environment(environ)
         client = CloudClient(transport)
         return Instance(client, client.with_own_threads(), RegistryClient(transport), environ)
 
     def dependencies(self, config: Config, folder: Path, caller: Caller) -> Dependencies:
-        """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
+        """Return the adapters of one run. Paths of kubeconfig files are relative to the folder."""
         rate_limiter = RateLimiter(config.rate_limits, self.buckets, self.clock)
         client = self.cloud_client.with_rate_limiter(rate_limiter)
         return Dependencies(
@@ -77,11 +77,11 @@ class Instance:
         )
 
     def functions(self, caller: Caller) -> FunctionClient:
-        """What invokes functions of Function Compute."""
+        """Return the client that invokes functions."""
         return FunctionClient(self.reporting_client, caller.credentials)
 
     def close(self) -> None:
-        """Give the threads back."""
+        """End the threads."""
         self.cloud_client.close()
         self.reporting_client.close()
 

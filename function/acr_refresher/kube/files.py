@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from acr_refresher.core.model import InClusterAccess, KubeconfigAccess
 from acr_refresher.errors import Denied, Gone, Invalid, Unreachable
 from acr_refresher.kube.kubeconfig import current, encoded, kubeconfig_of
+from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.run.ports import Kubeconfig, KubeconfigFiles
 
 REFERENCES = (  # the field that names a file, and the field that has the content
@@ -39,11 +39,11 @@ class LocalKubeconfigs(KubeconfigFiles):
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
         """A kubeconfig without references. Raises Gone, Denied, Invalid, Unreachable (I/O)."""
-        # A mounted file system may be slow: the other clusters do not wait for it.
+        # A mounted file system may hang: neither other clusters nor the end of the run wait for it.
         if isinstance(access, InClusterAccess):
-            return await asyncio.to_thread(_of_pod, self._pod)
+            return await in_own_thread(_of_pod, self._pod)
         path = self._folder / access.path
-        document = SecretStr(await asyncio.to_thread(_read, path, "kubeconfig"))
+        document = SecretStr(await in_own_thread(_read, path, "kubeconfig"))
         if not access.trusted:
             return Kubeconfig(document)
         return await resolve_references(document, path.parent, self._pod.environ)
@@ -74,7 +74,7 @@ async def resolve_references(
 ) -> Kubeconfig:
     """A trusted kubeconfig in which the content of files and the plugin's answer are inserted."""
     cluster, user = current(document)
-    await asyncio.to_thread(_embed_files, folder, cluster, user)
+    await in_own_thread(_embed_files, folder, cluster, user)
     if spec := user.pop("exec", None):
         from acr_refresher.kube.plugin import run_plugin  # noqa: PLC0415  # rare
 
