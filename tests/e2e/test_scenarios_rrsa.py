@@ -95,7 +95,7 @@ def test_a_provider_that_does_not_know_the_cluster_is_told(site: Site, rrsa: Clo
         f"sts:AssumeRoleWithOIDC for role {RRSA_ROLE}: STS does not accept the cluster's token"
         in told
     )
-    assert "check rrsaOIDCProviderRoleARN" in told
+    assert "Check rrsaOIDCProviderRoleARN" in told
 
 
 def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cloud) -> None:
