@@ -15,19 +15,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acr_refresher import logs
-from acr_refresher.config import Config, load_config
-from acr_refresher.config.timing import TIMER_VARIABLE, warnings_of
-from acr_refresher.inputs.schedule import read_timer
+from acr_refresher.config.load import Config, load_config
+from acr_refresher.config.timer import TIMER_VARIABLE, parse_timer, timer_warnings
+from acr_refresher.log import configure_logging, get_logger
+from acr_refresher.settings import SETTINGS
 
 if TYPE_CHECKING:
     from acr_refresher.wiring import Instance
 
-log = logs.get_logger()
+log = get_logger()
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
-COLLECT_AFTER = 10_000
-"""Objects, some 10 MB."""
 
 
 def initialize(context: object) -> None:
@@ -37,11 +35,11 @@ def initialize(context: object) -> None:
     expire between the timer's ticks.
     """
     del context
-    logs.configure()
+    configure_logging()
     config = _config()
     if schedule := os.environ.get(TIMER_VARIABLE):
-        timer = read_timer(schedule, TIMER_VARIABLE)
-        for warning in warnings_of(config.timings, timer):
+        timer = parse_timer(schedule, TIMER_VARIABLE)
+        for warning in timer_warnings(config.timings, timer):
             log.warning("config.warning", **asdict(warning))
     _spare_the_collector()
 
@@ -54,10 +52,10 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
     """
     began = time.monotonic()
     # What only runs need is more than half of all there is to load: a cold start goes without.
-    from acr_refresher.invocation import answer  # noqa: PLC0415  # as it says
+    from acr_refresher.invocation import handle_invocation  # noqa: PLC0415  # as it says
 
-    logs.configure()
-    return answer(event, context, _config(), _instance(), _config_path().parent, began)
+    configure_logging()
+    return handle_invocation(event, context, _config(), _instance(), _config_path().parent, began)
 
 
 def pre_stop(context: object) -> None:
@@ -86,7 +84,7 @@ def _spare_the_collector() -> None:
     Looking for garbage took a tenth of a run's CPU otherwise, in leaps of 60 ms.
     """
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(SETTINGS.collect_garbage_after)
 
 
 def _config_path() -> Path:

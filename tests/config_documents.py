@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from acr_refresher.config import ConfigError, load_config
+from acr_refresher.config.load import ConfigError, load_config
 
 REGISTRY = {"name": "main", "instanceId": "cri-main", "regionId": "cn-hangzhou"}
 CLUSTER = {"name": "prod", "clusterId": "c1", "regionId": "cn-hangzhou"}

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 
 from pydantic import SecretStr
 
-from acr_refresher.core import dockerconfig, record
 from acr_refresher.core.model import (
     ClusterState,
     Credential,
@@ -20,7 +19,8 @@ from acr_refresher.core.model import (
     ServiceAccountState,
 )
 from acr_refresher.core.request import Request
-from acr_refresher.core.selection import NamespaceSelection, ServiceAccountSelection
+from acr_refresher.core.secret import SECRET_TYPE, build_secret, inputs_digest, parse_dockerconfig
+from acr_refresher.core.select import NamespaceSelection, ServiceAccountSelection
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -42,7 +42,7 @@ def credential(
         registry=registry.name,
         hosts=hosts or (f"{registry.name}.example.com",),
         expires_at=NOW + expires_in,
-        inputs=record.inputs(registry),
+        inputs=inputs_digest(registry),
     )
     return Credential(entry, "cr_temp_user", SecretStr(password))
 
@@ -53,12 +53,12 @@ def secret(
     name: str = "acr-pull",
     managed: bool = True,
     immutable: bool = False,
-    type_: str = record.SECRET_TYPE,
+    type_: str = SECRET_TYPE,
     annotations: Mapping[str, str] | None = None,
     document: str | None = None,
 ) -> SecretState:
     """Our Secret as a run would have written it, or what a case makes of it."""
-    written = record.write(credentials or (credential(),), NOW, "run-0")
+    written = build_secret(credentials or (credential(),), NOW, "run-0")
     return SecretState(
         namespace=namespace,
         name=name,
@@ -99,7 +99,7 @@ def wanted(
     excluded: tuple[str, ...] = (),
     service_accounts: tuple[str, ...] = ("default",),
     name: str = "acr-pull",
-    on_request: tuple[Registry, ...] = (),
+    allowed_on_request: tuple[Registry, ...] = (),
 ) -> PullSecret:
     return PullSecret(
         name=name,
@@ -107,7 +107,7 @@ def wanted(
         namespaces=NamespaceSelection(namespaces, excluded),
         service_accounts=ServiceAccountSelection(service_accounts),
         expiring_threshold=15 * MINUTE,
-        on_request=on_request,
+        allowed_on_request=allowed_on_request,
     )
 
 
@@ -119,5 +119,5 @@ def logins(document: SecretStr) -> dict[str, str]:
     """Host to password: what a puller would make of the document."""
     return {
         host: login.password.get_secret_value()
-        for host, login in dockerconfig.parse(document).items()
+        for host, login in parse_dockerconfig(document).items()
     }

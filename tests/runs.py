@@ -10,9 +10,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
-from acr_refresher.config import Config
-from acr_refresher.connect import KubeconfigCache, Kubeconfigs
-from acr_refresher.context import Context
+from acr_refresher.config.load import Config
 from acr_refresher.core.model import (
     Cluster,
     Function,
@@ -26,8 +24,10 @@ from acr_refresher.core.model import (
     ServiceAccountState,
 )
 from acr_refresher.core.report import Report
-from acr_refresher.core.request import Request
-from acr_refresher.ports import (
+from acr_refresher.core.request import Request, RunContext
+from acr_refresher.run.cluster import LastSeenClusters
+from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
+from acr_refresher.run.ports import (
     CloudCredentials,
     ContainerRegistry,
     ContainerService,
@@ -41,8 +41,7 @@ from acr_refresher.ports import (
     RegistryToken,
     Sts,
 )
-from acr_refresher.run import Outside, run
-from acr_refresher.serve import Visits
+from acr_refresher.run.run import Dependencies, run
 from factories import NOW, namespace, request, wanted
 from virtual_time import in_virtual_time
 
@@ -187,7 +186,7 @@ class Fleet:
     kubes: dict[str, Kube]
     functions: Started | None = None
     pull_secret: PullSecret = EVERYWHERE
-    visits: Visits = field(default_factory=Visits)
+    last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     clock_skew: timedelta | None = None
     ack: ContainerService | None = None
     """Only where clusters are discovered; then `run` is given the names of those configured."""
@@ -207,7 +206,7 @@ class Fleet:
         """One run of so many seconds, which pass as soon as nobody does anything."""
         clusters = tuple(cluster(name, self.pull_secret) for name in names or self.kubes)
         asked = asked or request()
-        context = Context(
+        context = RunContext(
             run=asked.shard.run if asked.shard else "run-7",
             request=asked,
             now=now,
@@ -217,11 +216,11 @@ class Fleet:
         )
         config = {"concurrency": 8, **config}
         return in_virtual_time(
-            lambda _: run(context, Config(clusters, (), **config), self.outside())
+            lambda _: run(context, Config(clusters, (), **config), self.dependencies())
         )
 
-    def outside(self) -> Outside:
-        return Outside(
+    def dependencies(self) -> Dependencies:
+        return Dependencies(
             function=CloudCredentials("ak", SecretStr("secret")),
             sts=cast("Sts", None),  # no role is configured
             registry_api=Registries(),
@@ -235,7 +234,7 @@ class Fleet:
             connector=Connector(self.kubes),
             clock_skew=lambda: self.clock_skew,
             functions=self.functions,
-            visits=self.visits,
+            last_seen=self.last_seen,
         )
 
     @property

@@ -1,4 +1,8 @@
-"""One invocation of the function: from its event to its answer."""
+"""What Function Compute tells an invocation about itself.
+
+Runtimes up to python3.10 hand the role's credentials over in the context; python3.12 puts them
+into the environment, and its context has no `credentials` and no `service`.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,109 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Coroutine
-from dataclasses import astuple
+from collections.abc import Coroutine, Mapping
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from acr_refresher.adapters.fc import Invocation, read_invocation
-from acr_refresher.config import Config
-from acr_refresher.context import Caller, Context
-from acr_refresher.core.report import Report, to_json
-from acr_refresher.core.request import Request
-from acr_refresher.events import InvalidEvent, parse_event, unknown_names
-from acr_refresher.run import run
+from pydantic import SecretStr
+
+from acr_refresher.config.events import InvalidEvent, parse_event, unknown_name_problems
+from acr_refresher.config.load import Config
+from acr_refresher.core.model import Function
+from acr_refresher.core.report import Report, report_to_json
+from acr_refresher.core.request import Request, RunContext
+from acr_refresher.errors import Denied
+from acr_refresher.run.ports import Caller, CloudCredentials
+from acr_refresher.run.run import run
+from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 
-USUAL_TIMEOUT = timedelta(minutes=10)
-TO_REPORT = timedelta(seconds=5)
-"""Kept back from the function's timeout to report what was not finished."""
+LATEST = "LATEST"
+"""What Function Compute calls it that was invoked without a qualifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationContext:
+    """One invocation. `timeout`, `function` None: it is not known.
+
+    The credentials are those of the function's role and belong to this invocation alone.
+    """
+
+    request_id: str
+    credentials: CloudCredentials
+    region_id: str
+    account_id: str
+    timeout: timedelta | None
+    function: Function | None = None
+
+
+def read_invocation(context: Any, environ: Mapping[str, str]) -> InvocationContext:
+    """From the context object and the environment. Raises Denied where the function has no role."""
+    seconds = getattr(getattr(context, "function", None), "timeout", None)
+    region_id = _text(context, "region") or environ.get("FC_REGION", "")
+    account_id = _text(context, "account_id") or environ.get("FC_ACCOUNT_ID", "")
+    return InvocationContext(
+        request_id=_text(context, "request_id"),
+        credentials=replace(_credentials(context, environ), account_id=account_id),
+        region_id=region_id,
+        account_id=account_id,
+        timeout=timedelta(seconds=float(seconds)) if seconds else None,
+        function=_function_of(context, environ, region_id, account_id),
+    )
+
+
+def environment_credentials(environ: Mapping[str, str]) -> CloudCredentials | None:
+    """Those in the variables that Alibaba Cloud's own tools read too, if any."""
+    return _credentials_from(
+        environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
+        environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
+        environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""),
+    )
+
+
+def _function_of(
+    context: Any, environ: Mapping[str, str], region_id: str, account_id: str
+) -> Function | None:
+    """Of Function Compute 2.0 where the context names a service, else of 3.0; None: no name.
+
+    What starts itself again is to be what it is: the version or alias that was invoked.
+    """
+    function = getattr(context, "function", None)
+    name = _text(function, "name") or environ.get("FC_FUNCTION_NAME", "")
+    if not name or not region_id or not account_id:
+        return None
+    service = getattr(context, "service", None)
+    qualifier = _text(service, "qualifier") or _text(function, "qualifier")
+    if qualifier == LATEST:
+        qualifier = ""
+    return Function(name, region_id, account_id, _text(service, "name"), qualifier)
+
+
+def _credentials(context: Any, environ: Mapping[str, str]) -> CloudCredentials:
+    given = getattr(context, "credentials", None)
+    names = ("access_key_id", "access_key_secret", "security_token")
+    found = _credentials_from(*(_text(given, name) for name in names)) or environment_credentials(
+        environ
+    )
+    if found is None:
+        raise Denied(
+            "the function has no credentials: give it a RAM role (`role` in s.yaml) that trusts "
+            "fc.aliyuncs.com",
+            service="fc",
+        )
+    return found
+
+
+def _credentials_from(access_key_id: str, secret: str, token: str) -> CloudCredentials | None:
+    if not access_key_id or not secret:
+        return None
+    return CloudCredentials(access_key_id, SecretStr(secret), SecretStr(token) if token else None)
+
+
+def _text(source: Any, name: str) -> str:
+    return str(getattr(source, name, None) or "")
 
 
 class RunFailed(Exception):
@@ -33,7 +122,7 @@ class RunFailed(Exception):
     """
 
 
-def answer(
+def handle_invocation(
     event: bytes | str,
     context: object,
     config: Config,
@@ -48,34 +137,34 @@ def answer(
     RunFailed after everything was.
     """
     request = parse_event(event)
-    if unknown := unknown_names(request, config):
+    if unknown := unknown_name_problems(request, config):
         raise InvalidEvent(unknown)
     invocation = read_invocation(context, os.environ)
-    asked = Context(
+    asked = RunContext(
         run=_run_id(request, invocation),
         request=request,
         now=datetime.now(timezone.utc),
-        budget=_budget(invocation.timeout or USUAL_TIMEOUT, began),
+        budget=_budget(invocation.timeout or SETTINGS.function_timeout, began),
         request_id=invocation.request_id,
         account=invocation.account_id,
         function=invocation.function,
     )
     caller = Caller(invocation.credentials, invocation.region_id)
-    report = _complete(run(asked, config, instance.outside(config, folder, caller)))
+    report = _complete(run(asked, config, instance.dependencies(config, folder, caller)))
     if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
-    return to_json(report)
+    return report_to_json(report)
 
 
-def _run_id(request: Request, invocation: Invocation) -> str:
+def _run_id(request: Request, invocation: InvocationContext) -> str:
     """That of the shard's run; for a tick of a timer one that each delivery of it has alike.
 
     So all shards of a tick report under it, whichever delivery started them.
     """
     if request.shard:
         return request.shard.run
-    if request.occasion and invocation.function:
-        tick = (*astuple(invocation.function), request.trigger, request.occasion)
+    if request.scheduled_at and invocation.function:
+        tick = (*astuple(invocation.function), request.trigger, request.scheduled_at)
         return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(tick)))
     return invocation.request_id or str(uuid.uuid4())
 
@@ -83,7 +172,7 @@ def _run_id(request: Request, invocation: Invocation) -> str:
 def _budget(timeout: timedelta, began: float) -> timedelta:
     """What a run may take of the function's timeout; at least a quarter, so that it tries."""
     spent = timedelta(seconds=time.monotonic() - began)
-    return max(timeout - spent - TO_REPORT, timeout / 4)
+    return max(timeout - spent - SETTINGS.report_time, timeout / 4)
 
 
 def _complete(running: Coroutine[Any, Any, Report]) -> Report:
@@ -98,6 +187,6 @@ def _complete(running: Coroutine[Any, Any, Report]) -> Report:
 def _verdict(report: Report) -> str:
     verdict = f"run {report.run}: {len(report.failing)} of {len(report.clusters)} clusters need"
     verdict += f" attention: {', '.join(report.failing)}"
-    if tasks := report.not_handed_on:
+    if tasks := report.not_delegated:
         verdict += f"; could not be started: {', '.join(tasks)}"
     return verdict

@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from acr_refresher import __version__
-from acr_refresher.adapters.cloud import CloudSdk, transport_from_environment
-from acr_refresher.adapters.cr import CrClient
-from acr_refresher.adapters.cs import CsClient
-from acr_refresher.adapters.files import LocalKubeconfigs, Pod
-from acr_refresher.adapters.functions import FunctionClient
-from acr_refresher.adapters.kms import KmsClient
-from acr_refresher.adapters.kube import KubernetesConnector
-from acr_refresher.adapters.kube_tls import TlsClients
-from acr_refresher.adapters.registry import RegistryClient
-from acr_refresher.adapters.sls import SlsLog
-from acr_refresher.adapters.sts import StsClient
-from acr_refresher.budgets import Buckets, Budgets
-from acr_refresher.config import Config
-from acr_refresher.connect import KubeconfigCache, Kubeconfigs
-from acr_refresher.context import Caller
-from acr_refresher.run import Outside
-from acr_refresher.serve import Visits
+from acr_refresher.cloud.client import CloudClient, transport_from_environment
+from acr_refresher.cloud.cr import CrClient
+from acr_refresher.cloud.cs import CsClient
+from acr_refresher.cloud.fc import FunctionClient
+from acr_refresher.cloud.kms import KmsClient
+from acr_refresher.cloud.registry import RegistryClient
+from acr_refresher.cloud.sls import SlsLog
+from acr_refresher.cloud.sts import StsClient
+from acr_refresher.config.load import Config
+from acr_refresher.kube.api import KubernetesConnector
+from acr_refresher.kube.files import LocalKubeconfigs, Pod
+from acr_refresher.kube.http import TlsClients
+from acr_refresher.run.cluster import LastSeenClusters
+from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
+from acr_refresher.run.ports import Caller
+from acr_refresher.run.rate_limit import Buckets, RateLimiter
+from acr_refresher.run.run import Dependencies
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own service account."""
@@ -34,16 +34,17 @@ SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 class Instance:
     """What lasts from one run to the next while a process is warm.
 
-    `apart` is what a run ends with when its time is up: handing on, and writing its outcomes.
+    `reporting_client` has threads of its own: a run that is out of time delegates, and writes
+    its outcomes, with it.
     """
 
-    sdk: CloudSdk
-    apart: CloudSdk
+    cloud_client: CloudClient
+    reporting_client: CloudClient
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
     tls_clients: TlsClients = field(default_factory=TlsClients)
-    visits: Visits = field(default_factory=Visits)
+    last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     buckets: Buckets = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
 
@@ -51,42 +52,42 @@ class Instance:
     def new(environ: Mapping[str, str]) -> Instance:
         """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
         transport = transport_from_environment(environ)
-        sdk = CloudSdk(transport)
-        return Instance(sdk, sdk.apart(), RegistryClient(transport), environ)
+        client = CloudClient(transport)
+        return Instance(client, client.with_own_threads(), RegistryClient(transport), environ)
 
-    def outside(self, config: Config, folder: Path, caller: Caller) -> Outside:
+    def dependencies(self, config: Config, folder: Path, caller: Caller) -> Dependencies:
         """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
-        budgets = Budgets(config.rate_limits, self.buckets, self.clock)
-        sdk = self.sdk.within(budgets)
-        return Outside(
+        rate_limiter = RateLimiter(config.rate_limits, self.buckets, self.clock)
+        client = self.cloud_client.with_rate_limiter(rate_limiter)
+        return Dependencies(
             function=caller.credentials,
-            sts=StsClient(sdk, caller.region_id),
-            registry_api=CrClient(sdk),
+            sts=StsClient(client, caller.region_id),
+            registry_api=CrClient(client),
             registry_hosts=self.registry_hosts,
-            clock_skew=sdk.take_clock_skew,
-            throttled=budgets.throttled,
+            clock_skew=client.take_clock_skew,
+            throttled=rate_limiter.throttled,
             kubeconfigs=Kubeconfigs(
-                ack=CsClient(sdk),
-                kms=KmsClient(sdk),
+                ack=CsClient(client),
+                kms=KmsClient(client),
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
             connector=KubernetesConnector(__version__, self.tls_clients),
             outcome_log=self._outcome_log(config, caller),
             functions=self.functions(caller),
-            visits=self.visits,
+            last_seen=self.last_seen,
         )
 
     def functions(self, caller: Caller) -> FunctionClient:
         """What invokes functions of Function Compute."""
-        return FunctionClient(self.apart, caller.credentials)
+        return FunctionClient(self.reporting_client, caller.credentials)
 
     def close(self) -> None:
         """Give the threads back."""
-        self.sdk.close()
-        self.apart.close()
+        self.cloud_client.close()
+        self.reporting_client.close()
 
     def _outcome_log(self, config: Config, caller: Caller) -> SlsLog | None:
         if config.logstore is None:
             return None
-        return SlsLog(self.apart, caller.credentials, config.logstore, caller.region_id)
+        return SlsLog(self.reporting_client, caller.credentials, config.logstore, caller.region_id)

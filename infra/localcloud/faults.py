@@ -64,7 +64,7 @@ class _Order:
     host: str
     caller: str
 
-    def concerns(self, action: str, host: str, caller_arn: str) -> bool:
+    def selects_cluster(self, action: str, host: str, caller_arn: str) -> bool:
         in_force = self.left is None or self.left > 0
         return (
             in_force and action == self.action and self.host in host and self.caller in caller_arn
@@ -97,7 +97,7 @@ class Faults:
         """The fault for this call, if any; the first injected goes first."""
         with self._lock:
             for order in self._orders:
-                if order.concerns(action, host, caller_arn):
+                if order.selects_cluster(action, host, caller_arn):
                     order.left = order.left and order.left - 1
                     return order.fault
         return None

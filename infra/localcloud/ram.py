@@ -134,7 +134,7 @@ def _decide(
     policy_type: PolicyType,
     documents: Iterable[Document],
     action: str,
-    concerns: Callable[[Document], bool],
+    selects_cluster: Callable[[Document], bool],
     context: Context,
 ) -> Denial | None:
     effects = {
@@ -142,7 +142,7 @@ def _decide(
         for document in documents
         for statement in _statements(document)
         if any(_matches(p.lower(), action.lower()) for p in _listed(statement["Action"]))
-        and concerns(statement)
+        and selects_cluster(statement)
         and _conditions_hold(statement.get("Condition", {}), context)
     }
     if "Deny" in effects:

@@ -10,9 +10,9 @@ import pytest
 from darabonba.core import DaraCore
 from pydantic import SecretStr
 
-from acr_refresher import logs
-from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
-from acr_refresher.ports import CloudCredentials
+from acr_refresher.cloud.client import CloudClient, CloudTransport
+from acr_refresher.log import configure_logging
+from acr_refresher.run.ports import CloudCredentials
 from adapters.cloudapi import THE_CLUSTER
 from localcloud.cloud import Cloud
 from localcloud.demo import CLUSTER_ACCOUNT, FUNCTION_ROLE_ARN, REGION, demo_world
@@ -36,11 +36,11 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def sdk(cloud: Cloud) -> Iterator[CloudSdk]:
+def cloud_client(cloud: Cloud) -> Iterator[CloudClient]:
     with serving(cloud) as url:
-        sdk = CloudSdk(CloudTransport(url), threads=2)
-        yield sdk
-        sdk.close()
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
+        yield cloud_client
+        cloud_client.close()
 
 
 @pytest.fixture
@@ -87,6 +87,6 @@ def cluster(request: pytest.FixtureRequest) -> KubeCluster:
 @pytest.fixture
 def silenced() -> Iterator[None]:
     """The SDKs' loggers are off, as in the function."""
-    logs.configure()
+    configure_logging()
     yield
     logging.disable(logging.NOTSET)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.adapters.cloud import CloudSdk, CloudTransport
-from acr_refresher.adapters.functions import FunctionClient
+from acr_refresher.cloud.client import CloudClient, CloudTransport
+from acr_refresher.cloud.fc import FunctionClient
 from acr_refresher.core.model import Function
-from acr_refresher.ports import CloudCredentials
+from acr_refresher.run.ports import CloudCredentials
 from localcloud.cloud import Cloud
 from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, function_role
 from localcloud.fc.deploy import deployed
@@ -59,10 +59,10 @@ def scene(folder: Path, function: Function, resource: str = "") -> Iterator[Scen
     with serving(cloud) as url, deployed(
         cloud, small_function(folder, service=function.service)
     ) as there:  # fmt: skip
-        sdk = CloudSdk(CloudTransport(url), threads=2)
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
         caller = caller_of(cloud)
-        yield Scene(cloud, there, FunctionClient(sdk, caller), caller)
-        sdk.close()
+        yield Scene(cloud, there, FunctionClient(cloud_client, caller), caller)
+        cloud_client.close()
 
 
 def caller_of(cloud: Cloud) -> CloudCredentials:

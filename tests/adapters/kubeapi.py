@@ -13,10 +13,10 @@ import uvloop
 import yaml
 from pydantic import SecretStr
 
-from acr_refresher.adapters.kube import KubernetesApi, KubernetesConnector
-from acr_refresher.adapters.kube_tls import TlsClients
 from acr_refresher.core.model import NamespaceState
-from acr_refresher.ports import Kubeconfig
+from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.http import TlsClients
+from acr_refresher.run.ports import Kubeconfig
 from adapters.loopback import Serve, over_tls, tcp_server
 from localkube.pki import Authority, KeyPair
 

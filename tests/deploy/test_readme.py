@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from acr_refresher.events import parse_event
+from acr_refresher.config.events import parse_event
 from deploy import provider
 from deploy.packaged import copy_code
 from deploy.serverless_devs import REPOSITORY, ServerlessDevs, with_standin

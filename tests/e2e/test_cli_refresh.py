@@ -7,6 +7,7 @@ import json
 import pytest
 
 from acr_refresher.cli.refresh import PARTLY
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from localkube.double import Fault
 from operators import command, interrupted_at, printed_secrets
 from sites import BrokenSite, Site, later, passwords, references, results
@@ -24,8 +25,9 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(site: Site) -> None:
             told = json.loads(command(function, "plan", "-o", "json").stdout)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert f"+ {new}/acr-pull create there is none yet" in lines
-    assert [line for line in lines if line.startswith(f"~ {shop}/acr-pull renew it expires soon;")]
+    assert f"+ {new}/acr-pull create the secret does not exist yet" in lines
+    renewal = f"~ {shop}/acr-pull renew a token expires soon;"
+    assert [line for line in lines if line.startswith(renewal)]
     assert "binds default" in lines
     assert lines[-1] == "Plan: 1 to create, 1 to renew, 0 to bind, 0 to remove, 0 unchanged."
     assert (told["dryRun"], results(told)) == (True, {shop: "planned", new: "planned"})
@@ -47,16 +49,18 @@ def test_a_plan_tells_what_would_be_removed_and_what_stays(site: Site) -> None:
 
 
 def test_a_plan_that_the_function_would_refuse_fails(site: Site) -> None:
-    site.namespace("old")
+    for number in range(MIN_SECRETS_GUARDED):
+        site.namespace(f"old-{number}")
     with site.function() as function:
         function.timer()
     with site.function(watchNamespace="elsewhere") as function:
         result = command(function, "plan")
         forced = command(function, "plan", "--force")
-    assert result.exit_code == 1
-    assert "too many would be removed at once" in result.stdout
+        allowed = command(function, "plan", "--allow-removal")
+    assert result.exit_code == forced.exit_code == 1
+    assert "more than 30 % of the cluster's secrets would be removed" in result.stdout
     assert "check watchNamespace" in result.stdout
-    assert (forced.exit_code, "1 to remove" in forced.stdout) == (0, True)
+    assert (allowed.exit_code, "10 to remove" in allowed.stdout) == (0, True)
 
 
 def test_a_refresh_does_what_the_function_does(site: Site) -> None:

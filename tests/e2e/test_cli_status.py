@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from demo.stage import Stage
 from localkube.double import Fault
 from operators import command, printed_secrets
@@ -41,7 +42,7 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
 
 def test_it_agrees_with_a_plan(site: Site) -> None:
     """After a registry was added, a namespace deselected, and a reference taken away."""
-    shops = [site.namespace(f"shop-{number}") for number in range(4)]
+    shops = [site.namespace(f"shop-{number}") for number in range(MIN_SECRETS_GUARDED - 1)]
     old = site.namespace("old")
     with site.function(registries=["main"]) as function:
         function.timer()
@@ -51,13 +52,13 @@ def test_it_agrees_with_a_plan(site: Site) -> None:
     kept = f"{site.prefix}-shop-*"
     with site.function(registries=["main"], watchNamespace=kept) as function:
         told = states(function)
-        assert told == {shops[0]: "unbound", old: "leaving", **dict.fromkeys(shops[1:], "fresh")}
+        assert told == {shops[0]: "unbound", old: "removing", **dict.fromkeys(shops[1:], "fresh")}
     with site.function(watchNamespace=kept) as function:
-        assert states(function) == {old: "leaving", **dict.fromkeys(shops, "due")}
-        assert "4 to renew, 0 to bind, 1 to remove" in command(function, "plan").stdout
+        assert states(function) == {old: "removing", **dict.fromkeys(shops, "due")}
+        assert "9 to renew, 0 to bind, 1 to remove" in command(function, "plan").stdout
     with site.function(watchNamespace="elsewhere") as function:
         result = command(function, "status")
-    assert (result.exit_code, "5 guarded" in result.stdout) == (1, True)
+    assert (result.exit_code, "10 removal-blocked" in result.stdout) == (1, True)
 
 
 def states(function: Stage) -> dict[str, str]:

@@ -32,11 +32,11 @@ def test_1200_clusters_are_served_in_shards_though_one_is_killed_and_the_timer_c
         again = report_of(there.tick())
         there.function.wait_until_idle(LIMIT_SECONDS)
 
-        assert [one["started"] for one in first["handedOn"]] == [True] * 4
-        assert [one["started"] for one in again["handedOn"]] == [False] * 4
-        assert [one["clusters"] for one in first["handedOn"]] == [300] * 4
+        assert [one["started"] for one in first["delegated"]] == [True] * 4
+        assert [one["started"] for one in again["delegated"]] == [False] * 4
+        assert [one["clusters"] for one in first["delegated"]] == [300] * 4
         assert first["clusters"] == again["clusters"] == []
-        assert {one["taskId"] for one in first["handedOn"] + again["handedOn"]} == {
+        assert {one["taskId"] for one in first["delegated"] + again["delegated"]} == {
             task.id for task in there.shards.values()
         }
         assert len(there.function.tasks) == 2 + 4
@@ -73,8 +73,8 @@ def test_discovered_clusters_are_listed_once_a_tick_and_not_again_by_their_shard
         first, again = report_of(there.tick()), report_of(there.tick())
         there.function.wait_until_idle(LIMIT_SECONDS)
 
-        assert [one["started"] for one in first["handedOn"]] == [True] * 6
-        assert [one["started"] for one in again["handedOn"]] == [False] * 6
+        assert [one["started"] for one in first["delegated"]] == [True] * 6
+        assert [one["started"] for one in again["delegated"]] == [False] * 6
         lists = there.cloud.calls("DescribeClustersV1")
         assert len(lists) == 2 * 3, "of each of two deliveries, and none of six shards"
         reports = [report_of(task) for task in there.shards.values()]
@@ -90,14 +90,14 @@ def test_on_function_compute_2_shards_are_started_through_its_own_api(tmp_path: 
         first, again = report_of(there.tick()), report_of(there.tick())
         there.function.wait_until_idle(LIMIT_SECONDS)
 
-        assert [one["started"] for one in first["handedOn"]] == [True] * 3
-        assert [one["started"] for one in again["handedOn"]] == [False] * 3
+        assert [one["started"] for one in first["delegated"]] == [True] * 3
+        assert [one["started"] for one in again["delegated"]] == [False] * 3
         calls = there.cloud.calls("InvokeFunction")
         assert {(call.version, call.status) for call in calls} == {
             ("2016-08-15", 202),
             ("2016-08-15", 409),
         }
-        assert [one["taskId"] for one in first["handedOn"]] == [
+        assert [one["taskId"] for one in first["delegated"]] == [
             there.shards[number].id for number in ("1/3", "2/3", "3/3")
         ]
         reports = [report_of(task) for task in there.shards.values()]
@@ -113,7 +113,7 @@ def test_shards_of_a_tick_that_comes_twice_at_once_report_under_one_run(tmp_path
         shards = [report_of(task) for task in there.shards.values()]
         assert len(shards) == 6
         assert len({report["run"] for report in coordinators + shards}) == 1
-        started = [one["started"] for report in coordinators for one in report["handedOn"]]
+        started = [one["started"] for report in coordinators for one in report["delegated"]]
         assert sorted(started) == [False] * 6 + [True] * 6
         assert there.unserved == []
 
@@ -137,7 +137,7 @@ def test_a_shard_that_waits_until_the_next_tick_is_dropped_and_that_serves_its_c
         assert there.served() == 1
         again = report_of(there.tick(TICK + 5 * minutes))
         there.function.wait_until_idle(LIMIT_SECONDS)
-        assert [each["started"] for each in report_of(first)["handedOn"] + again["handedOn"]] == [
+        assert [each["started"] for each in report_of(first)["delegated"] + again["delegated"]] == [
             True
         ] * 4
         assert there.unserved == []
@@ -156,7 +156,7 @@ def test_what_there_is_no_time_for_is_served_by_a_continuation(tmp_path: Path) -
 
         report = report_of(there.function.task(task.id))
         assert (report["ok"], len(report["clusters"]), report["deferred"]) == (True, 1, [])
-        [continuation] = report["handedOn"]
+        [continuation] = report["delegated"]
         assert (continuation["clusters"], continuation["started"]) == (3, True)
         assert "-continued1-" in continuation["taskId"]
         rest = report_of(there.function.task(continuation["taskId"]))

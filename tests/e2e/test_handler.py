@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from acr_refresher.config import ConfigError
+from acr_refresher.config.events import InvalidEvent
+from acr_refresher.config.load import ConfigError
+from acr_refresher.config.strict import InvalidInput
 from acr_refresher.errors import Denied
-from acr_refresher.events import InvalidEvent
-from acr_refresher.inputs.problems import InvalidInput
 from demo.company import FUNCTION_ROLE, HOME, REGION
 from demo.stage import context_of, stage
 from sites import Site, only, passwords, references, results

@@ -134,8 +134,8 @@ def test_without_the_right_to_start_itself_it_serves_all_and_names_it(
     with fleet(tmp_path, 4, file=file, world=narrow, shardSize=2) as there:
         report = there.by_hand()
         assert (report["ok"], report["failing"], there.unserved) == (False, [], [])
-        assert [one["started"] for one in report["handedOn"]] == [False, False]
-        for one in report["handedOn"]:
+        assert [one["started"] for one in report["delegated"]] == [False, False]
+        for one in report["delegated"]:
             assert one["failure"]["meaning"] == "denied"
             told = f"allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:{resource} in a policy"
             assert told in one["failure"]["message"]

@@ -18,14 +18,14 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.config import CLUSTER_TIMEOUT, Config
-from acr_refresher.connect import Connecting
-from acr_refresher.context import Caller
+from acr_refresher.config.load import Config
 from acr_refresher.core.model import AckAccess, Cluster, Registry, Role, Verification
 from acr_refresher.errors import Throttled
-from acr_refresher.mint import Minter
-from acr_refresher.own_time import OwnTime
-from acr_refresher.ports import CloudCredentials, KubeApi, KubeConnector
+from acr_refresher.run.connect import ClusterConnections
+from acr_refresher.run.deadline import PausableDeadline
+from acr_refresher.run.ports import Caller, CloudCredentials, KubeApi, KubeConnector
+from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 from localcloud.cloud import Cloud
 from localcloud.demo import (
@@ -118,25 +118,30 @@ class Scene:
         )
         instance = replace(self.instance, clock=loop.time)
         config = Config((), (), 64, rate_limits=RATES)
-        outside = instance.outside(config, Path(), Caller(caller, REGION))
+        dependencies = instance.dependencies(config, Path(), Caller(caller, REGION))
         now = datetime.now(timezone.utc)
         minter = Minter(
-            outside.sts, outside.registry_api, outside.registry_hosts, caller, "run-7", now
+            dependencies.sts,
+            dependencies.registry_api,
+            dependencies.registry_hosts,
+            caller,
+            "run-7",
+            now,
         )
-        connecting = Connecting(outside.kubeconfigs, Connector(), minter, now)
+        connecting = ClusterConnections(dependencies.kubeconfigs, Connector(), minter, now)
 
         async def visit(cluster: Cluster) -> str:
             async def use(kube: KubeApi) -> str:
                 await minter.credential(REGISTRY_THERE, kube)
                 return "served"
 
-            own = OwnTime(CLUSTER_TIMEOUT)
-            visiting = own.limit(connecting.visit(cluster, use, own.standing_still))
+            own = PausableDeadline(SETTINGS.cluster_timeout)
+            visiting = own.run(connecting.visit(cluster, use, own.paused))
             return await asyncio.wait_for(visiting, patience)
 
         try:
-            visits = (visit(cluster) for cluster in self.clusters)
-            told = await asyncio.gather(*visits, return_exceptions=True)
+            last_seen = (visit(cluster) for cluster in self.clusters)
+            told = await asyncio.gather(*last_seen, return_exceptions=True)
         finally:
             await minter.aclose()
         return Counter(one if isinstance(one, str) else type(one).__name__ for one in told)
@@ -182,7 +187,9 @@ def test_hundreds_of_clusters_in_one_account_keep_to_its_budget() -> None:
         asked = there.journal.times(KUBECONFIG)
         assert len(asked) == CLUSTERS, "one each: none was warm"
         assert asked[-1] == pytest.approx((CLUSTERS - 5) / RATES["cs"])
-        assert asked[-1] > CLUSTER_TIMEOUT.total_seconds(), "the queue is nobody's own time"
+        assert asked[-1] > SETTINGS.cluster_timeout.total_seconds(), (
+            "the queue is nobody's own time"
+        )
         assert busiest_second(asked) <= 1.5 * RATES["cs"]
         assert len(there.cloud.calls("AssumeRole")) == 2, "the clusters' role and the registry's"
         assert len(there.cloud.calls("GetAuthorizationToken")) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from sites import SECRET, Site, only, passwords, references
 
 
@@ -18,18 +19,32 @@ def test_a_deselected_namespace_is_unbound_and_cleared(site: Site) -> None:
     assert all(passwords(site.hangzhou, namespace) for namespace in kept)
 
 
-def test_too_large_a_removal_needs_force(site: Site) -> None:
+def test_a_large_removal_must_be_allowed(site: Site) -> None:
+    """Force alone does not allow it, and to allow it renews nothing."""
     old, kept = site.namespace("old"), site.namespace("kept")
+    for number in range(MIN_SECRETS_GUARDED - 2):
+        site.namespace(f"old-{number}")
     with site.function() as function:
         function.timer()
     with site.function(watchNamespace=kept) as function:
         refused = function.invoke()
+        forced = function.invoke(force=True)
         assert passwords(site.hangzhou, old)
-        allowed = function.invoke(force=True)
-    assert (only(refused, old)["result"], only(refused, old)["reason"]) == (
-        "failed",
-        "removal-guard",
-    )
-    assert refused["ok"] is False
+        allowed = function.invoke(allowRemoval=True)
+    for report in (refused, forced):
+        outcome = only(report, old)
+        assert (outcome["result"], outcome["reason"]) == ("failed", "removal-blocked")
+        assert report["ok"] is False
     assert only(allowed, old)["result"] == "removed"
+    assert only(allowed, kept)["result"] == "unchanged"
     assert passwords(site.hangzhou, old) == {}
+
+
+def test_one_of_two_namespaces_is_removed_without_confirmation(site: Site) -> None:
+    old, kept = site.namespace("old"), site.namespace("kept")
+    with site.function() as function:
+        function.timer()
+    with site.function(watchNamespace=kept) as function:
+        report = function.timer()
+    assert only(report, old)["result"] == "removed"
+    assert only(report, kept)["result"] == "unchanged"

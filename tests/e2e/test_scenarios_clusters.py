@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.core.model import AckAccess, Role
-from acr_refresher.ports import Kubeconfig
+from acr_refresher.run.ports import Kubeconfig
 from adapters.kubeapi import changed
 from adapters.loopback import ConnectProxy, tcp_server
 from demo.company import FUNCTION_ROLE, HOME, REGION

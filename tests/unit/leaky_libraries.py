@@ -9,10 +9,10 @@ import logging
 import sys
 from collections.abc import Callable
 
-from acr_refresher import logs
+from acr_refresher.log import configure_logging, get_logger
 
 # Before the SDKs are imported, as in the handler: they set up their loggers only then.
-logs.configure()
+configure_logging()
 
 import fc2  # noqa: E402  # after logging is silenced
 import kubernetes.aio  # noqa: E402, F401  # imported for what it does to logging
@@ -48,7 +48,7 @@ def main(url: str) -> None:
             endpoint=url, accessKeyID=ID, accessKeySecret=SECRET, securityToken=TOKEN
         ).invoke_function("service", "function"),
     )
-    log = logs.get_logger()
+    log = get_logger()
     for call in calls:
         try:
             call()

@@ -1,1 +1,1 @@
-"""The operator's commands, run from a checkout as `bin/acr-refresher`; the function uses none."""
+"""The operator's commands, run from a checkout as `bin/acr-refresher`. The function uses none."""

@@ -21,9 +21,9 @@ def main() -> None:
 def _run() -> None:
     import typer  # noqa: PLC0415  # see above
 
-    from acr_refresher.bugs import bug  # noqa: PLC0415  # as above
     from acr_refresher.cli.app import app  # noqa: PLC0415  # as above
-    from acr_refresher.cli.refusal import FAILED, INTERRUPTED  # noqa: PLC0415  # as above
+    from acr_refresher.cli.exit import FAILED, INTERRUPTED  # noqa: PLC0415  # as above
+    from acr_refresher.errors import unexpected_error  # noqa: PLC0415  # as above
 
     try:
         app(prog_name="acr-refresher")
@@ -35,7 +35,7 @@ def _run() -> None:
         typer.echo(f"acr-refresher: {error.strerror}", err=True)
         sys.exit(FAILED)
     except Exception as error:  # noqa: BLE001  # a traceback helps no operator, and may show secrets
-        typer.echo(f"acr-refresher: {bug(error).message}", err=True)
+        typer.echo(f"acr-refresher: {unexpected_error(error).message}", err=True)
         sys.exit(FAILED)
 
 

@@ -1,25 +1,77 @@
-"""`acr-refresher import`: the ACK credential helper's configuration as a config.yaml."""
+"""The cluster that an operator's own kubeconfig leads to.
+
+It is the operator's, so it is trusted: files that it names are read, and its plugin is run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
+from pydantic import SecretStr
 
-from acr_refresher.cli.cluster import connected
-from acr_refresher.cli.printable import printable
-from acr_refresher.cli.refusal import refusing
-from acr_refresher.cli.setup import region_problems
-from acr_refresher.config import ConfigError, read_config
-from acr_refresher.core.helper_config import Target, imported
-from acr_refresher.inputs.helper_document import CONFIG_MAP, read_helper_document
-from acr_refresher.inputs.problems import InvalidInput, Problem
+from acr_refresher import __version__
+from acr_refresher.cli.exit import exit_on_errors
+from acr_refresher.cli.sanitize import sanitize
+from acr_refresher.cli.session import region_problems
+from acr_refresher.config.helper_document import CONFIG_MAP, read_helper_document
+from acr_refresher.config.load import ConfigError, read_config
+from acr_refresher.config.strict import InvalidInput, Problem
+from acr_refresher.core.ack_helper import Target, convert_helper_config
+from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.files import resolve_references
+from acr_refresher.kube.http import TlsClients
+
+VARIABLE = "KUBECONFIG"
+
+
+@asynccontextmanager
+async def connect_as_operator(
+    kubeconfig: Path | None, context: str
+) -> AsyncIterator[KubernetesApi]:
+    """The cluster of a context, or of the current one. Raises InvalidInput, PortError."""
+    path = kubeconfig or _default_path(os.environ)
+    document = _with_context(_read_kubeconfig(path), context, path)
+    opened = await resolve_references(SecretStr(document), path.parent, os.environ)
+    kube = KubernetesConnector(__version__, TlsClients()).connect(opened)
+    try:
+        yield kube
+    finally:
+        await kube.close()
+
+
+def _default_path(environ: Mapping[str, str]) -> Path:
+    """As kubectl finds it, but for the merging of several files."""
+    first = environ.get(VARIABLE, "").split(os.pathsep)[0]
+    return Path(first) if first else Path.home() / ".kube" / "config"
+
+
+def _read_kubeconfig(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        remedy = f"name another with --kubeconfig or ${VARIABLE}"
+        raise InvalidInput([Problem(str(path), f"cannot be read: {reason}", remedy)]) from None
+
+
+def _with_context(document: str, context: str, path: Path) -> str:
+    if not context:
+        return document
+    try:
+        return yaml.safe_dump({**yaml.safe_load(document), "current-context": context})
+    except (yaml.YAMLError, TypeError):
+        problem = Problem(str(path), "is not a kubeconfig", "give one that kubectl can use")
+        raise InvalidInput([problem]) from None
+
 
 HEADER = "# yaml-language-server: $schema=config.schema.json\n"
 STDIN = "-"
@@ -52,22 +104,22 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
     It goes to standard output; what is to be known or done about it, to standard error.
     """
     target = Target(cluster_name, cluster_id, region)
-    with refusing():
+    with exit_on_errors():
         if wrong := tuple(region_problems(region)):
             raise InvalidInput(wrong)
         if bool(file) is from_cluster:
             remedy = "give either a file (- for standard input) or --from-cluster"
             raise InvalidInput([Problem("import", "does not know what to read", remedy)])
         text = asyncio.run(_config_map(kubeconfig, context)) if from_cluster else _read(file)
-        found = imported(read_helper_document(text, file or CONFIG_MAP), target)
+        found = convert_helper_config(read_helper_document(text, file or CONFIG_MAP), target)
     document = HEADER + yaml.safe_dump(dict(found.document), sort_keys=False, allow_unicode=True)
     for line in (*found.remarks, *_still_to_do(document)):
-        typer.echo(printable(line), err=True)
+        typer.echo(sanitize(line), err=True)
     typer.echo(document, nl=False)
 
 
 async def _config_map(kubeconfig: Path | None, context: str) -> str:
-    async with connected(kubeconfig, context) as kube:
+    async with connect_as_operator(kubeconfig, context) as kube:
         return json.dumps(await kube.read_config_map(NAMESPACE, CONFIG_MAP))
 
 

@@ -1,22 +1,51 @@
-"""Options that several commands share."""
+"""The names that a shell completes: those in the config.yaml that the command line goes by."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from acr_refresher.cli import completion
-from acr_refresher.cli.completion import CONFIG_VARIABLE, cluster_names, registry_names
+from acr_refresher.config.load import Config, ConfigError, load_config
 
-USUAL_CONFIG = completion.USUAL_CONFIG
+DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
+
+
+def cluster_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Of the clusters that are configured. Those to be discovered are not known here."""
+    config = _configured(context)
+    return _starting_with(incomplete, (each.name for each in config.clusters)) if config else []
+
+
+def registry_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Of all registries."""
+    config = _configured(context)
+    return _starting_with(incomplete, (each.name for each in config.registries)) if config else []
+
+
+def _configured(context: typer.Context) -> Config | None:
+    """Also for `rotate`, which has no --config: what was deployed is most likely this one."""
+    given = context.params.get("config") or os.environ.get(CONFIG_VARIABLE)
+    try:
+        return load_config(Path(given or DEFAULT_CONFIG))
+    except ConfigError:
+        return None  # a shell has no place to say what is wrong with it
+
+
+def _starting_with(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
 REGION_VARIABLES = ("FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION")
 """The last is that of .env, which s.yaml takes the region from."""
 
 
-class Form(str, Enum):
+class OutputFormat(str, Enum):
     """How a result is written."""
 
     TABLE = "table"
@@ -65,13 +94,20 @@ Registries = Annotated[
     ),
 ]
 Output = Annotated[
-    Form, typer.Option("--output", "-o", help="A table is for people, JSON for programs.")
+    OutputFormat, typer.Option("--output", "-o", help="A table is for people, JSON for programs.")
 ]
-Why = Annotated[str, typer.Option("--reason", help="Why, for the report and the records.")]
+ReasonText = Annotated[str, typer.Option("--reason", help="Why, for the report and the records.")]
 Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Renew secrets of any age, and remove even more than 30 % of a cluster's.",
+        help="Renew all pull secrets, whatever their age.",
+    ),
+]
+AllowRemoval = Annotated[
+    bool,
+    typer.Option(
+        "--allow-removal",
+        help="Allow the removal of more than 30 % of a cluster's pull secrets in one run.",
     ),
 ]

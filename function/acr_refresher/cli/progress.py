@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from acr_refresher import logs
-from acr_refresher.cli.printable import printable
+from acr_refresher.cli.sanitize import sanitize
+from acr_refresher.log import configure_logging
 
 Step = Callable[[str], None]
 """Told the name of each cluster that is done."""
@@ -40,9 +40,9 @@ def progress(doing: str, clusters: int | None) -> Iterator[Step]:
         task = shown.add_task(doing, total=clusters, last="")
 
         def step(cluster: str) -> None:
-            shown.update(task, advance=1, last=printable(cluster))
+            shown.update(task, advance=1, last=sanitize(cluster))
 
-        logs.configure(_ClusterLines(step))
+        configure_logging(_ClusterLines(step))
         yield step
 
 

@@ -8,30 +8,32 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from acr_refresher.cli.answered import read_answer
-from acr_refresher.cli.changes import lines
-from acr_refresher.cli.from_here import event_for
+from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, interruptible
 from acr_refresher.cli.options import (
     REGION_VARIABLES,
+    AllowRemoval,
     Clusters,
-    Form,
     Namespaces,
     Output,
+    OutputFormat,
+    ReasonText,
     Registries,
-    Why,
 )
-from acr_refresher.cli.printable import as_json
 from acr_refresher.cli.progress import progress
-from acr_refresher.cli.refusal import FAILED, confirm, interruptible, refusing
-from acr_refresher.cli.setup import function_compute
+from acr_refresher.cli.refresh import event_for
+from acr_refresher.cli.render import report_lines
+from acr_refresher.cli.sanitize import as_json
+from acr_refresher.cli.session import function_compute
+from acr_refresher.config.events import parse_event
+from acr_refresher.config.strict import Problem, quoted
 from acr_refresher.core.model import Function
-from acr_refresher.events import parse_event
-from acr_refresher.inputs.problems import Problem, shown
-from acr_refresher.ports import Functions
+from acr_refresher.core.report import Report, report_from_json
+from acr_refresher.errors import Invalid
+from acr_refresher.run.ports import Functions
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 Named = Annotated[
@@ -71,21 +73,23 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
     namespaces: Namespaces = None,
     registries: Registries = None,
     *,
-    reason: Why = "",
+    allow_removal: AllowRemoval = False,
+    reason: ReasonText = "",
     account: Account = "",
     region: Region = "",
     asynchronous: Async = False,
     yes: Yes = False,
-    output: Output = Form.TABLE,
+    output: Output = OutputFormat.TABLE,
 ) -> None:
     """Have the deployed function renew the pull secrets by force, and show its report.
 
     The same as `s invoke -e '{"action": "refresh", "force": true}'`. The function goes by its
     own config.yaml. Tokens that were minted before live on until they expire.
     """
-    with refusing():
-        said = {"reason": reason} if reason else {}
-        event = event_for(clusters, namespaces, registries, force=True, **said)
+    with exit_on_errors():
+        options = {"allowRemoval": allow_removal, "reason": reason}
+        given = {key: value for key, value in options.items() if value}
+        event = event_for(clusters, namespaces, registries, force=True, **given)
         parse_event(event)
         called = function_named(function, qualifier, region, account)
         with function_compute(region, tuple(_problems(called))) as functions:
@@ -116,31 +120,45 @@ def _problems(function: Function) -> Iterator[Problem]:
 
 def _unlike(pattern: str, what: str, value: str, remedy: str) -> Iterator[Problem]:
     if not re.fullmatch(pattern, value, re.ASCII):
-        yield Problem(what, f"{shown(value)} cannot be one" if value else "is not known", remedy)
+        yield Problem(what, f"{quoted(value)} cannot be one" if value else "is not known", remedy)
 
 
-def _invoke(functions: Functions, function: Function, event: str, output: Form) -> None:
+def _invoke(functions: Functions, function: Function, event: str, output: OutputFormat) -> None:
     """Ends the command by what the run came to. Raises PortError."""
     with (
         interruptible("The function runs on, and logs what it does."),
         progress("rotating", None),
     ):
         answer = asyncio.run(functions.invoke(function, event.encode()))
-    document, report = read_answer(answer)
-    if output is Form.JSON:
+    document, report = read_report(answer)
+    if output is OutputFormat.JSON:
         typer.echo(as_json(document))
     else:
-        for line in lines(report, datetime.now(timezone.utc)):
+        for line in report_lines(report, datetime.now(timezone.utc)):
             typer.echo(line)
-    if not document["ok"]:
+    if not document.get("ok", report.ok):
         raise typer.Exit(FAILED)
 
 
-def _start(functions: Functions, function: Function, event: str, output: Form) -> None:
+def read_report(answer: bytes) -> tuple[dict[str, Any], Report]:
+    """The report that a function returned, as it came and as data. Raises Invalid."""
+    try:
+        return json.loads(answer), report_from_json(answer)
+    except (RecursionError, ValueError) as error:
+        raise Invalid(
+            "the function did not return a report: is it acr-refresher?", service="fc"
+        ) from error
+
+
+def _start(functions: Functions, function: Function, event: str, output: OutputFormat) -> None:
     """Raises PortError."""
     task_id = f"rotate-{uuid.uuid4()}"
     started = f"The function may have been started all the same, as task {task_id}."
     with interruptible(started), progress("starting", None):
         asyncio.run(functions.start(function, event.encode(), task_id))
-    told = json.dumps({"task": task_id}) if output is Form.JSON else f"Started as task {task_id}."
+    told = (
+        json.dumps({"task": task_id})
+        if output is OutputFormat.JSON
+        else f"Started as task {task_id}."
+    )
     typer.echo(told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from acr_refresher.config.registry_checks import external_id
-from acr_refresher.inputs.problems import Location, Problem, path_of
+from acr_refresher.config.strict import Location, Problem, path_of
 
 Section = tuple[Location, Mapping[object, object]]
 

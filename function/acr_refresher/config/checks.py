@@ -12,18 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from acr_refresher.config.access_checks import access_contradictions, in_cluster_twice
 from acr_refresher.config.external_id_checks import several_external_ids
+from acr_refresher.config.fields import split_list
 from acr_refresher.config.pull_secret_checks import (
     pull_secret_contradictions,
     pull_secret_layers,
     pull_secrets_of,
 )
-from acr_refresher.config.registry_checks import (
-    external_id,
-    registry_contradictions,
-    shared_hosts,
-)
-from acr_refresher.inputs.forms import split_list
-from acr_refresher.inputs.problems import Location, Problem, path_of, shown, suggestion
+from acr_refresher.config.registry_checks import external_id, registry_contradictions, shared_hosts
+from acr_refresher.config.strict import Location, Problem, did_you_mean, path_of, quoted
 
 Section = tuple[Location, Mapping[object, object]]
 
@@ -87,7 +83,7 @@ def _repeated(sections: Iterable[Section], key: str) -> Iterator[Problem]:
             continue
         value = posixpath.normpath(value) if key == "kubeconfig" else value
         if value in first_uses:
-            problem = f"{shown(value)} is that of {path_of(first_uses[value], '')} too"
+            problem = f"{quoted(value)} is that of {path_of(first_uses[value], '')} too"
             yield Problem(path_of((*location, key), ""), problem, "give each its own")
         first_uses.setdefault(value, location)
 
@@ -101,8 +97,8 @@ def _unknown_registries(
         for index, name in enumerate(names if isinstance(names, list) else ()):
             if known and isinstance(name, str) and name not in known:
                 path = path_of((*location, key, index), "")
-                problem = f"{shown(name)} is not the name of a registry"
-                yield Problem(path, problem, suggestion(name, map(str, known)))
+                problem = f"{quoted(name)} is not the name of a registry"
+                yield Problem(path, problem, did_you_mean(name, map(str, known)))
 
 
 def _wanted_registries(

@@ -5,14 +5,13 @@ Every description goes into config.schema.json, which editors show beside the ke
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from acr_refresher.config.access_document import ClusterAccessKeys, DiscoveryKeys
-from acr_refresher.config.logstore import LogstoreSection
-from acr_refresher.config.rate_limits import RateLimitsSection
-from acr_refresher.inputs.forms import (
+from acr_refresher.config.access import ClusterAccessKeys, DiscoveryKeys
+from acr_refresher.config.fields import (
     ClusterTimeout,
     Domains,
     EndpointTypes,
@@ -33,9 +32,91 @@ from acr_refresher.inputs.forms import (
     ServiceAccountNames,
     Threshold,
 )
-from acr_refresher.inputs.strict_model import StrictModel, fault
+from acr_refresher.config.strict import Pattern, StrictModel, field_error
+from acr_refresher.core.model import Logstore
+from acr_refresher.settings import SETTINGS
 
-SHARD_SIZE = 500
+LogProject = Annotated[
+    str,
+    Pattern(
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        "the name of a log project",
+        "use 3 to 63 lower-case letters, digits and '-'",
+    ),
+]
+LogstoreName = Annotated[
+    str,
+    Pattern(
+        r"[a-z0-9][a-z0-9_-]{0,61}[a-z0-9]",
+        "the name of a logstore",
+        "use 2 to 63 lower-case letters, digits, '-' and '_'",
+    ),
+]
+LogEndpoint = Annotated[
+    str,
+    Pattern(
+        r"[a-z0-9-]+\.(?:log|sls)\.aliyuncs\.com",
+        "an endpoint of SLS",
+        "use one such as cn-hangzhou-intranet.log.aliyuncs.com, without scheme and project",
+    ),
+]
+
+
+class LogstoreSection(StrictModel):
+    """The logstore that outcomes are written to, as records with fields."""
+
+    project: LogProject = Field(description="The log project.")
+    logstore: LogstoreName = Field("outcomes", description="The logstore in it.")
+    region_id: RegionId | None = Field(
+        None, description="Region of the project. Default: the function's own."
+    )
+    endpoint: LogEndpoint | None = Field(
+        None,
+        description="Endpoint of SLS, such as cn-hangzhou-intranet.log.aliyuncs.com."
+        " Default: the public one of the region.",
+    )
+
+
+def logstore_from(section: LogstoreSection | None) -> Logstore | None:
+    """The section in core types; None where outcomes are written nowhere but on stdout."""
+    if section is None:
+        return None
+    return Logstore(
+        project=section.project,
+        name=section.logstore,
+        region_id=section.region_id or "",
+        endpoint=section.endpoint or "",
+    )
+
+
+CallsPerSecond = Annotated[float, Field(ge=0.1, le=1000)]
+
+
+class RateLimitsSection(StrictModel):
+    """Calls a second to each service, for each account and each instance of the function.
+
+    For a moment they may be half as many again. Where a service answers that they are too many,
+    they become fewer by themselves.
+    """
+
+    sts: CallsPerSecond = Field(
+        50, description="Security Token Service, which takes 100 AssumeRole. Default: 50."
+    )
+    cr: CallsPerSecond = Field(
+        20, description="Container Registry, whose limit is not documented. Default: 20."
+    )
+    cs: CallsPerSecond = Field(
+        10,
+        description="Container Service for Kubernetes, whose limit is not documented. Default: 10.",
+    )
+    kms: CallsPerSecond = Field(
+        50, description="Key Management Service, which takes 450 GetSecretValue. Default: 50."
+    )
+
+
+def rate_limits_from(section: RateLimitsSection) -> Mapping[str, float]:
+    """Calls a second by service, as errors name it."""
+    return section.model_dump()
 
 
 class RegistrySection(StrictModel):
@@ -124,8 +205,8 @@ class Requirement(StrictModel):
         if (self.operator in ("In", "NotIn")) is bool(self.values):
             return self
         if self.values:
-            raise fault(f"has values, which {self.operator} does not take", "leave them out")
-        raise fault(f"has no values, which {self.operator} needs", "add values: […]")
+            raise field_error(f"has values, which {self.operator} does not take", "leave them out")
+        raise field_error(f"has no values, which {self.operator} needs", "add values: […]")
 
 
 class Selector(StrictModel):
@@ -137,7 +218,7 @@ class Selector(StrictModel):
     @model_validator(mode="after")
     def _selective(self) -> Selector:
         if not self.match_labels and not self.match_expressions:
-            raise fault("requires nothing", "add matchLabels or matchExpressions")
+            raise field_error("requires nothing", "add matchLabels or matchExpressions")
         return self
 
 
@@ -213,7 +294,10 @@ class ConfigDocument(StrictModel):
         [], min_length=1, description="Where to look for further ACK clusters, in every run anew."
     )
     concurrency: int = Field(
-        64, ge=1, le=1000, description="How many clusters are served at the same time."
+        SETTINGS.clusters_at_once,
+        ge=1,
+        le=1000,
+        description="How many clusters are served at the same time.",
     )
     cluster_timeout: ClusterTimeout | None = Field(
         None,
@@ -222,7 +306,7 @@ class ConfigDocument(StrictModel):
         " 10m.",
     )
     shard_size: int = Field(
-        SHARD_SIZE,
+        SETTINGS.shard_size,
         ge=1,
         le=5000,
         description="How many clusters one invocation serves. With more of them the function starts"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from acr_refresher.inputs.problems import Location, Problem, path_of, shown
+from acr_refresher.config.strict import Location, Problem, path_of, quoted
 
 Section = tuple[Location, Mapping[object, object]]
 Step = tuple[str, str | None]
@@ -24,10 +24,10 @@ def several_external_ids(sections: Iterable[Section]) -> Iterator[Problem]:
             known, used = first_uses.setdefault(step, (external_id, place))
             if known == external_id:
                 continue
-            here = f"externalId {shown(external_id)}" if external_id else "no externalId"
-            there = f"{shown(known) if known else 'none'} in {path_of(used, '')}"
+            here = f"externalId {quoted(external_id)}" if external_id else "no externalId"
+            there = f"{quoted(known) if known else 'none'} in {path_of(used, '')}"
             remedy = "give both the one that the role's trust policy asks for, or none"
-            yield Problem(path_of(place, ""), f"{shown(step[0])} has {here}, but {there}", remedy)
+            yield Problem(path_of(place, ""), f"{quoted(step[0])} has {here}, but {there}", remedy)
 
 
 def _with_secret(section: Section) -> Iterator[Section]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from acr_refresher.inputs.problems import Location, Problem, path_of, shown
+from acr_refresher.config.strict import Location, Problem, path_of, quoted
 
 Section = tuple[Location, Mapping[object, object]]
 
@@ -29,7 +29,7 @@ def pull_secret_contradictions(
         if not isinstance(name, str):
             continue
         if name in first_uses:
-            problem = f"{shown(name)} is that of {path_of(first_uses[name], '')} too"
+            problem = f"{quoted(name)} is that of {path_of(first_uses[name], '')} too"
             yield Problem(path_of((*place, "secretName"), ""), problem, "give each its own")
         first_uses.setdefault(name, place)
 

@@ -1,32 +1,43 @@
-"""The pull secrets of a cluster: what it says itself, what clusters share, and our defaults."""
+"""The pull secrets of a cluster: its own settings, over the defaults, over the built-in values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-from acr_refresher.config.document import PullSecretSettings, Selector, Settings
-from acr_refresher.core.model import PullSecret, Registry
-from acr_refresher.core.selection import (
+from acr_refresher.config.document import (
+    PullSecretSettings,
+    Selector,
+    Settings,
+)
+from acr_refresher.config.fields import EVERY_SERVICE_ACCOUNT, EXCLUSION
+from acr_refresher.core.model import (
+    PullSecret,
+    Registry,
+)
+from acr_refresher.core.select import (
     ALL,
     LabelRequirement,
     NamespaceSelection,
     Operator,
     ServiceAccountSelection,
 )
-from acr_refresher.inputs.forms import EVERY_SERVICE_ACCOUNT, EXCLUSION
+from acr_refresher.settings import SETTINGS
 
 DEFAULT_SECRET_NAME = "acr-pull"  # noqa: S105  # the name of an object
-DEFAULT_EXPIRING_THRESHOLD = timedelta(minutes=15)
+
+
 DEFAULT_NAMESPACE = "default"
+
+
 DEFAULT_SERVICE_ACCOUNT = "default"
+
 
 Layers = Sequence[PullSecretSettings]
 """Settings that say the same keys; the first that says one is followed."""
 
 
-def pull_secrets(
+def pull_secrets_from(
     own: Settings, shared: Settings, registries: Mapping[str, Registry]
 ) -> tuple[PullSecret, ...]:
     """Those of a cluster: its own list, or the shared one, or the one that flat keys describe.
@@ -34,10 +45,10 @@ def pull_secrets(
     What a cluster says itself goes before what clusters share, and what a pull secret says before
     what stands beside the list that it is in.
     """
-    return tuple(_pull_secret(layers, registries) for layers in layers_of(own, shared))
+    return tuple(_pull_secret_from(layers, registries) for layers in setting_layers(own, shared))
 
 
-def says_something(own: PullSecretSettings) -> bool:
+def has_own_settings(own: PullSecretSettings) -> bool:
     """Whether a section has any key that is about pull secrets.
 
     Most clusters have none of their own, and what they share is made once.
@@ -45,7 +56,7 @@ def says_something(own: PullSecretSettings) -> bool:
     return not own.model_fields_set.isdisjoint(Settings.model_fields)
 
 
-def layers_of(own: Settings, shared: Settings) -> list[Layers]:
+def setting_layers(own: Settings, shared: Settings) -> list[Layers]:
     """What is said of each pull secret of a cluster, as above."""
     if own.pull_secrets:
         return [(each, own, shared) for each in own.pull_secrets]
@@ -54,23 +65,26 @@ def layers_of(own: Settings, shared: Settings) -> list[Layers]:
     return [(own, shared)]
 
 
-def _pull_secret(layers: Layers, registries: Mapping[str, Registry]) -> PullSecret:
-    accounts = said(layers, "service_account", [DEFAULT_SERVICE_ACCOUNT])
+def _pull_secret_from(layers: Layers, registries: Mapping[str, Registry]) -> PullSecret:
+    accounts = first_given(layers, "service_account", [DEFAULT_SERVICE_ACCOUNT])
     return PullSecret(
-        name=said(layers, "secret_name", DEFAULT_SECRET_NAME),
-        registries=tuple(registries[name] for name in said(layers, "registries", registries)),
-        namespaces=_namespaces(
-            said(layers, "watch_namespace", None), said(layers, "namespace_selector", None)
+        name=first_given(layers, "secret_name", DEFAULT_SECRET_NAME),
+        registries=tuple(
+            registries[name] for name in first_given(layers, "registries", registries)
+        ),
+        namespaces=_namespace_selection(
+            first_given(layers, "watch_namespace", None),
+            first_given(layers, "namespace_selector", None),
         ),
         service_accounts=ServiceAccountSelection(
             () if EVERY_SERVICE_ACCOUNT in accounts else tuple(accounts)
         ),
-        expiring_threshold=said(layers, "expiring_threshold", DEFAULT_EXPIRING_THRESHOLD),
-        on_request=tuple(registries[name] for name in said(layers, "grantable", [])),
+        expiring_threshold=first_given(layers, "expiring_threshold", SETTINGS.expiring_threshold),
+        allowed_on_request=tuple(registries[name] for name in first_given(layers, "grantable", [])),
     )
 
 
-def said(layers: Layers, key: str, otherwise: Any) -> Any:
+def first_given(layers: Layers, key: str, otherwise: Any) -> Any:
     """What the nearest layer says that says anything under the key."""
     for each in layers:
         value = getattr(each, key)
@@ -79,7 +93,9 @@ def said(layers: Layers, key: str, otherwise: Any) -> Any:
     return otherwise
 
 
-def _namespaces(patterns: list[str] | None, selector: Selector | None) -> NamespaceSelection:
+def _namespace_selection(
+    patterns: list[str] | None, selector: Selector | None
+) -> NamespaceSelection:
     patterns = patterns or [ALL if selector else DEFAULT_NAMESPACE]
     return NamespaceSelection(
         patterns=tuple(each for each in patterns if not each.startswith(EXCLUSION)),

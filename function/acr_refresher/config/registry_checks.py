@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
-from acr_refresher.inputs.forms import split_list
-from acr_refresher.inputs.problems import Location, Problem, path_of, shown
+from acr_refresher.config.fields import split_list
+from acr_refresher.config.strict import Location, Problem, path_of, quoted
 
 Section = tuple[Location, Mapping[object, object]]
 
@@ -52,7 +52,9 @@ def shared_hosts(
         known = [name for name in dict.fromkeys(names) if name in domains]
         for first, second in combinations(known, 2):
             for host in sorted(domains[first] & domains[second]):
-                problem = f"{shown(first)} and {shown(second)} both name the domain {shown(host)}"
+                problem = (
+                    f"{quoted(first)} and {quoted(second)} both name the domain {quoted(host)}"
+                )
                 remedy = "a secret holds one login a host: leave one registry or the domain out"
                 yield Problem(path_of(location, ""), problem, remedy)
 
@@ -70,7 +72,7 @@ def _region(section: Section) -> Iterator[Problem]:
     if "regionId" not in keys and not in_id:
         yield Problem(path, "is missing", "add it")
     elif in_id and isinstance(region_id := keys.get("regionId"), str) and region_id != in_id:
-        problem = f"is {shown(region_id)}, but instanceId says {shown(in_id)}"
+        problem = f"is {quoted(region_id)}, but instanceId says {quoted(in_id)}"
         yield Problem(path, problem, "leave it out, or correct one of them")
 
 

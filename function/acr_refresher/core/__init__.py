@@ -1,1 +1,1 @@
-"""Decisions: pure functions over frozen data. No I/O, no clock, no logging, no SDK."""
+"""Decisions: pure functions over frozen data. No clock, no I/O, no log, no SDK."""

@@ -13,13 +13,13 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-SLOWER, SLOWEST = 1 / 2, 1 / 10
+DECREASE, MIN_RATE_SHARE = 1 / 2, 1 / 10
 """What a throttled answer leaves of the rate, and what all of them leave of the full one."""
-STEP = 1 / 100
+INCREASE = 1 / 100
 """Of the full rate, that a good answer gives back."""
 BURST_SECONDS = 0.5
 """For how long tokens gather: any one second sees at most one and a half times the rate."""
-LONGEST_PAUSE = timedelta(seconds=10)
+MAX_PAUSE = timedelta(seconds=10)
 """Who would have to wait longer asks instead, so that its failure is what the service says."""
 _ROUNDING = 1e-9
 
@@ -60,15 +60,15 @@ class Bucket:
         """
         rate, slowed_at = self.rate, self.slowed_at
         if sent > self.slowed_at:
-            rate, slowed_at = max(rate * SLOWER, self.full_rate * SLOWEST), now
-        until = now + min(pause or timedelta(0), LONGEST_PAUSE).total_seconds()
+            rate, slowed_at = max(rate * DECREASE, self.full_rate * MIN_RATE_SHARE), now
+        until = now + min(pause or timedelta(0), MAX_PAUSE).total_seconds()
         return replace(self, rate=rate, slowed_at=slowed_at, tokens=0, at=max(self.at, until))
 
     def answered(self, sent: float, now: float) -> Bucket:
         """After a good answer. One to a call from before it slowed down tells nothing new."""
         if sent <= self.slowed_at or self.rate == self.full_rate:
             return self
-        rate = min(self.rate + self.full_rate * STEP, self.full_rate)
+        rate = min(self.rate + self.full_rate * INCREASE, self.full_rate)
         return self._at(now, tokens=self._tokens(now), rate=rate)
 
     def _tokens(self, now: float) -> float:

@@ -13,10 +13,7 @@ from enum import Enum
 
 from pydantic import SecretStr
 
-from acr_refresher.core.selection import (
-    NamespaceSelection,
-    ServiceAccountSelection,
-)
+from acr_refresher.core.select import NamespaceSelection, ServiceAccountSelection
 
 # ---- what is configured -------------------------------------------------------------------------
 
@@ -135,7 +132,7 @@ class PullSecret:
     namespaces: NamespaceSelection
     service_accounts: ServiceAccountSelection
     expiring_threshold: timedelta
-    on_request: tuple[Registry, ...] = ()
+    allowed_on_request: tuple[Registry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from acr_refresher.core import (
-    on_request,
-    record,
-    removal_guard,
-    second_writer,
-    service_accounts,
-)
-from acr_refresher.core.action import (
-    Action,
-    ApplySecret,
-    ClearNamespace,
-    LeaveNamespace,
-    ServeNamespace,
-    Terms,
-)
-from acr_refresher.core.decide import decide, recorded
+from acr_refresher.core.ack_helper import competing_controller_warnings
+from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
+from acr_refresher.core.bind import has_reference, missing_accounts, selected_accounts
+from acr_refresher.core.guard import block_large_removals
 from acr_refresher.core.model import (
     Cluster,
     ClusterState,
@@ -34,9 +22,12 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
-from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
-from acr_refresher.core.selection import matches_any
+from acr_refresher.core.requested import allowed_registries, request_warnings
+from acr_refresher.core.secret import decision_key
+from acr_refresher.core.select import matches_any
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 """By namespace."""
@@ -76,7 +67,7 @@ def plan(
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
     actions = tuple(filter(None, planned))
-    return actions if request.force else removal_guard.guarded(actions, state)
+    return actions if request.allow_removal else block_large_removals(actions, state)
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
@@ -84,7 +75,7 @@ def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
     return tuple(
         wanted.name
         for wanted in cluster.pull_secrets
-        if request.among((*wanted.registries, *wanted.on_request))
+        if request.filter_registries((*wanted.registries, *wanted.allowed_on_request))
     )
 
 
@@ -106,8 +97,8 @@ def _decide(
     given = [registry for _, registries in covered for registry in registries]
     actions = decided or ([] if given else _refusals(namespace, surveys))
     warnings = (
-        *on_request.warnings(namespace, given),
-        *second_writer.warnings(accounts.get(namespace.name, ())),
+        *request_warnings(namespace, given),
+        *competing_controller_warnings(accounts.get(namespace.name, ())),
     )
     if not warnings or not actions:
         return tuple(actions)
@@ -122,7 +113,8 @@ def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence
     return [
         survey.leave(namespace, *refused)
         for survey in surveys
-        if survey.wanted.on_request and not survey.wanted.namespaces.leaves_out(namespace.name)
+        if survey.wanted.allowed_on_request
+        and not survey.wanted.namespaces.leaves_out(namespace.name)
     ][:1]
 
 
@@ -157,7 +149,7 @@ class _Survey:
         own = self.wanted.registries if selected else ()
         if not namespace.requested:
             return own  # as nearly all do
-        asked_for = on_request.granted(namespace, self.wanted)
+        asked_for = allowed_registries(namespace, self.wanted)
         return (*own, *(registry for registry in asked_for if registry not in own))
 
     def decide(self, namespace: NamespaceState, registries: tuple[Registry, ...]) -> Action | None:
@@ -166,7 +158,7 @@ class _Survey:
         ours = secret is not None and secret.managed
         if not registries and not ours:
             return None
-        if self.request.registries and not self.request.among(registries):
+        if self.request.registries and not self.request.filter_registries(registries):
             return None
         if namespace.terminating:
             return self.leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
@@ -176,47 +168,45 @@ class _Survey:
             return self.leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
         return self._serve(namespace.name, registries, secret)
 
-    def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> LeaveNamespace:
+    def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
         """Nothing is done about this pull secret in the namespace, for that reason."""
-        entries = recorded(self.secrets.get(namespace.name))
-        return LeaveNamespace(namespace.name, self.wanted.name, result, reason, entries)
+        entries = recorded_entries(self.secrets.get(namespace.name))
+        return Skip(namespace.name, self.wanted.name, result, reason, entries)
 
-    def _clear(self, namespace: str, secret: SecretState) -> ClearNamespace:
+    def _clear(self, namespace: str, secret: SecretState) -> Remove:
         bound = (
             account
             for account in self.accounts.get(namespace, ())
-            if service_accounts.refers(account, self.wanted.name)
+            if has_reference(account, self.wanted.name)
         )
-        entries = recorded(secret)
-        return ClearNamespace(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
+        entries = recorded_entries(secret)
+        return Remove(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
 
     def _serve(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
-    ) -> ServeNamespace:
+    ) -> Reconcile:
         accounts = self.accounts.get(namespace, ())
-        selected = service_accounts.selected(accounts, self.wanted.service_accounts)
+        selected = selected_accounts(accounts, self.wanted.service_accounts)
         apply, entries = self._decided(registries, secret)
-        return ServeNamespace(
+        return Reconcile(
             namespace=namespace,
             secret=self.wanted.name,
             uid=secret.uid if secret else None,
             resource_version=secret.resource_version if secret else None,
             apply=apply,
             bind=tuple(
-                account
-                for account in selected
-                if not service_accounts.refers(account, self.wanted.name)
+                account for account in selected if not has_reference(account, self.wanted.name)
             ),
             service_accounts=tuple(account.name for account in selected),
-            waiting_for=service_accounts.missing(accounts, self.wanted.service_accounts),
+            waiting_for=missing_accounts(accounts, self.wanted.service_accounts),
             entries=entries,
         )
 
     def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
         """Whether and how the secret is written, and what the one that was found records."""
-        content = secret and record.content(secret)
+        content = secret and decision_key(secret)
         key = (tuple(registry.name for registry in registries), content)
         if key not in self.decided:
             terms = Terms(tuple(registries), self.request, self.wanted.expiring_threshold, self.now)
-            self.decided[key] = decide(terms, secret), recorded(secret)
+            self.decided[key] = decide(terms, secret), recorded_entries(secret)
         return self.decided[key]

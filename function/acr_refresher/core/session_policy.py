@@ -13,7 +13,7 @@ from typing import Any
 
 from acr_refresher.core.model import Registry
 
-LONGEST = 2048
+MAX_LENGTH = 2048
 """Characters that STS takes."""
 
 
@@ -26,9 +26,9 @@ def session_policy(registry: Registry) -> str:
         return ""
     document = {"Version": "1", "Statement": list(_statements(registry))}
     policy = json.dumps(document, separators=(",", ":"))
-    if len(policy) > LONGEST:
+    if len(policy) > MAX_LENGTH:
         raise ValueError(
-            f"the session policy has {len(policy)} characters, and STS takes {LONGEST}: set"
+            f"the session policy has {len(policy)} characters, and STS takes {MAX_LENGTH}: set"
             " sessionPolicy: false, and narrow the role's own policy instead"
         )
     return policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acr_refresher.cli.progress import progress
-from acr_refresher.logs import get_logger
+from acr_refresher.log import get_logger
 
 
 def run() -> None:

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-import acr_refresher
-from acr_refresher.cli.answered import read_answer
 from acr_refresher.cli.app import app
-from acr_refresher.cli.changes import lines
+from acr_refresher.cli.render import report_lines
+from acr_refresher.cli.rotate import read_report
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
     Failure,
-    HandedOn,
-    Reason,
     SecretOutcome,
-    Unsent,
+    ShardStart,
+    UnsentOutcomes,
 )
-from acr_refresher.core.outcome import Result as Came
-from acr_refresher.core.report import Report, to_json
+from acr_refresher.core.reasons import Reason
+from acr_refresher.core.reasons import Result as Came
+from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
-PATIENCE = 30
-"""Seconds, of which an answer would take many more."""
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
 PLACE = {"FC_REGION": "cn-hangzhou", "ACR_REFRESHER_ACCOUNT": "1000000000000001"}
 UNSET: dict[str, str | None] = dict.fromkeys(
@@ -102,7 +93,7 @@ REPORT = Report(
                 SecretOutcome(
                     namespace="shop",
                     secret="acr-pull",
-                    result=Came.DEGRADED,
+                    result=Came.INCOMPLETE,
                     reason=Reason.FORCED,
                     service_accounts=("default", "ci"),
                     bound=("ci",),
@@ -123,24 +114,24 @@ REPORT = Report(
         ClusterOutcome(cluster="due", deferred=Deferral("no time", earliest_expiry=NOW)),
     ),
     clock_skew=timedelta(minutes=2),
-    unsent=Unsent(3, FAILED),
-    handed_on=(
-        HandedOn("manual-1of3", 1, started=True),
-        HandedOn("manual-2of3", 500),
-        HandedOn("manual-3of3", 499, failure=FAILED),
+    unsent=UnsentOutcomes(3, FAILED),
+    delegated=(
+        ShardStart("manual-1of3", 1, started=True),
+        ShardStart("manual-2of3", 500),
+        ShardStart("manual-3of3", 499, failure=FAILED),
     ),
     throttled={"sts": 2},
 )
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
-    document, report = read_answer(json.dumps(to_json(REPORT)).encode())
+    document, report = read_report(json.dumps(report_to_json(REPORT)).encode())
     assert report == REPORT
-    assert document == to_json(REPORT)
+    assert document == report_to_json(REPORT)
 
 
 def test_the_tasks_that_serve_the_rest_are_told() -> None:
-    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    told = [Text.from_ansi(line).plain for line in report_lines(REPORT, NOW)]
     start = told.index("= manual-1of3  1 cluster  started")
     assert told[start : start + 4] == [
         "= manual-1of3  1 cluster  started",
@@ -152,29 +143,29 @@ def test_the_tasks_that_serve_the_rest_are_told() -> None:
 
 
 def test_a_cluster_left_to_the_next_run_is_told() -> None:
-    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    told = [Text.from_ansi(line).plain for line in report_lines(REPORT, NOW)]
     assert told[told.index("late") + 1] == "  = deferred: no time"
     assert told[told.index("due") + 1] == "  ! deferred: no time"
 
 
 def test_that_nothing_was_concerned_is_told() -> None:
     report = Report("run-1", REPORT.request, NOW, (ClusterOutcome(cluster="prod"),))
-    assert "Nothing was concerned" in list(lines(report, NOW))[-2]
-    assert "Nothing was concerned" not in "".join(lines(REPORT, NOW))
+    assert "Nothing was concerned" in list(report_lines(report, NOW))[-2]
+    assert "Nothing was concerned" not in "".join(report_lines(REPORT, NOW))
 
 
 def test_a_warning_about_a_cluster_is_told() -> None:
-    assert "warning, prod: and look" in "\n".join(lines(REPORT, NOW))
+    assert "warning, prod: and look" in "\n".join(report_lines(REPORT, NOW))
 
 
 def test_why_outcomes_could_not_be_written_is_told() -> None:
-    told = [Text.from_ansi(line).plain for line in lines(REPORT, NOW)]
+    told = [Text.from_ansi(line).plain for line in report_lines(REPORT, NOW)]
     why = "denied: main: no [request 7-A]"
     assert f"3 outcomes could not be written to the logstore: {why}" in told
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:
-    document, report = read_answer(json.dumps({**to_json(REPORT), "tasks": ["t"]}).encode())
+    document, report = read_report(json.dumps({**report_to_json(REPORT), "tasks": ["t"]}).encode())
     assert (document["tasks"], report) == (["t"], REPORT)
 
 
@@ -185,36 +176,12 @@ def test_what_a_newer_function_adds_is_kept() -> None:
         pytest.param(b"done", id="no JSON"),
         pytest.param(b"[1]", id="no object"),
         pytest.param(b'{"ok": true}', id="another object"),
-        pytest.param(json.dumps({**to_json(REPORT), "startedAt": 7}).encode(), id="no time"),
-        pytest.param(json.dumps({**to_json(REPORT), "clusters": [7]}).encode(), id="no clusters"),
+        pytest.param(json.dumps({**report_to_json(REPORT), "startedAt": 7}).encode(), id="no time"),
+        pytest.param(
+            json.dumps({**report_to_json(REPORT), "clusters": [7]}).encode(), id="no clusters"
+        ),
     ],
 )
 def test_anything_else_is_refused(answer: Any) -> None:
-    with pytest.raises(Invalid, match="is not a report"):
-        read_answer(answer)
-
-
-def test_who_interrupts_it_does_not_wait_for_the_answer() -> None:
-    command = [sys.executable, "-m", "acr_refresher.cli", "rotate", "--function", "f", "--yes"]
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(PATIENCE)
-        environ = {
-            **os.environ,
-            **KEYS,
-            **PLACE,
-            "ACR_REFRESHER_LOCAL_CLOUD": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "PYTHONPATH": str(Path(acr_refresher.__file__).parents[1]),
-        }
-        with subprocess.Popen(  # noqa: S603  # our own command
-            command, env=environ, stderr=subprocess.PIPE, text=True
-        ) as rotating:
-            try:
-                asked, _ = silent.accept()
-                with asked:
-                    asked.recv(1)
-                    rotating.send_signal(signal.SIGINT)
-                    _, told = rotating.communicate(timeout=PATIENCE)
-            finally:
-                rotating.kill()
-    assert told == "Interrupted. The function runs on, and logs what it does.\n"
-    assert rotating.returncode == 130
+    with pytest.raises(Invalid, match="did not return a report"):
+        read_report(answer)

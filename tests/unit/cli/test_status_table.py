@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from acr_refresher.cli.standing import Standing, State, Status
-from acr_refresher.cli.status_table import show
+from acr_refresher.cli.status import show_status
+from acr_refresher.core.secret_status import FleetStatus, SecretStatus, State
 from factories import MINUTE, NOW
 
 HOSTS = (
@@ -19,8 +19,8 @@ ACCOUNTS = tuple(f"builder-{number}" for number in range(12))
 LONG = "a-namespace-whose-name-is-as-long-as-one-may-be-sixty-three-abc"
 
 
-def standing(namespace: str, state: State = State.FRESH) -> Standing:
-    return Standing(
+def standing(namespace: str, state: State = State.FRESH) -> SecretStatus:
+    return SecretStatus(
         cluster="prod-hangzhou",
         namespace=namespace,
         secret="acr-pull",
@@ -42,8 +42,8 @@ def shown(
     environ = {"COLUMNS": str(width), "FORCE_COLOR": "1", "TERM": "xterm"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    missing = Standing(cluster="idc", namespace="new", secret="acr-pull", state=State.MISSING)
-    show(Status(NOW, (missing, *map(standing, namespaces))))
+    missing = SecretStatus(cluster="idc", namespace="new", secret="acr-pull", state=State.MISSING)
+    show_status(FleetStatus(NOW, (missing, *map(standing, namespaces))))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     lines = [line.rstrip() for line in plain.splitlines()]
     assert max(map(len, lines)) <= width

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -144,25 +142,3 @@ def test_what_is_no_schedule_is_refused(config: Path) -> None:
 def test_the_schema_is_that_of_the_loader() -> None:
     result = CliRunner().invoke(app, ["schema"])
     assert json.loads(result.stdout) == json_schema()
-
-
-def test_it_runs_from_a_checkout() -> None:
-    command = [str(ROOT / "bin" / "acr-refresher"), "validate", "function/config.yaml"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
-    assert done.stdout.startswith("ok: ")
-
-
-def test_the_function_needs_nothing_of_the_commands() -> None:
-    """What they import besides is not deployed."""
-    program = (
-        "import sys; sys.modules['typer'] = sys.modules['rich'] = None; import handler;"
-        " print([name for name in sys.modules if name.startswith('acr_refresher.cli')])"
-    )
-    done = subprocess.run(  # noqa: S603  # our own
-        [sys.executable, "-c", program],
-        cwd=ROOT / "function",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "[]\n"

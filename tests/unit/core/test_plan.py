@@ -4,16 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.action import (
-    Action,
-    ApplySecret,
-    ClearNamespace,
-    LeaveNamespace,
-    ServeNamespace,
-)
+from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip
 from acr_refresher.core.model import ClusterState, PullSecret, SecretState
-from acr_refresher.core.outcome import Reason, Result
 from acr_refresher.core.plan import plan
+from acr_refresher.core.reasons import Reason, Result
 from factories import (
     HOUR,
     MAIN,
@@ -40,9 +34,9 @@ def planned(want: PullSecret, found: ClusterState, **asked: object) -> tuple[Act
     return tuple(action for group in groups for action in group)
 
 
-def served(want: PullSecret, found: ClusterState, **asked: object) -> ServeNamespace:
+def served(want: PullSecret, found: ClusterState, **asked: object) -> Reconcile:
     (action,) = planned(want, found, **asked)
-    assert isinstance(action, ServeNamespace)
+    assert isinstance(action, Reconcile)
     return action
 
 
@@ -79,13 +73,13 @@ def test_a_selected_namespace_is_served(
 def test_a_strangers_secret_is_a_conflict_and_nothing_is_bound() -> None:
     found = state(secret(managed=False), accounts=[UNBOUND])
     assert planned(wanted(), found) == (
-        LeaveNamespace("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET),
+        Skip("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET),
     )
 
 
 def test_a_strangers_secret_is_left_alone_even_by_force() -> None:
     (action,) = planned(wanted(), state(secret(managed=False)), force=True)
-    assert action == LeaveNamespace("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
+    assert action == Skip("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
 
 
 def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
@@ -99,7 +93,7 @@ def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
         accounts=[theirs, ours],
     )
     actions = planned(wanted(namespaces=("n*",)), found)
-    assert actions[0] == ClearNamespace("old", "acr-pull", (ours,), "uid-old", HELD)
+    assert actions[0] == Remove("old", "acr-pull", (ours,), "uid-old", HELD)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +115,7 @@ def test_what_is_neither_selected_nor_ours_is_not_mentioned(found: ClusterState)
 def test_a_terminating_namespace_is_skipped(selected: str) -> None:
     found = state(secret(namespace="ending"), namespaces=[namespace("ending", terminating=True)])
     assert planned(wanted(namespaces=(selected,)), found) == (
-        LeaveNamespace("ending", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD),
+        Skip("ending", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD),
     )
 
 
@@ -227,31 +221,73 @@ def cluster_of(deselected: int, selected: int) -> ClusterState:
 
 @pytest.mark.parametrize(
     ("deselected", "selected", "refused"),
-    [(3, 7, False), (4, 6, True), (1, 2, True), (1, 0, True), (0, 1, False)],
+    [
+        pytest.param(3, 7, False, id="30 %"),
+        pytest.param(4, 6, True, id="40 %"),
+        pytest.param(10, 0, True, id="all of ten"),
+        pytest.param(4, 5, False, id="44 % of nine"),
+        pytest.param(1, 2, False, id="one of three"),
+        pytest.param(1, 0, False, id="the only one"),
+        pytest.param(0, 1, False, id="none"),
+    ],
 )
-def test_more_than_thirty_percent_are_not_removed_at_once(
+def test_more_than_thirty_percent_of_ten_or_more_are_not_removed_in_one_run(
     deselected: int, selected: int, refused: bool
 ) -> None:
     actions = planned(wanted(namespaces=("new-*",)), cluster_of(deselected, selected))
-    refusals = [action for action in actions if isinstance(action, LeaveNamespace)]
+    refusals = [action for action in actions if isinstance(action, Skip)]
     assert len(refusals) == (deselected if refused else 0)
     assert all(
-        (one.result, one.reason) == (Result.FAILED, Reason.REMOVAL_GUARD) for one in refusals
+        (one.result, one.reason) == (Result.FAILED, Reason.REMOVAL_BLOCKED) for one in refusals
     )
-    assert sum(isinstance(one, ServeNamespace) for one in actions) == selected
+    assert sum(isinstance(one, Reconcile) for one in actions) == selected
 
 
-def test_force_overrides_the_guard() -> None:
-    actions = planned(wanted(namespaces=("new-*",)), cluster_of(5, 0), force=True)
-    assert all(isinstance(action, ClearNamespace) for action in actions)
-    assert len(actions) == 5
+def test_a_request_that_allows_it_overrides_the_guard() -> None:
+    actions = planned(wanted(namespaces=("new-*",)), cluster_of(10, 0), allow_removal=True)
+    assert all(isinstance(action, Remove) for action in actions)
+    assert len(actions) == 10
 
 
-def test_strangers_secrets_do_not_soften_the_guard() -> None:
-    found = cluster_of(1, 2)
-    strangers = tuple(secret(namespace=f"s{i}", managed=False) for i in range(10))
+def test_force_does_not_override_the_guard() -> None:
+    actions = planned(wanted(namespaces=("new-*",)), cluster_of(10, 0), force=True)
+    assert all(isinstance(action, Skip) for action in actions)
+
+
+def test_to_allow_removal_renews_nothing() -> None:
+    (action,) = planned(wanted(), state(secret(), accounts=[BOUND]), allow_removal=True)
+    assert isinstance(action, Reconcile)
+    assert action.apply is None
+
+
+def labelled_strangers(number: int) -> ClusterState:
+    """Secrets of our name and label that hold no record, in namespaces that are not selected."""
+    names = [f"s{i}" for i in range(number)]
+    return state(*(secret(namespace=name, annotations={}) for name in names), namespaces=names)
+
+
+def test_strangers_secrets_with_our_label_do_not_jam_the_guard() -> None:
+    found, strangers = cluster_of(3, 7), labelled_strangers(3)
+    both = ClusterState(
+        found.namespaces + strangers.namespaces, found.secrets + strangers.secrets, ()
+    )
+    actions = planned(wanted(namespaces=("new-*",)), both)
+    assert sum(isinstance(action, Remove) for action in actions) == 6
+
+
+@pytest.mark.parametrize(
+    "strangers",
+    [
+        pytest.param(
+            tuple(secret(namespace=f"s{i}", managed=False) for i in range(10)), id="no label"
+        ),
+        pytest.param(labelled_strangers(10).secrets, id="no record"),
+    ],
+)
+def test_strangers_secrets_do_not_soften_the_guard(strangers: tuple[SecretState, ...]) -> None:
+    found = cluster_of(4, 6)
     actions = planned(
         wanted(namespaces=("new-*",)), replace(found, secrets=found.secrets + strangers)
     )
-    refused = LeaveNamespace("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_GUARD, HELD)
+    refused = Skip("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
     assert refused in actions

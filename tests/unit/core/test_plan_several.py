@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from acr_refresher.core.action import Action, ClearNamespace, LeaveNamespace, ServeNamespace
-from acr_refresher.core.model import Cluster, ClusterState, KubeconfigAccess, PullSecret
-from acr_refresher.core.outcome import Reason, Result
+from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
+from acr_refresher.core.model import (
+    Cluster,
+    ClusterState,
+    Credential,
+    KubeconfigAccess,
+    PullSecret,
+)
 from acr_refresher.core.plan import plan, secrets_in_scope
+from acr_refresher.core.reasons import Reason, Result
 from factories import (
     MAIN,
     NOW,
@@ -23,7 +29,7 @@ from factories import (
 
 OURS = wanted(MAIN, name="main-pull", namespaces=("*",))
 THEIRS = wanted(PARTNER, name="partner-pull", namespaces=("shop",))
-ASKING = wanted(MAIN, namespaces=("shop",), on_request=(PARTNER,))
+ASKING = wanted(MAIN, namespaces=("shop",), allowed_on_request=(PARTNER,))
 HELPERS = "acr-credential-secret-aggregation"
 
 
@@ -35,9 +41,15 @@ def planned(
 
 
 def minted(action: Action) -> list[str]:
-    assert isinstance(action, ServeNamespace)
+    assert isinstance(action, Reconcile)
     assert action.apply
     return [registry.name for registry in action.apply.mint]
+
+
+def terms(action: Action) -> tuple[str, ...]:
+    """The registries that the written secret covers; none where nothing is written."""
+    assert isinstance(action, Reconcile)
+    return tuple(one.name for one in action.apply.terms.registries) if action.apply else ()
 
 
 # ---- several pull secrets ------------------------------------------------------------------------
@@ -59,21 +71,21 @@ def test_each_is_judged_by_the_secret_of_its_own_name() -> None:
     first, second = planned(
         state(fresh, strangers, namespaces=["shop"], accounts=[bound]), OURS, THEIRS
     )["shop"]
-    assert isinstance(first, ServeNamespace)
+    assert isinstance(first, Reconcile)
     assert (first.apply, first.bind) == (None, ())
-    assert isinstance(second, LeaveNamespace)
+    assert isinstance(second, Skip)
     assert (second.result, second.reason) == (Result.CONFLICT, Reason.FOREIGN_SECRET)
 
 
 def test_the_removal_guard_counts_each_pull_secret_for_itself() -> None:
-    kept = [secret(namespace=f"n{i}", name="main-pull") for i in range(10)]
-    old = secret(credential(PARTNER), namespace="n0", name="partner-pull")
-    names = [one.namespace for one in kept]
-    groups = planned(state(*kept, old, namespaces=names), OURS, THEIRS)
-    assert groups["n0"][1] == LeaveNamespace(
-        "n0", "partner-pull", Result.FAILED, Reason.REMOVAL_GUARD, (credential(PARTNER).entry,)
+    kept = [secret(namespace=f"n{i}", name="main-pull") for i in range(40)]
+    names = [found.namespace for found in kept]
+    old = [secret(credential(PARTNER), namespace=name, name="partner-pull") for name in names[:10]]
+    groups = planned(state(*kept, *old, namespaces=names), OURS, THEIRS)
+    assert groups["n0"][1] == Skip(
+        "n0", "partner-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, (credential(PARTNER).entry,)
     )
-    assert isinstance(groups["n0"][0], ServeNamespace)
+    assert isinstance(groups["n0"][0], Reconcile)
 
 
 def test_a_request_for_some_registries_leaves_the_other_pull_secrets_alone() -> None:
@@ -112,8 +124,30 @@ def test_another_namespace_gets_only_what_it_asks_for() -> None:
     assert minted(action) == ["partner"]
 
 
+@pytest.mark.parametrize("held", [(), (credential(MAIN),)], ids=["no secrets", "equal secrets"])
+def test_what_one_namespace_asks_for_its_neighbour_does_not_get(
+    held: tuple[Credential, ...],
+) -> None:
+    """Namespaces that hold the same are decided together only if they are to have the same."""
+    names = ("asking", "plain", "asking-too")
+    want = wanted(MAIN, namespaces=("all",), allowed_on_request=(PARTNER,))
+    found = state(
+        *(secret(*held, namespace=name) for name in names if held),
+        namespaces=[
+            namespace("asking", "cri-partner"), "plain", namespace("asking-too", "cri-partner")
+        ],
+    )  # fmt: skip
+    groups = planned(found, want)
+    given = {name: terms(group[0]) for name, group in groups.items()}
+    assert given == {
+        "asking": ("main", "partner"),
+        "plain": () if held else ("main",),
+        "asking-too": ("main", "partner"),
+    }
+
+
 def test_what_it_has_anyway_is_not_given_twice() -> None:
-    want = wanted(MAIN, namespaces=("shop",), on_request=(MAIN,))
+    want = wanted(MAIN, namespaces=("shop",), allowed_on_request=(MAIN,))
     (action,) = planned(state(namespaces=[namespace("shop", "cri-main")]), want)["shop"]
     assert minted(action) == ["main"]
 
@@ -121,12 +155,12 @@ def test_what_it_has_anyway_is_not_given_twice() -> None:
 def test_it_goes_with_the_annotation() -> None:
     held = secret(credential(MAIN), credential(PARTNER), namespace="shop")
     (action,) = planned(state(held, namespaces=["shop"]), ASKING)["shop"]
-    assert isinstance(action, ServeNamespace)
+    assert isinstance(action, Reconcile)
     assert action.apply
     assert action.apply.reason is Reason.REGISTRY_REMOVED
     lab = secret(credential(PARTNER), namespace="lab")
     (action,) = planned(state(lab, namespaces=["lab"]), ASKING, force=True)["lab"]
-    assert isinstance(action, ClearNamespace)
+    assert isinstance(action, Remove)
 
 
 def test_what_is_not_grantable_is_told_where_the_namespace_is_served() -> None:
@@ -137,7 +171,7 @@ def test_what_is_not_grantable_is_told_where_the_namespace_is_served() -> None:
 
 def test_a_namespace_that_gets_nothing_is_left_with_the_reason() -> None:
     (action,) = planned(state(namespaces=[namespace("lab", "cri-x")]), ASKING, ASKING)["lab"]
-    assert isinstance(action, LeaveNamespace)
+    assert isinstance(action, Skip)
     assert (action.result, action.reason) == (Result.SKIPPED, Reason.NOT_GRANTABLE)
     assert ["cri-x" in warning for warning in action.warnings] == [True]
 
@@ -149,7 +183,7 @@ def test_a_namespace_that_gets_nothing_is_left_with_the_reason() -> None:
         pytest.param(namespace("lab", "cri-x", terminating=True), ASKING, id="it is ending"),
         pytest.param(
             namespace("lab", "cri-partner"),
-            wanted(MAIN, excluded=("lab",), on_request=(PARTNER,)),
+            wanted(MAIN, excluded=("lab",), allowed_on_request=(PARTNER,)),
             id="it is left out by name",
         ),
         pytest.param(namespace("lab"), ASKING, id="it asks for nothing"),

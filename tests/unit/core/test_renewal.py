@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from acr_refresher.core import record, renewal
 from acr_refresher.core.model import Registry, Role
-from acr_refresher.core.outcome import Reason
+from acr_refresher.core.reasons import Reason
+from acr_refresher.core.renewal import RenewalFacts, renewal_reason
+from acr_refresher.core.secret import UNTRUSTED
 from factories import HOUR, MAIN, MINUTE, NOW, credential, secret
 
-FRESH = renewal.Facts(
+FRESH = RenewalFacts(
     registry=MAIN,
     secret=secret(),
     entry=credential().entry,
@@ -21,7 +22,7 @@ FRESH = renewal.Facts(
 )
 
 
-def expiring(left: timedelta) -> renewal.Facts:
+def expiring(left: timedelta) -> RenewalFacts:
     return replace(FRESH, entry=credential(expires_in=left).entry)
 
 
@@ -38,7 +39,7 @@ def expiring(left: timedelta) -> renewal.Facts:
         ),
         pytest.param(replace(FRESH, intact=False), Reason.DATA_DRIFTED, id="edited"),
         pytest.param(
-            replace(FRESH, entry=replace(credential().entry, inputs=record.DOUBTED)),
+            replace(FRESH, entry=replace(credential().entry, inputs=UNTRUSTED)),
             Reason.DATA_DRIFTED,
             id="from-an-edited-one",
         ),
@@ -76,14 +77,14 @@ def expiring(left: timedelta) -> renewal.Facts:
     ],
 )
 def test_an_entry_is_due_for_the_reason_that_was_found(
-    facts: renewal.Facts, reason: Reason | None
+    facts: RenewalFacts, reason: Reason | None
 ) -> None:
-    assert renewal.due(facts) is reason
+    assert renewal_reason(facts) is reason
 
 
 def test_the_most_telling_reason_wins() -> None:
     """With everything wrong at once, mending the first finding shows the next."""
-    everything = renewal.Facts(
+    everything = RenewalFacts(
         registry=Registry("main", "cri-new", "cn-beijing"),
         secret=None,
         entry=None,
@@ -105,7 +106,7 @@ def test_the_most_telling_reason_wins() -> None:
         {"entry": credential(expires_in=2 * HOUR).entry},
     ):
         everything = replace(everything, **mend)
-        found.append(renewal.due(everything))
+        found.append(renewal_reason(everything))
     assert found == [
         Reason.SECRET_MISSING,
         Reason.WRONG_TYPE,

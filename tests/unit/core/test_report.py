@@ -5,16 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Deferral,
-    Failure,
-    HandedOn,
-    Reason,
-    Result,
-    SecretOutcome,
-)
-from acr_refresher.core.report import Report, counts, earliest_expiry, to_json
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.report import Report, count_results, earliest_expiry, report_to_json
 from factories import HOUR, NOW, request
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
@@ -40,7 +33,7 @@ def report(*clusters: ClusterOutcome) -> Report:
         (Result.REMOVED, True),
         (Result.SKIPPED, True),
         (Result.PLANNED, True),
-        (Result.DEGRADED, False),
+        (Result.INCOMPLETE, False),
         (Result.CONFLICT, False),
         (Result.FAILED, False),
     ],
@@ -64,7 +57,7 @@ def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
         outcome(Result.RENEWED, expires_at=NOW + HOUR),
         outcome(Result.SKIPPED),
     )
-    assert counts(secrets) == {"renewed": 2, "skipped": 1}
+    assert count_results(secrets) == {"renewed": 2, "skipped": 1}
     assert earliest_expiry(secrets) == NOW + HOUR
     assert earliest_expiry(()) is None
 
@@ -73,14 +66,16 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
     secrets = (
         outcome(Result.CONFLICT, Reason.FOREIGN_SECRET),
         outcome(Result.RENEWED, Reason.FORCED, hosts=("h",), expires_at=NOW + HOUR),
-        outcome(Result.DEGRADED, Reason.NEAR_EXPIRY, failures=(DENIED,)),
+        outcome(Result.INCOMPLETE, Reason.NEAR_EXPIRY, failures=(DENIED,)),
     )
     cluster = ClusterOutcome(cluster="a", secrets=secrets)
     unserved = ClusterOutcome(cluster="b", failure=DENIED)
-    told = json.loads(json.dumps(to_json(replace(report(cluster, unserved), throttled={"cr": 2}))))
+    told = json.loads(
+        json.dumps(report_to_json(replace(report(cluster, unserved), throttled={"cr": 2})))
+    )
     assert told["reason"] == "suspected leak"
     assert told["throttled"] == {"cr": 2}
-    assert told["results"] == {"conflict": 1, "renewed": 1, "degraded": 1}
+    assert told["results"] == {"conflict": 1, "renewed": 1, "incomplete": 1}
     conflict, renewed, degraded = told["clusters"][0]["secrets"]
     assert "delete it, exclude the namespace" in conflict["remedy"]
     assert renewed["expiresAt"] == "2026-01-31T13:00:00Z"
@@ -89,16 +84,16 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
 
 
 def test_clusters_handed_on_are_well_unless_they_could_not_be() -> None:
-    there = HandedOn("task-1", 2, started=True)
-    known = HandedOn("task-2", 1)
-    failed = HandedOn("task-3", 1, failure=DENIED)
-    assert Report("run-7", request(), NOW, (), handed_on=(there, known)).ok
-    told = Report("run-7", request(), NOW, (), handed_on=(there, failed))
+    there = ShardStart("task-1", 2, started=True)
+    known = ShardStart("task-2", 1)
+    failed = ShardStart("task-3", 1, failure=DENIED)
+    assert Report("run-7", request(), NOW, (), delegated=(there, known)).ok
+    told = Report("run-7", request(), NOW, (), delegated=(there, failed))
     assert not told.ok
-    assert told.not_handed_on == ("task-3",)
+    assert told.not_delegated == ("task-3",)
     assert [
         (one["taskId"], one["clusters"], one["started"], one["failure"] is None)
-        for one in to_json(told)["handedOn"]
+        for one in report_to_json(told)["delegated"]
     ] == [("task-1", 2, True, True), ("task-3", 1, False, False)]
 
 
@@ -107,8 +102,8 @@ def test_a_deferred_cluster_needs_attention_unless_it_is_fresh(fresh: bool) -> N
     deferred = ClusterOutcome(cluster="a", deferred=Deferral("no time", fresh, NOW + HOUR))
     told = report(deferred)
     assert told.ok is fresh
-    assert to_json(told)["deferred"] == ["a"]
-    assert to_json(told)["clusters"][0]["deferred"] == {
+    assert report_to_json(told)["deferred"] == ["a"]
+    assert report_to_json(told)["clusters"][0]["deferred"] == {
         "why": "no time",
         "fresh": fresh,
         "earliestExpiry": "2026-01-31T13:00:00Z",

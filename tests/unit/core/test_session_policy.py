@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core.model import Registry, Role, Rrsa
-from acr_refresher.core.session_policy import LONGEST, session_policy
+from acr_refresher.core.session_policy import MAX_LENGTH, session_policy
 
 HOME = Role("acs:ram::1:role/first")
 LAST = Role("acs:ram::2:role/last")
@@ -63,5 +63,5 @@ def test_none(registry: Registry) -> None:
 
 
 def test_one_longer_than_sts_takes_is_refused_with_what_to_do_instead() -> None:
-    with pytest.raises(ValueError, match=rf"STS takes {LONGEST}: set sessionPolicy: false"):
+    with pytest.raises(ValueError, match=rf"STS takes {MAX_LENGTH}: set sessionPolicy: false"):
         session_policy(replace(REGISTRY, instance_id="cri-" + "0" * 1000))

@@ -1,0 +1,194 @@
+"""The registries themselves: does a host accept a token? Tried as a container runtime does.
+
+https://distribution.github.io/distribution/spec/auth/token/. The password must not go to the wrong
+place: the host names the login service in its challenge (`realm`). The login service must use HTTPS
+and be either the host itself or Alibaba Cloud's own, dockerauth….<region>.aliyuncs.com, to which
+its registries refer, also under custom domains. Other hosts of aliyuncs.com are not accepted, as
+customers' functions and buckets have such names as well. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from acr_refresher.cloud.client import CloudTransport
+from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.run.host_names import HostNames
+from acr_refresher.run.ports import RegistryHosts, RegistryToken
+from acr_refresher.settings import SETTINGS
+
+LOGIN_SERVICE = re.compile(r"dockerauth(-[a-z0-9-]+)?\.[a-z]{2}-[a-z0-9-]+\.aliyuncs\.com")
+CHALLENGE_LENGTH = 2000
+"""Characters of a challenge that are looked at."""
+CAN_REACH = "Can the function's network reach it?"
+
+_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+
+
+class Resolver(HostNames, AbstractResolver):
+    """Our look-ups of host names, as aiohttp takes them."""
+
+
+class RegistryClient(RegistryHosts):
+    """Registries over HTTPS, verified by the system's root certificates (or SSL_CERT_FILE's).
+
+    With a local cloud nothing leaves this machine: only hosts on `localhost` are reachable.
+    """
+
+    def __init__(self, transport: CloudTransport) -> None:
+        self._local = transport.local_cloud is not None
+        self._ca_file = transport.registry_ca
+
+    async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
+        """Raises Denied if the host refuses the token, Unreachable if that cannot be found out."""
+        if self._local and not _is_loopback(host):
+            raise _unreachable(host, "with a local cloud, no request leaves this machine")
+        with _failures(host):
+            async with self._session() as session:
+                await self._check(session, host, token, repository)
+
+    async def _check(
+        self, session: aiohttp.ClientSession, host: str, token: RegistryToken, repository: str
+    ) -> None:
+        challenge = await self._challenge(session, host)
+        bearer = await _log_in(session, host, challenge, token, repository)
+        if repository:
+            await _look_into(session, host, bearer, repository)
+
+    async def _challenge(self, session: aiohttp.ClientSession, host: str) -> Mapping[str, str]:
+        """The login service and the name of the registry there."""
+        async with session.get(f"https://{host}/v2/", allow_redirects=False) as answer:
+            header = answer.headers.get("WWW-Authenticate", "")[:CHALLENGE_LENGTH]
+            scheme, _, parameters = header.partition(" ")
+            if answer.status != HTTPStatus.UNAUTHORIZED or scheme.lower() != "bearer":
+                raise _unreachable(host, f"the answer is not a registry's ({answer.status})")
+        challenge = dict(_PARAMETER.findall(parameters))
+        if not self._trusted(challenge.get("realm", ""), host):
+            raise _unreachable(
+                host,
+                "it names a login service that is neither its own nor Alibaba Cloud's, or without"
+                " HTTPS. The token was not sent there.",
+            )
+        return challenge
+
+    def _trusted(self, realm: str, host: str) -> bool:
+        if self._local:
+            return _is_loopback(urlsplit(realm).netloc)
+        return may_have_password(realm, host)
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=Resolver())
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=SETTINGS.registry_timeout.total_seconds()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=not self._local,  # the function may need a proxy
+        )
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._ca_file)
+
+
+@contextmanager
+def _failures(host: str) -> Iterator[None]:
+    """Any failure of a trial is Unreachable: it says nothing about the token."""
+    try:
+        yield
+    except PortError:
+        raise
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise _unreachable(host, "its TLS certificate is not trusted") from error
+    except (asyncio.TimeoutError, TimeoutError) as error:
+        raise _unreachable(host, f"no answer in time. {CAN_REACH}") from error
+    except aiohttp.ClientConnectorDNSError as error:
+        raise _unreachable(host, f"its name cannot be resolved. {CAN_REACH}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise _unreachable(host, f"the connection failed. {CAN_REACH}") from error
+    except Exception as error:  # noqa: BLE001  # whatever a strange host makes a library raise
+        raise _unreachable(host, "it gives an answer that makes no sense") from error
+
+
+def may_have_password(realm: str, host: str) -> bool:
+    """Whether a registry host's password may be sent to the login service that the host names."""
+    parts = urlsplit(realm)
+    name = parts.hostname or ""
+    known = name == urlsplit(f"//{host}").hostname or bool(LOGIN_SERVICE.fullmatch(name))
+    return parts.scheme == "https" and known and "@" not in parts.netloc
+
+
+async def _log_in(
+    session: aiohttp.ClientSession,
+    host: str,
+    challenge: Mapping[str, str],
+    token: RegistryToken,
+    repository: str,
+) -> str:
+    """The bearer token with the right to pull from the repository, if there is one."""
+    query = {"service": challenge.get("service", ""), "account": token.username}
+    if repository:
+        query["scope"] = f"repository:{repository}:pull"
+    async with session.get(
+        challenge["realm"],
+        params=query,
+        headers={"Authorization": _basic(token)},
+        allow_redirects=False,
+    ) as answer:
+        _check_status(host, answer.status, {HTTPStatus.OK}, "the new token")
+        body = await answer.json(content_type=None)
+    fields = body if isinstance(body, dict) else {}
+    bearer = fields.get("token") or fields.get("access_token")
+    if not isinstance(bearer, str):
+        raise _unreachable(host, "its login service gives an answer without a token")
+    return bearer
+
+
+async def _look_into(
+    session: aiohttp.ClientSession, host: str, bearer: str, repository: str
+) -> None:
+    """List the repository's tags, which needs the right to pull. There may be none."""
+    async with session.get(
+        f"https://{host}/v2/{repository}/tags/list",
+        params={"n": "1"},
+        headers={"Authorization": f"Bearer {bearer}"},
+        allow_redirects=False,
+    ) as answer:
+        accepted = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+        _check_status(host, answer.status, accepted, f"the new token for pulling {repository}")
+
+
+def _basic(token: RegistryToken) -> str:
+    login = f"{token.username}:{token.password.get_secret_value()}"
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+
+def _check_status(host: str, status: int, accepted: set[HTTPStatus], what: str) -> None:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise Denied(
+            f"registry host {host} refuses {what}. Allow cr:PullRepository on the registry's"
+            " repositories in the policy of the last role of its chain. If the host belongs to"
+            " another registry, correct `domains`.",
+            service="registry",
+            code=str(status),
+        )
+    if status not in accepted:
+        raise _unreachable(host, f"it fails, or the answer is not a registry's ({status})")
+
+
+def _is_loopback(host: str) -> bool:
+    return urlsplit(f"//{host}").hostname in {"localhost", "127.0.0.1", "::1"}
+
+
+def _unreachable(host: str, why: str) -> Unreachable:
+    return Unreachable(f"cannot check the new token at registry host {host}: {why}", service="registry")

@@ -1,0 +1,125 @@
+"""The ACK credential helper's configuration as people keep it, read leniently.
+
+It is the ConfigMap kube-system/acr-configuration, whole or its data alone, as YAML or JSON, or the
+managed add-on's JSON. What stands in `acr-registry-info` is a document of its own, and often one
+that was never quite valid. Values are never repeated in a problem: some are access keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from acr_refresher.config.strict import InvalidInput, Problem
+from acr_refresher.config.strict_yaml import read_yaml
+from acr_refresher.core.ack_helper import HelperConfig
+
+CONFIG_MAP = "acr-configuration"
+ADD_ON = "aliyun-acr-credential-helper"
+
+_REGISTRIES = ("acrregistryinfo", "acrinstanceinfo")
+_RRSA = ("rrsa", "enablerrsa")
+_SETTINGS = ("watchnamespace", "serviceaccount", "expiringthreshold")
+_MEANINGLESS_HERE = ("acrapiversion",)
+
+_DOMAINS = re.compile(r"^([\s-]*[\"']?domains[\"']?\s*:)(.*)$", re.MULTILINE)
+_STAR = re.compile(r":[ \t]*\*[ \t]*$", re.MULTILINE)
+_COMMENT = re.compile(r"\s#.*$")
+
+
+def read_helper_document(text: str, root: str) -> HelperConfig:
+    """What the helper is told. Raises InvalidInput where nothing of it can be made out."""
+    settings = _settings(_parsed(text, root))
+    known = {_folded(key): (key, value) for key, value in (settings or {}).items()}
+    if not known.keys() & {*_REGISTRIES, *_SETTINGS, *_RRSA}:
+        raise _refused(
+            root,
+            "has none of the keys of the ACK credential helper",
+            f"give its ConfigMap (kubectl get cm -n kube-system {CONFIG_MAP} -o yaml) or the"
+            " managed add-on's JSON",
+        )
+    value = {key: value for key, (_, value) in known.items()}
+    used = {*_REGISTRIES, *_SETTINGS, *_RRSA, *_MEANINGLESS_HERE}
+    registries = next((known[key] for key in _REGISTRIES if key in known), (root, None))
+    return HelperConfig(
+        registries=_registries(*registries),
+        watch_namespace=value.get("watchnamespace") or "",
+        service_account=value.get("serviceaccount") or "",
+        expiring_threshold=value.get("expiringthreshold") or "",
+        rrsa=any(_enabled(value.get(key)) for key in _RRSA),
+        others=tuple(name for key, (name, _) in known.items() if key not in used),
+    )
+
+
+def _settings(document: object) -> Mapping[str, Any] | None:
+    """The settings in whatever they are wrapped in: a List, a ConfigMap, an add-on."""
+    if isinstance(document, list):
+        found = (_settings(each) for each in document if _is_helpers(each))
+        return next((each for each in found if each), None)
+    if not isinstance(document, dict):
+        return None
+    if isinstance(document.get("items"), list):
+        return _settings(document["items"])
+    if isinstance(document.get("data"), dict):
+        return dict(document["data"])
+    if "config" in document:
+        inner = document["config"]
+        return _settings(_parsed(inner, "config") if isinstance(inner, str) else inner)
+    return document
+
+
+def _is_helpers(item: object) -> bool:
+    """Whether an item of a list is the helper's ConfigMap or add-on, by its name."""
+    if not isinstance(item, dict):
+        return False
+    metadata = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else item.get("name")
+    return name == CONFIG_MAP or str(name).endswith(ADD_ON)
+
+
+def _registries(key: str, value: object) -> tuple[Mapping[str, Any], ...]:
+    """The entries of a list, which may be text in YAML or JSON, or of a single one."""
+    listed = _parsed(value, key) if isinstance(value, str) else value
+    entries = [listed] if isinstance(listed, dict) else listed or []
+    if not isinstance(entries, list):
+        raise _refused(key, "is not a list of registries", "give each as instanceId, regionId, …")
+    return tuple(_registry(f"{key}[{index}]", entry) for index, entry in enumerate(entries))
+
+
+def _registry(path: str, entry: object) -> Mapping[str, Any]:
+    if not isinstance(entry, dict):
+        raise _refused(path, "is not a registry", "give it as instanceId, regionId, …")
+    return {str(key).lower(): value for key, value in entry.items() if value is not None}
+
+
+def _enabled(value: object) -> bool:
+    """`enable: true`, as text or parsed, or a plain true."""
+    parsed = _parsed(value, "rrsa") if isinstance(value, str) else value
+    found = parsed.get("enable") if isinstance(parsed, dict) else parsed
+    return str(found).lower() == "true"
+
+
+def _parsed(text: str, root: str) -> object:
+    """YAML, of which JSON is a part; where it is not quite, with lists and stars put in quotes."""
+    try:
+        return read_yaml(text, root)[0]
+    except InvalidInput:
+        mended = _STAR.sub(': "*"', _DOMAINS.sub(_quoted, text))
+        if mended == text:
+            raise
+    return read_yaml(mended, root)[0]
+
+
+def _quoted(line: re.Match[str]) -> str:
+    """`domains: "a","b"` as `domains: "a,b"`."""
+    names = re.split(r"[\s,\"']+", _COMMENT.sub("", line[2]))
+    return f'{line[1]} "{",".join(filter(None, names))}"'
+
+
+def _folded(key: object) -> str:
+    return re.sub(r"[^a-z]", "", str(key).lower())
+
+
+def _refused(path: str, problem: str, remedy: str) -> InvalidInput:
+    return InvalidInput([Problem(path, problem, remedy)])

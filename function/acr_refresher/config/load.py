@@ -1,0 +1,228 @@
+"""config.yaml: read, checked as a whole with every problem reported at once, put into core types.
+
+Secrets have no place in it: registries and clusters are reached through RAM roles, and a kubeconfig
+stays in a file of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+
+from acr_refresher.config.access import ConnectionKeys, KubeconfigSecretSection, region_of
+from acr_refresher.config.checks import contradictions
+from acr_refresher.config.document import (
+    ClusterSection,
+    ConfigDocument,
+    DiscoverSection,
+    RegistrySection,
+    Settings,
+    logstore_from,
+    rate_limits_from,
+)
+from acr_refresher.config.fields import RoleSection
+from acr_refresher.config.pull_secrets import has_own_settings, pull_secrets_from
+from acr_refresher.config.strict import InvalidInput, Problem, problems_from
+from acr_refresher.config.strict_yaml import read_yaml
+from acr_refresher.config.timer import TimerRequirement, timer_requirements
+from acr_refresher.core.fleet import Discovery
+from acr_refresher.core.model import (
+    Access,
+    AckAccess,
+    Cluster,
+    InClusterAccess,
+    KmsAccess,
+    KubeconfigAccess,
+    Logstore,
+    Registry,
+    Role,
+    Rrsa,
+    Verification,
+)
+from acr_refresher.settings import SETTINGS
+
+
+class ConfigError(InvalidInput):
+    """config.yaml cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What is registered. `concurrency`: how many clusters are served at the same time.
+
+    `cluster_timeout` is the most that one of them may take, `shard_size` how many of them one
+    invocation serves. `logstore` is where outcomes are written, if anywhere. `rate_limits` are
+    calls a second by service, for each account. `timings` are what a timer has to keep up with.
+    """
+
+    clusters: tuple[Cluster, ...]
+    registries: tuple[Registry, ...]
+    concurrency: int
+    discoveries: tuple[Discovery, ...] = ()
+    logstore: Logstore | None = None
+    cluster_timeout: timedelta = SETTINGS.cluster_timeout
+    shard_size: int = SETTINGS.shard_size
+    rate_limits: Mapping[str, float] = field(default_factory=dict)
+    timings: tuple[TimerRequirement, ...] = ()
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in a file. Raises ConfigError with every problem found."""
+    try:
+        text = _read(path)
+    except InvalidInput as unreadable:
+        raise ConfigError(unreadable.problems) from None
+    return read_config(text, path.name, path.parent)
+
+
+def read_config(text: str, name: str, folder: Path = Path()) -> Config:
+    """The configuration in a text, which problems call `name`. Raises ConfigError as above.
+
+    Paths in it are relative to `folder`.
+    """
+    try:
+        data, repeated_keys = read_yaml(text, name)
+    except InvalidInput as unreadable:
+        raise ConfigError(unreadable.problems) from None
+    problems = [*repeated_keys, *contradictions(data)]
+    try:
+        document = ConfigDocument.model_validate(data, context={"folder": folder})
+    except ValidationError as error:
+        mistakes = problems_from(error, ConfigDocument, name)
+        raise ConfigError([*mistakes, *problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return to_config(document)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        remedy = "name a file that can be read; the function's is config.yaml beside handler.py"
+    except ValueError:
+        reason, remedy = "is not UTF-8 text", "save it as UTF-8"
+    raise InvalidInput([Problem(str(path), reason, remedy)])
+
+
+def to_config(document: ConfigDocument) -> Config:
+    """A checked document in core types."""
+    registries = {section.name: registry_from(section) for section in document.registries}
+    defaults = document.defaults
+    return Config(
+        clusters=tuple(clusters_from(document.clusters, defaults, registries)),
+        registries=tuple(registries.values()),
+        concurrency=document.concurrency,
+        discoveries=tuple(
+            discovery_from(index, section, defaults, registries)
+            for index, section in enumerate(document.discover)
+        ),
+        logstore=logstore_from(document.sls),
+        cluster_timeout=document.cluster_timeout or SETTINGS.cluster_timeout,
+        shard_size=document.shard_size,
+        rate_limits=rate_limits_from(document.rate_limits),
+        timings=timer_requirements(document),
+    )
+
+
+def registry_from(section: RegistrySection) -> Registry:
+    """A registry. Its ID may bring its region along, as in cn-beijing:cri-…."""
+    region_id, _, instance_id = (section.instance_id or "").rpartition(":")
+    return Registry(
+        name=section.name,
+        instance_id=instance_id,
+        region_id=section.region_id or region_id,
+        domains=tuple(section.domains or ()),
+        endpoints=tuple(section.endpoints or ()),
+        role_chain=role_chain_from(section.assume_role_arn, section.external_id),
+        rrsa=_rrsa_from(section),
+        session_duration=timedelta(seconds=section.expire_duration),
+        narrowed=section.session_policy,
+        verify=Verification(section.verify),
+        verify_repository=section.verify_repository or "",
+    )
+
+
+def role_chain_from(roles: list[RoleSection] | None, external_id: str | None) -> tuple[Role, ...]:
+    """The roles in order. An external ID beside them is that of the one role there is then."""
+    return tuple(Role(role.arn, role.external_id or external_id or "") for role in roles or ())
+
+
+def _rrsa_from(section: RegistrySection) -> Rrsa | None:
+    if not section.rrsa_role_arn or not section.rrsa_oidc_provider_role_arn:
+        return None
+    arns = section.rrsa_role_arn, section.rrsa_oidc_provider_role_arn
+    account = section.rrsa_service_account
+    return Rrsa(*arns, *account.split("/")) if account else Rrsa(*arns)
+
+
+def clusters_from(
+    sections: Iterable[ClusterSection], defaults: Settings, registries: Mapping[str, Registry]
+) -> Iterator[Cluster]:
+    """The clusters that are configured by themselves. What is alike is made once for all."""
+    shared = pull_secrets_from(defaults, defaults, registries)
+    for section in sections:
+        own = has_own_settings(section)
+        yield Cluster(
+            name=section.name,
+            access=_access_from(section),
+            pull_secrets=pull_secrets_from(section, defaults, registries) if own else shared,
+            proxy_url=_proxy_url_from(section),
+            ca_pem=section.certificate_authority or "",
+        )
+
+
+def discovery_from(
+    index: int, section: DiscoverSection, defaults: Settings, registries: Mapping[str, Registry]
+) -> Discovery:
+    """What to look for by one section, and how to serve what is found."""
+    return Discovery(
+        name=f"discover[{index}]",
+        regions=tuple(section.regions),
+        access=_ack_access_from(section),
+        pull_secrets=pull_secrets_from(section, defaults, registries),
+        proxy_url=_proxy_url_from(section),
+        ca_pem=section.certificate_authority or "",
+        names=tuple(section.names or ()),
+        types=tuple(section.types or ()),
+        profiles=tuple(section.profiles or ()),
+        tags=tuple(section.tags.items()),
+    )
+
+
+def _access_from(section: ClusterSection) -> Access:
+    if section.kubeconfig:
+        return KubeconfigAccess(section.kubeconfig, section.trusted)
+    if section.kubeconfig_secret:
+        return _kms_access_from(section.kubeconfig_secret)
+    if section.in_cluster:
+        return InClusterAccess()
+    return _ack_access_from(section, section.cluster_id or "", section.region_id or "")
+
+
+def _ack_access_from(
+    section: ConnectionKeys, cluster_id: str = "", region_id: str = ""
+) -> AckAccess:
+    return AckAccess(
+        cluster_id,
+        sys.intern(region_id),
+        role_chain_from(section.assume_role_arn, section.external_id),
+        section.private_endpoint,
+        section.kubeconfig_duration or SETTINGS.kubeconfig_duration,
+    )
+
+
+def _kms_access_from(section: KubeconfigSecretSection) -> KmsAccess:
+    name = section.arn or section.name or ""
+    chain = role_chain_from(section.assume_role_arn, section.external_id)
+    return KmsAccess(name, section.region_id or region_of(name), chain)
+
+
+def _proxy_url_from(section: ConnectionKeys) -> SecretStr | None:
+    return SecretStr(section.proxy_url) if section.proxy_url else None

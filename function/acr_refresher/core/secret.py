@@ -1,0 +1,213 @@
+"""The content of a pull secret: its annotations and its document of registry logins.
+
+The annotations hold all that the next run must know:
+
+- `acr-refresher/expires-at`: the earliest expiry among its entries, RFC 3339 UTC; for people.
+- `acr-refresher/refreshed-at`: when it was last written; for people.
+- `acr-refresher/run`: the run that wrote it, as in the logs; for people.
+- `acr-refresher/entries`: one object per registry, with its hosts, expiry and digest of inputs.
+- `acr-refresher/content`: SHA-256 of these entries and the document, as they were written.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import hashlib
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import astuple
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
+
+from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGER = "acr-refresher"
+EXPIRES_AT_ANNOTATION = "acr-refresher/expires-at"
+REFRESHED_AT_ANNOTATION = "acr-refresher/refreshed-at"
+RUN_ANNOTATION = "acr-refresher/run"
+ENTRIES_ANNOTATION = "acr-refresher/entries"
+CONTENT_ANNOTATION = "acr-refresher/content"
+SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
+
+UNTRUSTED = "doubted"
+"""Replaces the inputs of an entry that was carried over from a secret changed from outside."""
+
+FIRST_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
+LAST_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
+"""Times outside of these limits are not ours. Within them, arithmetic cannot overflow."""
+
+
+@functools.lru_cache  # needed once per namespace
+def inputs_digest(registry: Registry) -> str:
+    """A digest of what a token is made from. The token's validity does not count."""
+    made_from = (
+        registry.instance_id,
+        registry.region_id,
+        registry.domains,
+        registry.endpoints,
+        [astuple(role) for role in registry.role_chain],
+        astuple(registry.rrsa) if registry.rrsa else None,
+    )
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
+
+
+def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> SecretContent:
+    """The Secret that holds these credentials. There must be at least one."""
+    held = sorted(credentials, key=lambda credential: credential.entry.registry)
+    entries = tuple(credential.entry for credential in held)
+    document = build_dockerconfig(held)
+    recorded = json.dumps([_entry_to_json(entry) for entry in entries], separators=(",", ":"))
+    annotations = {
+        EXPIRES_AT_ANNOTATION: rfc3339(earliest_entry_expiry(entries)),
+        REFRESHED_AT_ANNOTATION: rfc3339(now),
+        RUN_ANNOTATION: run,
+        ENTRIES_ANNOTATION: recorded,
+        CONTENT_ANNOTATION: _checksum(recorded, document),
+    }
+    return SecretContent(annotations, document, entries)
+
+
+def read_entries(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
+    """The recorded entries, or none if the record is missing or any entry is unreadable."""
+    try:
+        return tuple(map(_entry_from_json, json.loads(annotations[ENTRIES_ANNOTATION])))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ()
+
+
+def read_refreshed_at(annotations: Mapping[str, str]) -> datetime | None:
+    """When the secret was last written, if that can be read."""
+    try:
+        return parse_rfc3339(annotations[REFRESHED_AT_ANNOTATION])
+    except (ValueError, KeyError):
+        return None
+
+
+def decision_key(secret: SecretState) -> Hashable:
+    """Everything in a secret that a decision depends on. Most namespaces have the same."""
+    recorded = (
+        secret.annotations.get(ENTRIES_ANNOTATION),
+        secret.annotations.get(CONTENT_ANNOTATION),
+    )
+    return (secret.type, secret.immutable, recorded, secret.dockerconfigjson)
+
+
+def checksum_ok(secret: SecretState) -> bool:
+    """Whether the document and its record are still as they were written."""
+    recorded = secret.annotations.get(ENTRIES_ANNOTATION, "")
+    written = secret.annotations.get(CONTENT_ANNOTATION)
+    return written == _checksum(recorded, secret.dockerconfigjson)
+
+
+def is_same_write(secret: SecretState, written: SecretContent) -> bool:
+    """Whether the secret holds this content, written by the same run."""
+    return all(
+        secret.annotations.get(name) == written.annotations[name]
+        for name in (CONTENT_ANNOTATION, RUN_ANNOTATION)
+    )
+
+
+def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
+    """The credentials whose hosts stand both in the secret's record and in its document."""
+    logins = parse_dockerconfig(secret.dockerconfigjson)
+    return tuple(
+        Credential(entry, *logins[entry.hosts[0]])
+        for entry in read_entries(secret.annotations)
+        if entry.hosts and all(host in logins for host in entry.hosts)
+    )
+
+
+def earliest_entry_expiry(entries: Iterable[Entry]) -> datetime:
+    """When the first entry expires. There must be at least one."""
+    return min(entry.expires_at for entry in entries)
+
+
+@functools.lru_cache(256)  # thousands of secrets expire at the same time
+def rfc3339(moment: datetime) -> str:
+    """The time in UTC, in seconds: `2026-01-31T23:59:59Z`."""
+    in_utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return f"{in_utc.isoformat(timespec='seconds')}Z"  # strftime writes the year 1 as one digit
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """The time of such a text. Raises ValueError where it is not UTC or not within our limits."""
+    moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")  # Python 3.10 knows no Z
+    if not FIRST_TIME <= moment < LAST_TIME:
+        raise ValueError(f"{text} is not between {FIRST_TIME:%Y} and {LAST_TIME:%Y}")
+    return moment
+
+
+def _checksum(recorded: str, document: SecretStr) -> str:
+    """A digest of the recorded entries and the document, which does not reveal the passwords."""
+    written = f"{recorded}\n{document.get_secret_value()}"
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _entry_to_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "registry": entry.registry,
+        "hosts": entry.hosts,
+        "expiresAt": rfc3339(entry.expires_at),
+        "inputs": entry.inputs,
+    }
+
+
+def _entry_from_json(item: dict[str, Any]) -> Entry:
+    """An entry, from text that anyone with access to the Secret may have written.
+
+    Raises ValueError, KeyError, TypeError or AttributeError where it is not as we write it.
+    """
+    entry = Entry(
+        registry=item["registry"],
+        hosts=tuple(item["hosts"]),
+        expires_at=parse_rfc3339(item["expiresAt"]),
+        inputs=item["inputs"],
+    )
+    if not all(text.isprintable() for text in (entry.registry, entry.inputs, *entry.hosts)):
+        raise ValueError("an entry has characters that cannot be printed")
+    return entry
+
+
+class Login(NamedTuple):
+    """The login of one registry host."""
+
+    username: str
+    password: SecretStr
+
+
+def build_dockerconfig(credentials: Iterable[Credential]) -> SecretStr:
+    """The document for these credentials. Their order makes no difference."""
+    auths = {
+        host: {"auth": _auth(credential)}
+        for credential in credentials
+        for host in credential.entry.hosts
+    }
+    return SecretStr(json.dumps({"auths": auths}, sort_keys=True, separators=(",", ":")))
+
+
+def parse_dockerconfig(document: SecretStr) -> Mapping[str, Login]:
+    """The logins by host. An unreadable entry, or an unreadable document, is left out."""
+    try:
+        auths = json.loads(document.get_secret_value())["auths"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {host: login for host, auth in auths if (login := _login(auth)) is not None}
+
+
+def _auth(credential: Credential) -> str:
+    pair = f"{credential.username}:{credential.password.get_secret_value()}"
+    return base64.b64encode(pair.encode()).decode()
+
+
+def _login(auth: object) -> Login | None:
+    try:
+        pair = base64.b64decode(auth["auth"], validate=True).decode()  # type: ignore[index]  # of unknown type: TypeError is caught
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        return None
+    username, colon, password = pair.partition(":")
+    return Login(username, SecretStr(password)) if colon else None

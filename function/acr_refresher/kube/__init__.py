@@ -1,0 +1,1 @@
+"""One cluster's API server: its kubeconfig, the HTTP connection, requests and errors."""

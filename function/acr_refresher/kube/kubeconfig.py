@@ -1,0 +1,299 @@
+"""A kubeconfig read as data: it can neither run a program nor make us read a file.
+
+Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Only the cluster and the
+user of its current-context count; whatever else stands in it is not looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import accumulate
+from typing import Annotated, Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+
+from acr_refresher.errors import Invalid
+from acr_refresher.run.ports import Kubeconfig
+from acr_refresher.settings import SETTINGS
+
+Model = TypeVar("Model", bound=BaseModel)
+Yaml = Any
+
+USE_INSTEAD = "use a token, or client-certificate-data and client-key-data"
+
+REFUSED_IN_CLUSTER = {
+    "certificate-authority": "no file is read; embed it as certificate-authority-data",
+    "insecure-skip-tls-verify": "TLS is always verified; give certificate-authority-data",
+}
+REFUSED_IN_USER = {
+    "exec": f"no program is run; {USE_INSTEAD}",
+    "auth-provider": f"no plug-in is run; {USE_INSTEAD}",
+    "client-certificate": "no file is read; embed it as client-certificate-data",
+    "client-key": "no file is read; embed it as client-key-data",
+    "tokenFile": "no file is read; embed its content as token",
+    "username": USE_INSTEAD,
+    "password": USE_INSTEAD,
+    "as": "nobody is impersonated; give that user's own credentials",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """How to reach an API server, and as whom. `ca_pem` None: the system's roots."""
+
+    server: str
+    ca_pem: str | None
+    tls_server_name: str | None
+    proxy_url: SecretStr | None
+    token: SecretStr | None
+    client_pem: SecretStr | None
+    """Client certificate and key in one PEM text."""
+
+
+def read_kubeconfig(
+    kubeconfig: Kubeconfig,
+    now: datetime | None = None,
+    proxy_url: SecretStr | None = None,
+    ca_pem: str = "",
+) -> ServerAccess:
+    """What the current context says. With `now`, the kubeconfig must not have lapsed by then.
+
+    A proxy and a certificate authority that are given go before its own, which are not looked at.
+    Raises Invalid that names every problem of the chosen cluster and user, and no value.
+    """
+    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
+        raise _invalid([f"it expired at {kubeconfig.expires_at:%Y-%m-%dT%H:%M:%SZ}; get a new one"])
+    return _read(kubeconfig.document, proxy_url, ca_pem)
+
+
+@lru_cache(2000)  # of 10 KB each
+def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
+    """A warm instance meets the same ones at every tick, and YAML takes half a millisecond."""
+    cluster_fields, user_fields = current(document)
+    cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
+    problems = [
+        *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
+        *_refusals(user_fields, "user", REFUSED_IN_USER),
+        *_problems(_Cluster, cluster_fields, "cluster"),
+        *_problems(_User, user_fields, "user"),
+    ]
+    if problems:
+        raise _invalid(problems)
+    return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+
+
+def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:
+    """The fields of the current context's cluster and user. Raises Invalid: there are none."""
+    read = _checked(_Document, _load(document), "document")
+    context = _checked(_Context, read.named("context", read.current_context), "context")
+    return read.named("cluster", context.cluster), read.named("user", context.user)
+
+
+def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kubeconfig:
+    """A kubeconfig of one cluster and one user with these fields."""
+    name = "current"
+    document = {
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+    }
+    return Kubeconfig(SecretStr(json.dumps(document)))  # which is YAML, too
+
+
+def encoded(text: str) -> str:
+    """Text as the fields that end in -data hold it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def _overridden(
+    fields: dict[str, Yaml], proxy_url: SecretStr | None, ca_pem: str
+) -> dict[str, Yaml]:
+    """A cluster's fields, with what is configured in place of its own."""
+    if proxy_url:
+        fields = {**fields, "proxy-url": proxy_url.get_secret_value()}
+    if ca_pem:
+        fields = {**fields, "certificate-authority-data": encoded(ca_pem)}
+        fields.pop("certificate-authority", None)
+    return fields
+
+
+# ---- the parts that count ------------------------------------------------------------------------
+
+
+def _https(url: str) -> str:
+    parts = _parts(url)
+    if parts is None or parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+        raise PydanticCustomError(
+            "server", "must be https://HOST[:PORT], with a port of 1 to 65535"
+        )
+    return url.rstrip("/")
+
+
+def _http_proxy(url: SecretStr) -> SecretStr:
+    parts = _parts(url.get_secret_value())
+    if parts is None or parts.scheme != "http" or not parts.hostname:
+        raise PydanticCustomError(
+            "proxy",
+            "must be http://HOST:PORT, with a port of 1 to 65535; no other kind is supported",
+        )
+    return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None: it is no URL. What Python itself says of one may quote it, password and all."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # which is looked at only here
+    except ValueError:
+        return None
+    return None if port == 0 else parts
+
+
+def _pem(data: SecretStr) -> SecretStr:
+    try:
+        text = base64.b64decode(data.get_secret_value()).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = ""
+    if "-----BEGIN " not in text:
+        raise PydanticCustomError("pem", "must be PEM in base64")
+    if "ENCRYPTED" in text:
+        raise PydanticCustomError("pem", "must not be encrypted: nobody can enter the password")
+    return SecretStr(text)
+
+
+Pem = Annotated[SecretStr, AfterValidator(_pem)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=lambda name: name.replace("_", "-"), hide_input_in_errors=True
+    )
+
+
+class _Named(_Part):
+    name: str
+    context: Yaml = None
+    cluster: Yaml = None
+    user: Yaml = None
+
+
+class _Document(_Part):
+    current_context: str
+    contexts: list[_Named]
+    clusters: list[_Named]
+    users: list[_Named]
+
+    def named(self, kind: str, name: str) -> dict[str, Yaml]:
+        """The fields of the context, cluster or user of a name. Raises Invalid: there is none."""
+        entries: list[_Named] = getattr(self, f"{kind}s")
+        fields = next((getattr(entry, kind) for entry in entries if entry.name == name), None)
+        if not isinstance(fields, dict):
+            raise _invalid([f"it has no {kind} {name!r}"])
+        return fields
+
+
+class _Context(_Part):
+    cluster: str
+    user: str
+
+
+class _Cluster(_Part):
+    server: Annotated[str, AfterValidator(_https)]
+    certificate_authority_data: Pem | None = None
+    tls_server_name: str | None = None
+    proxy_url: Annotated[SecretStr, AfterValidator(_http_proxy)] | None = None
+
+
+class _User(_Part):
+    token: SecretStr | None = None
+    client_certificate_data: Pem | None = None
+    client_key_data: Pem | None = None
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+# The C loader is ten times as fast; the wheels of PyYAML have it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _load(document: SecretStr) -> Yaml:
+    text = document.get_secret_value()
+    try:
+        # Before anything is built: the C loader recurses, and a deep document ends the process.
+        if _is_deep(text):
+            raise _invalid([f"it is nested more than {SETTINGS.kubeconfig_depth} levels deep"])
+        return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader
+    except yaml.YAMLError as error:
+        # The error's own text quotes the document.
+        mark = getattr(error, "problem_mark", None)
+        where = f" near line {mark.line + 1}" if mark else ""
+        raise _invalid([f"it is not YAML{where}"]) from None
+
+
+def _is_deep(text: str) -> bool:
+    steps = (
+        isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        for event in yaml.parse(text, _LOADER)
+    )
+    return any(depth > SETTINGS.kubeconfig_depth for depth in accumulate(steps))
+
+
+def _checked(model: type[Model], fields: Yaml, part: str) -> Model:
+    if problems := _problems(model, fields, part):
+        raise _invalid(problems)
+    return model.model_validate(fields)
+
+
+def _problems(model: type[BaseModel], fields: Yaml, part: str) -> list[str]:
+    try:
+        model.model_validate(fields)
+    except ValidationError as error:
+        return [
+            f"{'.'.join([part, *map(str, problem['loc'])])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+    return []
+
+
+def _refusals(fields: Mapping[str, Yaml], part: str, refused: Mapping[str, str]) -> list[str]:
+    return [
+        f"{part}.{field} is refused: {remedy}"
+        for field, remedy in refused.items()
+        if fields.get(field)
+    ]
+
+
+def _access(cluster: _Cluster, user: _User) -> ServerAccess:
+    certificate, key = user.client_certificate_data, user.client_key_data
+    if (certificate is None) != (key is None):
+        raise _invalid(["user: client-certificate-data and client-key-data belong together"])
+    if not user.token and not key:
+        raise _invalid([f"user: there are no credentials; {USE_INSTEAD}"])
+    ca = cluster.certificate_authority_data
+    return ServerAccess(
+        cluster.server,
+        ca.get_secret_value() if ca else None,
+        cluster.tls_server_name,
+        cluster.proxy_url,
+        user.token,
+        _joined(certificate, key) if certificate and key else None,
+    )
+
+
+def _joined(certificate: SecretStr, key: SecretStr) -> SecretStr:
+    return SecretStr(f"{certificate.get_secret_value()}\n{key.get_secret_value()}")
+
+
+def _invalid(problems: list[str]) -> Invalid:
+    return Invalid(f"the kubeconfig cannot be used: {'; '.join(problems)}", service="kube")

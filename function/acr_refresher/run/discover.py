@@ -1,0 +1,132 @@
+"""Finding the clusters of accounts by asking the cloud, in every run anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from acr_refresher.config.events import InvalidEvent, unknown_cluster_problems
+from acr_refresher.config.strict import Problem
+from acr_refresher.core.fleet import (
+    DiscoveredCluster,
+    Discovery,
+    clusters_from_known,
+    known_cluster_problems,
+    resolve_discovered,
+)
+from acr_refresher.core.model import Cluster
+from acr_refresher.core.outcome import ClusterOutcome, Failure
+from acr_refresher.core.request import Request, Shard
+from acr_refresher.errors import PortError, log_bug
+from acr_refresher.log_events import log_cluster
+from acr_refresher.run.ports import ClusterPage, ContainerService
+from acr_refresher.run.retry import retrying
+from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
+
+_KEEP_AS_WRITTEN = (
+    "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by that"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredClusters:
+    """All clusters there are, and what is to be reported besides.
+
+    `outcomes` are those of clusters that are not running, and of lists that could not be had, which
+    go by `discover[0] cn-hangzhou`.
+    """
+
+    clusters: tuple[Cluster, ...]
+    outcomes: tuple[ClusterOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discoverer:
+    """Asks for the lists of clusters, each within `patience`."""
+
+    ack: ContainerService
+    minter: Minter
+    patience: timedelta
+
+    async def register(
+        self, configured: tuple[Cluster, ...], wanted: Sequence[Discovery], request: Request
+    ) -> RegisteredClusters:
+        """The clusters configured and those found. A list that fails does not stop the others.
+
+        Raises InvalidEvent where all lists are known, and the request is about a cluster in none.
+        A shard asks for no list: the coordinator told it of its clusters. It raises InvalidEvent
+        where it was told of any that config.yaml does not allow.
+        """
+        if request.shard:
+            return RegisteredClusters(
+                configured + _known_clusters(configured, wanted, request.shard)
+            )
+        places = [(discovery, region) for discovery in wanted for region in discovery.regions]
+        lists = await asyncio.gather(*(self._list(*place) for place in places))
+        discovered = resolve_discovered(
+            configured, [finding for each in lists for finding in each.findings]
+        )
+        clusters = configured + discovered.clusters
+        names = [*(cluster.name for cluster in clusters), *discovered.skipped]
+        failed = tuple(each.failed for each in lists if each.failed)
+        if wanted and not failed and (unknown := unknown_cluster_problems(request, names)):
+            raise InvalidEvent(unknown)
+        skipped = (
+            ClusterOutcome(cluster=name, skipped=why)
+            for name, why in discovered.skipped.items()
+            if request.selects_cluster(name)
+        )
+        outcomes = (*failed, *skipped)
+        for outcome in outcomes:
+            log_cluster(outcome)
+        return RegisteredClusters(clusters, outcomes)
+
+    async def _list(self, discovery: Discovery, region_id: str) -> _List:
+        try:
+            found = await asyncio.wait_for(
+                self._ask(discovery, region_id), self.patience.total_seconds()
+            )
+        except PortError as error:
+            failure = error.failure()
+        except asyncio.TimeoutError:
+            failure = Failure("unreachable", "no list of clusters in time", code="Deadline")
+        except Exception as error:  # noqa: BLE001  # a bug met in one list must not stop the others
+            failure = log_bug(error)
+        else:
+            return _List(found)
+        return _List(
+            failed=ClusterOutcome(cluster=f"{discovery.name} {region_id}", failure=failure)
+        )
+
+    async def _ask(self, discovery: Discovery, region_id: str) -> tuple[DiscoveredCluster, ...]:
+        caller = await self.minter.session(discovery.access.role_chain, SETTINGS.session_duration)
+
+        async def page(number: int) -> ClusterPage:
+            return await retrying(lambda: self.ack.clusters(caller, region_id, number))
+
+        pages = [await page(1)]
+        count = pages[0].pages
+        for begin in range(2, count + 1, SETTINGS.list_pages_at_once):
+            numbers = range(begin, min(begin + SETTINGS.list_pages_at_once, count + 1))
+            pages += await asyncio.gather(*map(page, numbers))
+        return tuple(DiscoveredCluster(discovery, found) for each in pages for found in each.found)
+
+
+def _known_clusters(
+    configured: tuple[Cluster, ...], sections: Sequence[Discovery], shard: Shard
+) -> tuple[Cluster, ...]:
+    """Those that the coordinator found. What may be reached, config.yaml alone decides."""
+    if refused := known_cluster_problems(configured, sections, shard.found):
+        raise InvalidEvent(Problem("shard.found", why, _KEEP_AS_WRITTEN) for why in refused)
+    return clusters_from_known(configured, sections, shard.found)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One region's list for one section, or why there is none."""
+
+    findings: tuple[DiscoveredCluster, ...] = field(default=())
+    failed: ClusterOutcome | None = None

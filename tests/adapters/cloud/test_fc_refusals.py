@@ -1,0 +1,161 @@
+"""What Function Compute refuses, and strange answers, have a meaning and no secret in them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from acr_refresher.cloud.client import CloudClient, CloudTransport
+from acr_refresher.cloud.fc import FunctionClient
+from acr_refresher.core.model import Function
+from acr_refresher.errors import (
+    Denied,
+    FunctionFailed,
+    Gone,
+    Invalid,
+    PortError,
+    Throttled,
+    Unreachable,
+)
+from acr_refresher.run.ports import CloudCredentials
+from adapters.cloudapi import assert_no_secret
+from adapters.functionapi import (
+    BOTH,
+    ECHO,
+    LATEST,
+    THREE,
+    TWO,
+    scene,
+)
+from adapters.loopback import answering, free_port, http, tcp_server
+from localcloud.demo import FUNCTION_ACCOUNT, REGION
+from localcloud.faults import ApiError, BadGateway, ConnectionReset, Fault
+
+pytestmark = pytest.mark.usefixtures("silenced")
+
+RESOURCES = {
+    "3.0": (THREE, "functions/small"),
+    "2.0": (TWO, "services/services/functions/small"),
+    "2.0 by qualifier": (LATEST, "services/services.LATEST/functions/small"),
+}
+
+
+@pytest.mark.parametrize(("function", "resource"), RESOURCES.values(), ids=RESOURCES)
+def test_a_denial_names_the_right_and_the_resource(
+    tmp_path: Path, function: Function, resource: str
+) -> None:
+    with scene(tmp_path, function, "acs:fc:*:*:functions/other") as here:
+        with pytest.raises(Denied) as denied:
+            here.invoke(function)
+        with pytest.raises(Denied):
+            here.start(function, "task")
+    arn = f"acs:fc:{REGION}:{FUNCTION_ACCOUNT}:{resource}"
+    assert f"allow fc:InvokeFunction on {arn} in a policy of the caller" in str(denied.value)
+    assert here.there.events == []
+    with scene(tmp_path, function, arn) as here:
+        assert here.invoke(function) == b"hello"
+
+
+REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
+    "no such function": (ApiError(404, "FunctionNotFound"), Gone, "is not there"),
+    "too many instances": (ApiError(429, "ResourceExhausted"), Throttled, "too many requests"),
+    "too large": (ApiError(413, "EntityTooLarge", "exceeds the limit"), Invalid, "the limit"),
+    "broken": (ApiError(500, "InternalServerError", "try again"), Unreachable, "try again"),
+    "not JSON": (BadGateway(), Unreachable, "not one of the API's"),
+    "reset": (ConnectionReset(), Unreachable, "connection"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("fault", "meaning", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_has_a_meaning(
+    tmp_path: Path, function: Function, fault: Fault, meaning: type[PortError], words: str
+) -> None:
+    with scene(tmp_path, function) as here:
+        here.cloud.faults.inject("InvokeFunction", fault)
+        with pytest.raises(meaning, match="fc:InvokeFunction for function") as refused:
+            here.invoke(function)
+    assert type(refused.value) is meaning
+    assert words in str(refused.value)
+    assert_no_secret(refused.value, here.caller)
+    assert len(here.cloud.calls("InvokeFunction")) == 1  # sent once: retries are others' affair
+    if isinstance(fault, ApiError):
+        (call,) = here.cloud.calls("InvokeFunction")
+        assert (refused.value.code, refused.value.request_id) == (fault.code, call.request_id)
+
+
+@BOTH
+def test_a_payload_beyond_the_queues_limit_is_invalid(tmp_path: Path, function: Function) -> None:
+    with scene(tmp_path, function) as here, pytest.raises(Invalid, match="exceeds the limit"):
+        here.start(function, "task", b" " * (128 * 1024 + 1))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"access_key_secret": SecretStr("x" * 40)},
+        {"security_token": SecretStr("x" * 40)},
+        {"access_key_id": "STS.unknown0000000"},
+    ],
+    ids=lambda change: str(*change),
+)
+def test_wrong_credentials_are_not_taken_for_a_missing_permission(
+    tmp_path: Path, function: Function, change: Any
+) -> None:
+    with scene(tmp_path, function) as here:
+        client = FunctionClient(here.client._cloud, replace(here.caller, **change))
+        with pytest.raises(Denied) as denied:
+            asyncio.run(client.invoke(function, ECHO))
+    assert "allow fc:InvokeFunction" not in str(denied.value)
+    assert_no_secret(denied.value, here.caller)
+
+
+def invoke_at(url: str, function: Function, caller: CloudCredentials) -> bytes:
+    cloud_client = CloudClient(CloudTransport(url), threads=1)
+    try:
+        return asyncio.run(FunctionClient(cloud_client, caller).invoke(function, ECHO))
+    finally:
+        cloud_client.close()
+
+
+@BOTH
+def test_nobody_listening_is_unreachable(function: Function, caller: CloudCredentials) -> None:
+    with pytest.raises(Unreachable):
+        invoke_at(f"http://127.0.0.1:{free_port()}", function, caller)
+
+
+ANSWERS: dict[str, tuple[bytes, type[PortError], str]] = {
+    "a refusal that is no object": (http("403 Forbidden", b"[]"), Unreachable, "not one of"),
+    "a refusal that is no JSON": (http("403 Forbidden", b"no"), Unreachable, "not one of"),
+    "a failure that is no JSON": (
+        http("200 OK", b"oh no", "X-Fc-Error-Type: UnhandledInvocationError"),
+        FunctionFailed,
+        "UnhandledInvocationError",
+    ),
+    "a failure without words": (
+        http("200 OK", b"{}", "X-Fc-Error-Type: UnhandledInvocationError"),
+        FunctionFailed,
+        "it did not say why",
+    ),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("answer", "meaning", "words"), ANSWERS.values(), ids=ANSWERS)
+def test_strange_answers_have_a_meaning(
+    function: Function,
+    caller: CloudCredentials,
+    answer: bytes,
+    meaning: type[PortError],
+    words: str,
+) -> None:
+    with tcp_server(answering(answer)) as port, pytest.raises(meaning) as told:
+        invoke_at(f"http://127.0.0.1:{port}", function, caller)
+    assert words in str(told.value)
+    assert_no_secret(told.value, caller)

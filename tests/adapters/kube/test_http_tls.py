@@ -1,0 +1,213 @@
+"""Whom we trust, who trusts us, and where the client key is meanwhile."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from acr_refresher.errors import Denied, Invalid, Unreachable
+from acr_refresher.kube import http as kube_http
+from acr_refresher.kube.http import TlsClients, pem_file
+from acr_refresher.settings import SETTINGS
+from adapters.kubeapi import changed, encoded, namespaces, tls_server
+from adapters.loopback import answering, free_port, http
+from localkube.double import DoubleCluster
+from localkube.pki import Authority
+
+
+def test_no_server_is_unreachable(double: DoubleCluster) -> None:
+    kubeconfig = changed(double.kubeconfig(), server=f"https://127.0.0.1:{free_port()}")
+
+    with pytest.raises(Unreachable, match=r"no connection \(ECONNREFUSED\)") as raised:
+        namespaces(kubeconfig)
+
+    assert raised.value.retryable
+
+
+def test_a_host_without_address_is_unreachable(double: DoubleCluster) -> None:
+    kubeconfig = changed(double.kubeconfig(), server="https://nowhere.invalid")
+
+    with pytest.raises(Unreachable, match="host name cannot be resolved"):
+        namespaces(kubeconfig)
+
+
+def test_a_certificate_of_another_authority_is_not_trusted(double: DoubleCluster) -> None:
+    other = encoded(Authority("other").pem)
+    before = len(double.journal)
+
+    with pytest.raises(Unreachable, match=r"is not trusted .*certificate-authority-data") as raised:
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=other))
+
+    assert not raised.value.retryable
+    assert len(double.journal) == before, "nothing was sent"
+
+
+def test_without_an_authority_only_public_ones_are_trusted(double: DoubleCluster) -> None:
+    with pytest.raises(Unreachable, match="is not trusted"):
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=None))
+
+
+def test_a_certificate_for_another_name_is_not_trusted(double: DoubleCluster) -> None:
+    with pytest.raises(Unreachable, match="tls-server-name") as raised:
+        namespaces(changed(double.kubeconfig(), tls_server_name="kubernetes"))
+
+    assert not raised.value.retryable
+
+
+def test_the_name_to_verify_can_be_given(double: DoubleCluster) -> None:
+    assert namespaces(changed(double.kubeconfig(), tls_server_name="localhost"))
+
+
+@pytest.mark.parametrize("certificate", ["none", "expired", "of another authority"])
+def test_a_client_certificate_refused_in_the_handshake_is_denied(certificate: str) -> None:
+    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+        given = {
+            "none": None,
+            "expired": server.authority.client_certificate("u", validity=timedelta(hours=-1)),
+            "of another authority": Authority("other").client_certificate("u"),
+        }
+        with pytest.raises(Denied, match="client certificate was refused in the TLS handshake"):
+            namespaces(server.kubeconfig(given[certificate]))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"client_key_data": encoded(Authority().client_certificate("other").key)},
+        {"client_certificate_data": encoded("-----BEGIN CERTIFICATE-----\nAAAA")},
+    ],
+    ids=["key of another certificate", "broken certificate"],
+)
+def test_a_client_certificate_that_cannot_be_loaded_is_invalid(
+    double: DoubleCluster, fields: dict[str, str]
+) -> None:
+    with pytest.raises(Invalid, match="its certificates or key are broken"):
+        namespaces(changed(double.kubeconfig(), "user", **fields))
+
+
+def test_an_authority_that_cannot_be_loaded_is_invalid(double: DoubleCluster) -> None:
+    broken = encoded("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+    with pytest.raises(Invalid, match="its certificates or key are broken"):
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=broken))
+
+
+# ---- from run to run ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["the good one", "the expired one"])
+def test_a_warm_instance_shows_the_certificate_of_the_kubeconfig_at_hand(first: str) -> None:
+    clients = TlsClients()
+    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+        good = server.kubeconfig(server.authority.client_certificate("u"))
+        expired = server.authority.client_certificate("u", validity=timedelta(hours=-1))
+        bad = server.kubeconfig(expired)
+
+        for kubeconfig in (good, bad, good, bad) if first == "the good one" else (bad, good, bad):
+            if kubeconfig == good:
+                assert namespaces(kubeconfig, clients) == ()
+            else:
+                with pytest.raises(Denied, match="refused in the TLS handshake"):
+                    namespaces(kubeconfig, clients)
+
+
+def test_a_warm_instance_trusts_the_authority_of_the_kubeconfig_at_hand(
+    double: DoubleCluster,
+) -> None:
+    clients = TlsClients()
+    assert namespaces(double.kubeconfig(), clients)
+
+    other = encoded(Authority("other").pem)
+    with pytest.raises(Unreachable, match="is not trusted"):
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=other), clients)
+
+
+def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
+    clients = TlsClients()
+    broken = changed(
+        double.kubeconfig(),
+        "user",
+        client_key_data=encoded(Authority().client_certificate("other").key),
+    )
+
+    for _ in range(2):
+        with pytest.raises(Invalid, match="its certificates or key are broken"):
+            namespaces(broken, clients)
+
+
+@pytest.mark.parametrize(("kept", "loaded"), [(2, 2), (1, 4)])
+def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
+    kept: int, loaded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_http, "SETTINGS", replace(SETTINGS, tls_clients_kept=kept))
+    made: list[str] = []
+    really_make = os.memfd_create
+
+    def watched(name: str) -> int:
+        made.append(name)
+        return really_make(name)
+
+    monkeypatch.setattr(os, "memfd_create", watched)
+    clients = TlsClients()
+    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+        users = [server.kubeconfig(server.authority.client_certificate(name)) for name in "ab"]
+
+        for kubeconfig in users * 2:
+            assert namespaces(kubeconfig, clients) == ()
+
+    assert len(made) == loaded
+
+
+# ---- the client key ------------------------------------------------------------------------------
+
+
+def test_the_client_key_is_never_on_a_disk(
+    double: DoubleCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is opened for writing but a file in memory, nothing is made in the folder for it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tmp_path.chmod(0o500)
+    written: list[str] = []
+    really_open = builtins.open
+
+    def watched(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if set(mode) & set("wax+"):
+            written.append(
+                str(Path(f"/proc/self/fd/{file}").readlink()) if isinstance(file, int) else file
+            )
+        return really_open(file, mode, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "open", watched)
+
+    assert namespaces(double.kubeconfig())
+
+    assert written == ["/memfd:client-pem (deleted)"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_key_in_memory_is_gone_after_use() -> None:
+    with pem_file(SecretStr("the-key")) as path:
+        assert Path(path).read_text() == "the-key"
+        in_use = Path(path).readlink()
+    assert not Path(path).exists() or Path(path).readlink() != in_use
+
+
+def test_without_files_in_memory_it_is_a_file_of_our_own_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with pem_file(SecretStr("the-key")) as path:
+        assert Path(path).read_text() == "the-key"
+        assert Path(path).stat().st_mode & 0o777 == 0o600
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,230 @@
+"""Several pull secrets in one cluster: which key goes before which, and what contradicts itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from acr_refresher.config.load import ConfigError, read_config
+from acr_refresher.core.model import PullSecret
+
+REGISTRIES = [
+    {"name": "main", "instanceId": "cri-main", "regionId": "cn-hangzhou"},
+    {"name": "partner", "instanceId": "cri-partner", "regionId": "cn-beijing"},
+]
+TWO: list[dict[str, Any]] = [{"secretName": "a"}, {"secretName": "b"}]
+
+
+def document(own: dict[str, Any], shared: dict[str, Any] | None = None) -> str:
+    cluster = {"name": "idc", "kubeconfig": "idc.yaml", **own}
+    return yaml.safe_dump(
+        {"registries": REGISTRIES, "clusters": [cluster], "defaults": shared or {}}
+    )
+
+
+def secrets(own: dict[str, Any], shared: dict[str, Any] | None = None) -> tuple[PullSecret, ...]:
+    return read_config(document(own, shared), "config.yaml").clusters[0].pull_secrets
+
+
+def problems(own: dict[str, Any], shared: dict[str, Any] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as refusal:
+        read_config(document(own, shared), "config.yaml")
+    return [f"{each.path}: {each.problem}" for each in refusal.value.problems]
+
+
+# ---- what goes before what -----------------------------------------------------------------------
+
+
+def test_flat_keys_make_one() -> None:
+    (secret,) = secrets({"secretName": "own", "registries": "main"})
+    assert (secret.name, [one.name for one in secret.registries]) == ("own", ["main"])
+    assert secret.allowed_on_request == ()
+
+
+def test_each_of_a_list_has_its_own_settings() -> None:
+    first, second = secrets(
+        {
+            "pullSecrets": [
+                {
+                    "secretName": "a",
+                    "registries": "main",
+                    "watchNamespace": "shop",
+                    "serviceAccount": "*",
+                    "expiringThreshold": "5m",
+                },
+                {"secretName": "b", "namespaceSelector": {"matchLabels": {"team": "web"}}},
+            ]
+        }
+    )
+    assert [one.name for one in first.registries] == ["main"]
+    assert first.namespaces.patterns == ("shop",)
+    assert first.service_accounts.everyone
+    assert first.expiring_threshold.seconds == 300
+    assert [one.name for one in second.registries] == ["main", "partner"]
+    assert second.namespaces.patterns == ("all",)
+    assert second.service_accounts.names == ("default",)
+
+
+LAYERS = [
+    pytest.param(
+        {"watchNamespace": "own", "pullSecrets": [{"secretName": "a", "watchNamespace": "each"}]},
+        {"watchNamespace": "shared"},
+        "each",
+        id="its own before the cluster's",
+    ),
+    pytest.param(
+        {"watchNamespace": "own", "pullSecrets": [{"secretName": "a"}]},
+        {"watchNamespace": "shared"},
+        "own",
+        id="the cluster's before the shared",
+    ),
+    pytest.param(
+        {"pullSecrets": [{"secretName": "a"}]}, {"watchNamespace": "shared"}, "shared", id="shared"
+    ),
+    pytest.param(
+        {"watchNamespace": "own"},
+        {"pullSecrets": [{"secretName": "a", "watchNamespace": "each"}]},
+        "own",
+        id="the cluster's before a shared list's",
+    ),
+    pytest.param(
+        {},
+        {
+            "watchNamespace": "shared",
+            "pullSecrets": [{"secretName": "a", "watchNamespace": "each"}],
+        },
+        "each",
+        id="a shared list's before what stands beside it",
+    ),
+    pytest.param({"pullSecrets": [{"secretName": "a"}]}, {}, "default", id="our default"),
+]
+
+
+@pytest.mark.parametrize(("own", "shared", "namespace"), LAYERS)
+def test_the_nearest_setting_is_followed(
+    own: dict[str, Any], shared: dict[str, Any], namespace: str
+) -> None:
+    (secret,) = secrets(own, shared)
+    assert secret.namespaces.patterns == (namespace,)
+
+
+def test_a_clusters_list_takes_the_shared_ones_place() -> None:
+    names = [one.name for one in secrets({"pullSecrets": TWO}, {"pullSecrets": [TWO[0]]})]
+    assert names == ["a", "b"]
+    assert len(secrets({"pullSecrets": TWO}, {"secretName": "c"})) == 2
+
+
+def test_what_may_be_asked_for() -> None:
+    (secret,) = secrets({"registries": "main", "grantable": "partner"})
+    assert [one.name for one in secret.allowed_on_request] == ["partner"]
+    (secret,) = secrets({}, {"grantable": ["partner", "main"]})
+    assert [one.name for one in secret.allowed_on_request] == ["partner", "main"]
+
+
+# ---- contradictions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "shared", "problem"),
+    [
+        pytest.param(
+            {"pullSecrets": [*TWO, TWO[0]]},
+            {},
+            'clusters[0].pullSecrets[2].secretName: "a" is that of clusters[0].pullSecrets[0] too',
+            id="one name twice",
+        ),
+        pytest.param(
+            {"pullSecrets": TWO, "secretName": "c"},
+            {},
+            "clusters[0].secretName: says what each of clusters[0].pullSecrets says itself",
+            id="a name beside the list",
+        ),
+        pytest.param(
+            {"secretName": "c"},
+            {"pullSecrets": TWO},
+            "clusters[0].secretName: says what each of defaults.pullSecrets says itself",
+            id="a name for an inherited list",
+        ),
+        pytest.param(
+            {},
+            {"pullSecrets": TWO, "secretName": "c"},
+            "defaults.secretName: says what each of defaults.pullSecrets says itself",
+            id="a name beside the shared list",
+        ),
+        pytest.param(
+            {"pullSecrets": [{"secretName": "a", "registries": ["mian"]}]},
+            {},
+            'clusters[0].pullSecrets[0].registries[0]: "mian" is not the name of a registry',
+            id="an unknown registry",
+        ),
+        pytest.param(
+            {"grantable": "mian"},
+            {},
+            'clusters[0].grantable[0]: "mian" is not the name of a registry',
+            id="an unknown registry to be asked for",
+        ),
+        pytest.param(
+            {"pullSecrets": [{}]},
+            {},
+            "clusters[0].pullSecrets[0].secretName: is missing",
+            id="no name",
+        ),
+        pytest.param(
+            {"pullSecrets": [{"secretName": "a", "kubeconfig": "b"}]},
+            {},
+            "clusters[0].pullSecrets[0].kubeconfig: is not a known key",
+            id="a key of the cluster",
+        ),
+        pytest.param({"pullSecrets": []}, {}, "clusters[0].pullSecrets: is empty", id="empty"),
+        pytest.param(
+            {"pullSecrets": ["a"]},
+            {},
+            "clusters[0].pullSecrets[0]: is text, not a mapping",
+            id="names alone",
+        ),
+        pytest.param(
+            {"pullSecrets": [{"secretName": "acr-credential-secret-aggregation"}]},
+            {},
+            'clusters[0].pullSecrets[0].secretName: "acr-credential-secret-aggregation" belongs to'
+            " the ACK credential helper",
+            id="the helper's name",
+        ),
+        pytest.param(
+            {"pullSecrets": [{"secretName": 7}]},
+            {},
+            "clusters[0].pullSecrets[0].secretName: is a number, not text",
+            id="a name that is no text",
+        ),
+    ],
+)
+def test_what_contradicts_itself(own: dict[str, Any], shared: dict[str, Any], problem: str) -> None:
+    assert problems(own, shared) == [problem]
+
+
+def test_registries_of_one_host_may_be_in_pull_secrets_of_their_own() -> None:
+    split = [
+        {"secretName": "a", "registries": "main"},
+        {"secretName": "b", "registries": "partner"},
+    ]
+    for own, shared in (({"pullSecrets": split}, {}), ({}, {"pullSecrets": split})):
+        text = document(own, shared).replace("cri-main", "cri-main\n  domains: cr.example.com")
+        text = text.replace("cri-partner", "cri-partner\n  domains: cr.example.com")
+        assert len(read_config(text, "config.yaml").clusters[0].pull_secrets) == 2
+
+
+def test_clusters_that_say_nothing_of_their_own_share_what_is_said_for_all() -> None:
+    """However many they are, it is made once: a large configuration is loaded in each instance."""
+    own: list[dict[str, Any]] = [{}, {"watchNamespace": "team-a"}, {}]
+    clusters = [
+        {"name": f"c{number}", "kubeconfig": f"{number}.yaml", **keys}
+        for number, keys in enumerate(own)
+    ]
+    text = yaml.safe_dump(
+        {"registries": REGISTRIES, "clusters": clusters, "defaults": {"pullSecrets": TWO}}
+    )
+    first, other, last = read_config(text, "config.yaml").clusters
+    assert first.pull_secrets is last.pull_secrets
+    assert [one.name for one in first.pull_secrets] == ["a", "b"]
+    assert [one.namespaces.patterns for one in other.pull_secrets] == [("team-a",)] * 2

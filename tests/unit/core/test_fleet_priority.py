@@ -1,0 +1,97 @@
+"""Who is served first, and that nobody is always last."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from acr_refresher.core.fleet import LastSeen, is_due, most_urgent_first
+from factories import HOUR, MINUTE, NOW
+from runs import cluster
+
+
+def order(last_seen: dict[str, LastSeen], *names: str, later: timedelta = 0 * MINUTE) -> list[str]:
+    clusters = [cluster(name) for name in names or last_seen]
+    return [one.name for one in most_urgent_first(clusters, last_seen, NOW + later)]
+
+
+def visit(ends: timedelta | None, ago: timedelta = 10 * MINUTE) -> LastSeen:
+    """Secrets are renewed a quarter of an hour before they end."""
+    return LastSeen(NOW - ago, None if ends is None else NOW + ends)
+
+
+@pytest.mark.parametrize(
+    ("last_seen", "expected"),
+    [
+        pytest.param(
+            {"later": visit(10 * MINUTE), "sooner": visit(5 * MINUTE)},
+            ["sooner", "later"],
+            id="what is due, by what ends first",
+        ),
+        pytest.param(
+            {"fresh": visit(HOUR, 20 * MINUTE), "due": visit(15 * MINUTE, MINUTE)},
+            ["due", "fresh"],
+            id="what is due goes before what is not, however long that waits",
+        ),
+        pytest.param(
+            {"expired": visit(-HOUR), "due": visit(MINUTE)},
+            ["expired", "due"],
+            id="what has ended already ended first",
+        ),
+        pytest.param(
+            {
+                "seen last": visit(20 * MINUTE, MINUTE),
+                "seen long ago": visit(12 * HOUR, HOUR),
+                "seen before": visit(30 * MINUTE, 30 * MINUTE),
+            },
+            ["seen long ago", "seen before", "seen last"],
+            id="what is fresh, by how long it waits",
+        ),
+        pytest.param(
+            {"late": visit(50 * MINUTE), "early": visit(40 * MINUTE)},
+            ["early", "late"],
+            id="of those seen at once, what ends first",
+        ),
+        pytest.param(
+            {"empty": visit(None, HOUR), "fresh": visit(HOUR), "due": visit(MINUTE)},
+            ["due", "empty", "fresh"],
+            id="without secrets nothing is due, but namespaces may be new",
+        ),
+        pytest.param(
+            {"due at once": visit(MINUTE, HOUR), "due too": visit(MINUTE, 2 * HOUR)},
+            ["due too", "due at once"],
+            id="of those that end at once, the longest unvisited",
+        ),
+    ],
+)
+def test_the_most_urgent_is_served_first(
+    last_seen: dict[str, LastSeen], expected: list[str]
+) -> None:
+    assert order(last_seen) == expected
+    assert order(dict(reversed(last_seen.items()))) == expected
+
+
+def test_a_cluster_never_visited_may_be_anything_and_is_served_before_all() -> None:
+    assert order({"expired": visit(-HOUR)}, "expired", "new")[0] == "new"
+
+
+def test_of_clusters_of_which_nothing_is_known_none_is_always_last() -> None:
+    """A cold instance: the order is another in each run, and the same when a run is repeated."""
+    names = [f"c{number}" for number in range(5)]
+    last = {order({}, *names, later=tick * MINUTE)[-1] for tick in range(60)}
+    assert last == set(names)
+    assert order({}, *names) == order({}, *reversed(names))
+
+
+def test_something_is_due_from_a_threshold_before_its_end_on() -> None:
+    one = cluster("a")
+    assert is_due(one, visit(15 * MINUTE), NOW)
+    assert not is_due(one, visit(15 * MINUTE + timedelta(seconds=1)), NOW)
+    assert not is_due(one, visit(None), NOW)
+
+
+def test_an_end_before_any_other_is_due_like_any() -> None:
+    """Whoever may edit a Secret's annotations may date it back as far as dates go."""
+    long_ago = LastSeen(NOW, datetime.min.replace(tzinfo=timezone.utc))
+    assert order({"long ago": long_ago, "due": visit(MINUTE)}) == ["long ago", "due"]

@@ -1,0 +1,139 @@
+"""Splitting a run's clusters, and what tells one shard's invocation from another's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acr_refresher.core.fleet import ClusterNames, split_into_shards, task_id
+from acr_refresher.core.model import (
+    Access,
+    AckAccess,
+    Cluster,
+    InClusterAccess,
+    KmsAccess,
+    KubeconfigAccess,
+    Role,
+)
+from acr_refresher.core.request import Request, Shard
+from factories import wanted
+from runs import cluster
+
+HERE = "7"
+
+
+def anything(names: ClusterNames) -> bool:
+    del names
+    return True
+
+
+def sizes(count: int, size: int) -> list[int]:
+    clusters = [cluster(f"c{number:05}") for number in range(count)]
+    return [len(part) for part in split_into_shards(clusters, size, HERE, anything)]
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [
+        (0, 500, []),
+        (1, 500, [1]),
+        (500, 500, [500]),
+        (501, 500, [251, 250]),
+        (1200, 500, [400, 400, 400]),
+        (1001, 500, [334, 334, 333]),
+        (3, 1, [1, 1, 1]),
+    ],
+)
+def test_shards_are_alike_in_size_and_none_is_above(
+    count: int, size: int, expected: list[int]
+) -> None:
+    assert sizes(count, size) == expected
+
+
+@given(st.integers(0, 300), st.integers(1, 60))
+def test_every_cluster_is_in_one_shard(count: int, size: int) -> None:
+    clusters = [cluster(f"c{number}") for number in range(count)]
+    parts = split_into_shards(clusters, size, HERE, anything)
+    assert sorted(name for part in parts for name in part) == sorted(one.name for one in clusters)
+    assert all(1 <= len(part) <= size for part in parts)
+    assert parts == split_into_shards(reversed(clusters), size, HERE, anything), (
+        "in whichever order"
+    )
+
+
+def test_clusters_of_one_account_and_region_keep_together() -> None:
+    there = (Role("acs:ram::9:role/a"), Role("acs:ram::8:role/b"))
+    accesses: dict[str, Access] = {
+        "a": AckAccess("c1", "cn-hangzhou"),
+        "b": AckAccess("c2", "cn-beijing", there),
+        "c": KmsAccess("secret", "cn-hangzhou"),
+        "d": KmsAccess("secret", "cn-beijing", there),
+        "e": KubeconfigAccess("e.yaml"),
+        "f": InClusterAccess(),
+        "g": AckAccess("c3", "cn-beijing"),
+        "h": AckAccess("c4", "cn-beijing"),
+    }
+    clusters = [Cluster(name, access, (wanted(),)) for name, access in accesses.items()]
+    parts = split_into_shards(clusters, 2, HERE, anything)
+    assert [sorted(part) for part in parts] == [["e", "f"], ["g", "h"], ["a", "c"], ["b", "d"]]
+
+
+def test_what_does_not_fit_an_event_is_split_further() -> None:
+    clusters = [cluster(f"c{number}") for number in range(10)]
+    parts = split_into_shards(clusters, 500, HERE, lambda names: len(names) <= 3)
+    assert [len(part) for part in parts] == [3, 3, 2, 2]
+    alone = split_into_shards(clusters, 500, HERE, lambda _: False)
+    assert [len(part) for part in alone] == [1] * 10, "no further than that"
+
+
+TIMER = Request("timer:every-10-minutes", scheduled_at="2026-01-31T12:00:00Z")
+SHARD = Shard("run-7", "2026-01-31T12:00:00Z", frozenset({"a", "b"}), number=2, of=5)
+
+
+def test_a_task_says_what_it_is_and_is_told_by_its_content() -> None:
+    assert re.fullmatch(
+        "timer-every-10-minutes-2026-01-31T12-00-00Z-2of5-[0-9a-f]{12}", task_id(TIMER, SHARD)
+    )
+    continued = replace(SHARD, continued=1)
+    assert "-2of5-continued1-" in task_id(TIMER, continued)
+
+
+def test_a_doubled_delivery_and_a_retry_name_the_same_task() -> None:
+    """They have other request IDs, and so other run IDs."""
+    assert task_id(TIMER, replace(SHARD, run="run-8")) == task_id(TIMER, SHARD)
+
+
+@pytest.mark.parametrize(
+    ("request_", "shard"),
+    [
+        pytest.param(TIMER, replace(SHARD, scheduled_at="2026-01-31T12:10:00Z"), id="occasion"),
+        pytest.param(TIMER, replace(SHARD, number=3), id="number"),
+        pytest.param(TIMER, replace(SHARD, of=6), id="of"),
+        pytest.param(TIMER, replace(SHARD, continued=1), id="continuation"),
+        pytest.param(TIMER, replace(SHARD, clusters=frozenset({"a"})), id="clusters"),
+        pytest.param(replace(TIMER, trigger="timer:other"), SHARD, id="trigger"),
+        pytest.param(replace(TIMER, trigger="timer:every_10_minutes"), SHARD, id="spelling"),
+        pytest.param(replace(TIMER, force=True), SHARD, id="force"),
+        pytest.param(replace(TIMER, allow_removal=True), SHARD, id="large removals"),
+        pytest.param(replace(TIMER, namespaces=("a",)), SHARD, id="namespaces"),
+        pytest.param(replace(TIMER, registries=("a",)), SHARD, id="registries"),
+    ],
+)
+def test_whatever_else_is_another_task(request_: Request, shard: Shard) -> None:
+    assert task_id(request_, shard) != task_id(TIMER, SHARD)
+
+
+@given(
+    st.text(max_size=300).map("timer:{}".format) | st.just("manual"),
+    st.text(max_size=300),
+    st.integers(1, 10**6),
+)
+def test_a_task_id_is_always_one_that_function_compute_takes(
+    trigger: str, scheduled_at: str, number: int
+) -> None:
+    shard = Shard("r", scheduled_at, frozenset({"東京", "a"}), number, 10**6, continued=number)
+    assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,127}", task_id(Request(trigger), shard))

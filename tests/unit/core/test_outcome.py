@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import pytest
+
+from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
+from acr_refresher.core.model import Credential, Registry, SecretContent
+from acr_refresher.core.outcome import (
+    Failure,
+    SecretOutcome,
+    failed_outcome,
+    planned_outcome,
+    reconciled_outcome,
+    refused_outcome,
+    removal_outcome,
+    skipped_outcome,
+)
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.renewal import carries_over, content_to_write
+from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins, request
+
+OLD, NEW = "old-token", "new-token"
+UNREACHABLE = Failure("unreachable", "no answer")
+
+
+def apply(
+    *mint: Registry,
+    kept: tuple[Credential, ...] = (),
+    fallback: tuple[Credential, ...] = (),
+    reason: Reason = Reason.NEAR_EXPIRY,
+) -> ApplySecret:
+    return ApplySecret(Terms(mint, request(), 15 * MINUTE, NOW), reason, mint, kept, fallback)
+
+
+def content(wanted: ApplySecret, *minted: Credential) -> SecretContent | None:
+    return content_to_write(wanted, {one.entry.registry: one for one in minted}, NOW, "run-7")
+
+
+def serve(wanted: ApplySecret | None, *bind: str, waiting_for: tuple[str, ...] = ()) -> Reconcile:
+    return Reconcile(
+        namespace="default",
+        secret="acr-pull",
+        uid=None if wanted is CREATE else "uid",
+        resource_version=None if wanted is CREATE else "1",
+        apply=wanted,
+        bind=tuple(account(name) for name in bind),
+        service_accounts=("builder", "default"),
+        waiting_for=waiting_for,
+        entries=(credential(MAIN, 10 * MINUTE).entry,),
+    )
+
+
+# ---- what is written -----------------------------------------------------------------------------
+
+
+def test_new_tokens_join_those_that_are_still_fresh() -> None:
+    wanted = apply(MAIN, kept=(credential(PARTNER, password=OLD),))
+    written = content(wanted, credential(MAIN, password=NEW))
+    assert written
+    assert logins(written.dockerconfigjson) == {
+        "main.example.com": NEW,
+        "partner.example.com": OLD,
+    }
+
+
+def test_a_registry_that_could_not_be_minted_keeps_its_valid_token() -> None:
+    old = (credential(MAIN, MINUTE, password=OLD), credential(PARTNER, MINUTE, password=OLD))
+    written = content(apply(MAIN, PARTNER, fallback=old), credential(MAIN, HOUR, password=NEW))
+    assert written
+    assert logins(written.dockerconfigjson) == {
+        "main.example.com": NEW,
+        "partner.example.com": OLD,
+    }
+    assert written.annotations["acr-refresher/expires-at"] == "2026-01-31T12:01:00Z"
+
+
+def test_with_nothing_minted_nothing_is_written() -> None:
+    assert content(apply(MAIN, fallback=(credential(MAIN, MINUTE),))) is None
+
+
+def test_dropping_a_registry_needs_no_minting() -> None:
+    written = content(apply(kept=(credential(MAIN, password=OLD),)))
+    assert written
+    assert logins(written.dockerconfigjson) == {"main.example.com": OLD}
+
+
+def test_an_empty_secret_is_never_written() -> None:
+    assert content(apply()) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "carries"),
+    [
+        pytest.param(apply(MAIN), False, id="all minted"),
+        pytest.param(apply(MAIN, fallback=(credential(MAIN),)), False, id="not fallen back on"),
+        pytest.param(apply(MAIN, kept=(credential(PARTNER),)), True, id="kept"),
+        pytest.param(
+            apply(MAIN, PARTNER, fallback=(credential(PARTNER),)), True, id="fallen back on"
+        ),
+    ],
+)
+def test_what_was_read_and_not_minted_is_carried_over(wanted: ApplySecret, carries: bool) -> None:
+    new = credential(MAIN, password=NEW)
+    written = content(wanted, new)
+    assert written
+    assert carries_over(written, {"main": new}) is carries
+
+
+# ---- what came of it -----------------------------------------------------------------------------
+
+WRITTEN = content(apply(MAIN), credential(MAIN, HOUR))
+CREATE = apply(MAIN, reason=Reason.SECRET_MISSING)
+RENEW = apply(MAIN)
+RENEW_ONE_OF_TWO = apply(MAIN, kept=(credential(PARTNER),))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "written", "unminted", "unwritten", "result"),
+    [
+        pytest.param(CREATE, WRITTEN, False, False, Result.CREATED, id="created"),
+        pytest.param(RENEW, WRITTEN, False, False, Result.RENEWED, id="renewed"),
+        pytest.param(RENEW, WRITTEN, True, False, Result.INCOMPLETE, id="written-without-one"),
+        pytest.param(RENEW, None, True, False, Result.FAILED, id="nothing-minted"),
+        pytest.param(
+            RENEW_ONE_OF_TWO, None, True, False, Result.INCOMPLETE, id="the-others-still-hold"
+        ),
+        pytest.param(RENEW, None, False, True, Result.FAILED, id="not-written"),
+        pytest.param(RENEW, WRITTEN, False, True, Result.FAILED, id="not-bound"),
+        pytest.param(RENEW, WRITTEN, True, True, Result.FAILED, id="neither"),
+        pytest.param(None, None, False, False, Result.UNCHANGED, id="fresh"),
+        pytest.param(None, None, False, True, Result.FAILED, id="fresh-but-not-bound"),
+    ],
+)
+def test_the_result_says_how_far_it_came(
+    wanted: ApplySecret | None,
+    written: SecretContent | None,
+    unminted: bool,
+    unwritten: bool,
+    result: Result,
+) -> None:
+    outcome = reconciled_outcome(
+        serve(wanted),
+        written,
+        unminted=(UNREACHABLE,) * unminted,
+        unwritten=(UNREACHABLE,) * unwritten,
+    )
+    assert outcome.result is result
+    assert outcome.reason is (wanted.reason if wanted else Reason.FRESH)
+    assert len(outcome.failures) == unminted + unwritten
+
+
+def test_a_fresh_secret_that_was_bound_says_so() -> None:
+    outcome = reconciled_outcome(serve(None, "builder"), bound=("builder",))
+    assert (outcome.result, outcome.bound) == (Result.BOUND, ("builder",))
+    assert outcome.service_accounts == ("builder", "default")
+
+
+def test_an_account_that_could_not_be_bound_is_not_among_the_bound() -> None:
+    outcome = reconciled_outcome(serve(None, "builder"), unwritten=(UNREACHABLE,))
+    assert (outcome.bound, outcome.service_accounts) == ((), ("default",))
+
+
+def test_waiting_for_an_account_is_no_failure() -> None:
+    outcome = reconciled_outcome(serve(None, waiting_for=("runner",)))
+    assert (outcome.result, outcome.waiting_for) == (Result.WAITING, ("runner",))
+
+
+def test_the_outcome_tells_hosts_and_expiry_of_what_is_there_now() -> None:
+    after = reconciled_outcome(serve(RENEW), WRITTEN)
+    before = reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,))
+    assert (after.expires_at, before.expires_at) == (NOW + HOUR, NOW + 10 * MINUTE)
+    assert after.hosts == ("main.example.com",)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "wanted", "result", "reason"),
+    [
+        ("gone", RENEW, Result.SKIPPED, Reason.NAMESPACE_GONE),
+        ("conflict", CREATE, Result.CONFLICT, Reason.FOREIGN_SECRET),
+        ("conflict", RENEW, Result.CONFLICT, Reason.CHANGED_MEANWHILE),
+        ("denied", RENEW, Result.FAILED, Reason.NEAR_EXPIRY),
+    ],
+)
+def test_a_refused_write_is_told_by_its_meaning(
+    meaning: str, wanted: ApplySecret, result: Result, reason: Reason
+) -> None:
+    outcome = refused_outcome(serve(wanted), Failure(meaning, "no"), ())
+    assert (outcome.result, outcome.reason) == (result, reason)
+
+
+HELD = (credential(MAIN, 10 * MINUTE).entry,)
+CLEAR = Remove("old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid", HELD)
+LEAVE = Skip("theirs", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
+REFUSED = Skip("old", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
+ENDING = Skip("old", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD)
+
+
+def test_a_cleared_namespace_is_removed_unless_something_failed() -> None:
+    assert removal_outcome(CLEAR).result is Result.REMOVED
+    assert removal_outcome(CLEAR, (UNREACHABLE,)).result is Result.FAILED
+
+
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [
+        (serve(RENEW), Result.PLANNED),
+        (serve(None, "builder"), Result.PLANNED),
+        (serve(None), Result.UNCHANGED),
+        (CLEAR, Result.PLANNED),
+        (LEAVE, Result.CONFLICT),
+    ],
+)
+def test_a_preview_says_what_would_come(action: Action, result: Result) -> None:
+    assert planned_outcome(action).result is result
+
+
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [(serve(RENEW), Result.FAILED), (CLEAR, Result.FAILED), (LEAVE, Result.CONFLICT)],
+)
+def test_a_bug_fails_the_namespace_it_was_met_in(action: Action, result: Result) -> None:
+    assert failed_outcome(action, Failure("bug", "x")).result is result
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(reconciled_outcome(serve(None)), id="fresh"),
+        pytest.param(reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,)), id="not minted"),
+        pytest.param(refused_outcome(serve(RENEW), UNREACHABLE, ()), id="not written"),
+        pytest.param(
+            refused_outcome(serve(RENEW), Failure("conflict", "no"), ()), id="changed meanwhile"
+        ),
+        pytest.param(failed_outcome(serve(RENEW), UNREACHABLE), id="cut off"),
+        pytest.param(removal_outcome(CLEAR, (UNREACHABLE,)), id="not removed"),
+        pytest.param(failed_outcome(CLEAR, UNREACHABLE), id="cut off before it was removed"),
+        pytest.param(planned_outcome(CLEAR), id="to be removed"),
+        pytest.param(skipped_outcome(REFUSED), id="left by the removal guard"),
+        pytest.param(skipped_outcome(ENDING), id="in a namespace that is being deleted"),
+    ],
+)
+def test_whatever_comes_of_a_secret_that_is_there_says_when_it_ends(outcome: SecretOutcome) -> None:
+    assert outcome.expires_at == NOW + 10 * MINUTE
+    assert outcome.hosts == ("main.example.com",)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(removal_outcome(CLEAR), id="removed"),
+        pytest.param(refused_outcome(serve(RENEW), Failure("gone", "no"), ()), id="gone"),
+        pytest.param(skipped_outcome(LEAVE), id="somebody else's"),
+    ],
+)
+def test_what_is_not_there_has_no_end(outcome: SecretOutcome) -> None:
+    assert (outcome.expires_at, outcome.hosts) == (None, ())

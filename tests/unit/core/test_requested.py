@@ -1,0 +1,71 @@
+"""What a namespace asks for by annotation, and what it is given of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from acr_refresher.core.requested import (
+    INSTANCE_IDS_ANNOTATION,
+    ROLE_ANNOTATIONS,
+    allowed_registries,
+    names_roles,
+    request_warnings,
+    requested_registries,
+)
+from factories import MAIN, PARTNER, namespace, wanted
+
+
+@pytest.mark.parametrize(
+    ("annotation", "found"),
+    [
+        ("cri-a", ("cri-a",)),
+        ("cri-a, cn-beijing:cri-b", ("cri-a", "cn-beijing:cri-b")),
+        (" cri-a,,cri-b ;cri-c\n", ("cri-a", "cri-b", "cri-c")),
+        ("", ()),
+    ],
+)
+def test_the_annotation_names_instances(annotation: str, found: tuple[str, ...]) -> None:
+    assert requested_registries({INSTANCE_IDS_ANNOTATION: annotation}) == found
+    assert requested_registries({"other": annotation}) == ()
+
+
+@pytest.mark.parametrize("key", ROLE_ANNOTATIONS)
+def test_roles_in_annotations_are_noticed(key: str) -> None:
+    assert names_roles({key: "acs:ram::1:role/admin"})
+    assert not names_roles({key: "", INSTANCE_IDS_ANNOTATION: "cri-a"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        pytest.param(("cri-partner",), True, id="by ID"),
+        pytest.param(("cn-beijing:cri-partner",), True, id="by region and ID"),
+        pytest.param(("cri-x", "cri-partner"), True, id="among others"),
+        pytest.param(("cn-hangzhou:cri-partner",), False, id="in another region"),
+        pytest.param(("cri-main",), False, id="not grantable"),
+        pytest.param(("cri-part",), False, id="another instance"),
+        pytest.param(("partner",), False, id="our own name for it"),
+        pytest.param((), False, id="nothing"),
+    ],
+)
+def test_only_what_is_grantable_is_granted(asked: tuple[str, ...], given: bool) -> None:
+    want = wanted(MAIN, allowed_on_request=(PARTNER,))
+    assert allowed_registries(namespace("team", *asked), want) == ((PARTNER,) if given else ())
+
+
+def test_a_namespace_left_out_by_name_is_granted_nothing() -> None:
+    want = wanted(MAIN, excluded=("team-*",), allowed_on_request=(PARTNER,))
+    assert allowed_registries(namespace("team-a", "cri-partner"), want) == ()
+
+
+def test_what_is_not_given_is_told() -> None:
+    (warning,) = request_warnings(namespace("team", "cri-partner", "cri-" + "x" * 500), (PARTNER,))
+    assert warning.startswith("cri-xxx")
+    assert "add its registry to grantable" in warning
+    assert len(warning) < 200
+
+
+def test_roles_are_told_to_be_ignored_where_a_registry_is_asked_for() -> None:
+    (warning,) = request_warnings(namespace("team", "cri-main", names_roles=True), (MAIN,))
+    assert "acr-service-arns" in warning
+    assert request_warnings(namespace("team", names_roles=True), (MAIN,)) == ()

@@ -1,0 +1,185 @@
+"""How pull secrets stand, by what is found in a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acr_refresher.core.guard import MIN_SECRETS_GUARDED
+from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
+from acr_refresher.core.outcome import planned_outcome
+from acr_refresher.core.plan import plan
+from acr_refresher.core.reasons import Result
+from acr_refresher.core.request import Request
+from acr_refresher.core.secret_status import (
+    FleetStatus,
+    State,
+    UnreadCluster,
+    by_urgency,
+    secret_statuses,
+)
+from factories import (
+    HOUR,
+    MAIN,
+    MINUTE,
+    NOW,
+    PARTNER,
+    account,
+    credential,
+    namespace,
+    secret,
+    state,
+    wanted,
+)
+
+BOUND = (account("default", "acr-pull"),)
+
+
+def cluster(namespaces: tuple[str, ...] = ("default",)) -> Cluster:
+    return Cluster("prod", InClusterAccess(), (wanted(namespaces=namespaces),))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(secret(), State.FRESH, id="fresh"),
+        pytest.param(secret(credential(expires_in=15 * MINUTE)), State.DUE, id="due"),
+        pytest.param(secret(credential(expires_in=0 * MINUTE)), State.EXPIRED, id="expired"),
+        pytest.param(secret(document="{}"), State.DRIFTED, id="changed"),
+        pytest.param(secret(annotations={}), State.DRIFTED, id="no record"),
+        pytest.param(secret(managed=False), State.CONFLICT, id="somebody else's"),
+        pytest.param(secret(type_="Opaque"), State.DUE, id="of another type"),
+        pytest.param(
+            secret(credential(MAIN), credential(PARTNER)), State.DUE, id="a registry too many"
+        ),
+        pytest.param(secret(credential(PARTNER)), State.DUE, id="a registry too few"),
+    ],
+)
+def test_the_state_of_a_secret(found: SecretState, expected: State) -> None:
+    (one,) = secret_statuses(cluster(), state(found, accounts=BOUND), NOW)
+    assert (one.namespace, one.secret, one.state) == ("default", "acr-pull", expected)
+
+
+def test_one_that_a_service_account_does_not_refer_to_is_unbound() -> None:
+    accounts = (account("default", "theirs"), account("other", "acr-pull"))
+    (one,) = secret_statuses(cluster(), state(secret(), accounts=accounts), NOW)
+    assert (one.state, one.service_accounts) == (State.UNBOUND, ("other",))
+
+
+@pytest.mark.parametrize("selected", ["ending", "another"])
+def test_one_whose_namespace_is_being_deleted_goes_with_it(selected: str) -> None:
+    ending = namespace("ending", terminating=True)
+    there = state(secret(namespace="ending"), namespaces=(ending,))
+    (one,) = secret_statuses(cluster((selected,)), there, NOW)
+    assert (one.state, one.expires_at) == (State.REMOVING, NOW + HOUR)
+    assert secret_statuses(cluster((selected,)), state(namespaces=(ending,)), NOW) == ()
+
+
+def test_what_is_told_of_a_secret() -> None:
+    held = secret(credential(MAIN), credential(PARTNER, expires_in=30 * MINUTE))
+    accounts = (account("b", "acr-pull"), account("a", "theirs", "acr-pull"), account("c"))
+    (one,) = secret_statuses(cluster(), state(held, accounts=accounts), NOW)
+    assert one.registries == ("main", "partner")
+    assert one.hosts == ("main.example.com", "partner.example.com")
+    assert one.service_accounts == ("a", "b")
+    assert (one.refreshed_at, one.expires_at) == (NOW, NOW + 30 * MINUTE)
+
+
+def test_where_there_is_none_and_should_be() -> None:
+    (one,) = secret_statuses(cluster(), state(), NOW)
+    assert (one.namespace, one.state, one.expires_at) == ("default", State.MISSING, None)
+
+
+def test_a_strangers_secret_elsewhere_is_no_concern() -> None:
+    there = state(secret(namespace="theirs", managed=False), namespaces=("theirs",))
+    assert secret_statuses(cluster(), there, NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("others", "left", "expected"),
+    [
+        pytest.param("new", HOUR, State.REMOVING, id="to be removed"),
+        pytest.param("new", -MINUTE, State.REMOVING, id="to be removed, and expired"),
+        pytest.param("gone", HOUR, State.REMOVAL_BLOCKED, id="too many to be removed"),
+        pytest.param("gone", -MINUTE, State.EXPIRED, id="too many to be removed, and expired"),
+    ],
+)
+def test_ours_in_a_namespace_that_is_not_selected_any_more(
+    others: str, left: timedelta, expected: State
+) -> None:
+    names = [f"{others}-{number}" for number in range(MIN_SECRETS_GUARDED)]
+    held = (secret(namespace=name) for name in names)
+    old = secret(credential(expires_in=left), namespace="old")
+    there = state(*held, old, namespaces=[*names, "old"])
+    (one,) = (
+        one for one in secret_statuses(cluster(("new-*",)), there, NOW) if one.namespace == "old"
+    )
+    assert one.state is expected
+
+
+FOUND: Mapping[str, Callable[[str], SecretState]] = {
+    "fresh": lambda name: secret(namespace=name),
+    "due": lambda name: secret(credential(expires_in=MINUTE), namespace=name),
+    "changed": lambda name: secret(document="{}", namespace=name),
+    "of another registry": lambda name: secret(credential(PARTNER), namespace=name),
+    "somebody else's": lambda name: secret(managed=False, namespace=name),
+}
+REFERENCES = st.sampled_from([(), ("acr-pull",)])
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.sampled_from([*FOUND]), REFERENCES)))
+def test_a_secret_is_fresh_where_a_plan_would_change_nothing_and_nowhere_else(
+    found: Mapping[str, tuple[str, tuple[str, ...]]],
+) -> None:
+    there = state(
+        *(FOUND[kind](name) for name, (kind, _) in found.items()),
+        namespaces=[*found, "new"],
+        accounts=[
+            account("default", *refers, namespace=name) for name, (_, refers) in found.items()
+        ],
+    )
+    meant = cluster(("a", "b", "c", "new"))
+    planned = chain.from_iterable(plan(meant.pull_secrets, there, Request("manual"), NOW))
+    previews = map(planned_outcome, planned)
+    fresh = {
+        one.namespace for one in secret_statuses(meant, there, NOW) if one.state is State.FRESH
+    }
+    assert fresh == {one.namespace for one in previews if one.result is Result.UNCHANGED}
+
+
+def test_the_most_urgent_come_first() -> None:
+    found = (
+        secret(namespace="a"),
+        secret(credential(expires_in=30 * MINUTE), namespace="b"),
+        secret(credential(expires_in=-9 * MINUTE), namespace="c"),
+        secret(credential(expires_in=3 * MINUTE), namespace="d"),
+    )
+    there = state(*found, namespaces=("a", "b", "c", "d", "e"))
+    listed = by_urgency(secret_statuses(cluster(("*",)), there, NOW))
+    assert [one.namespace for one in listed] == ["c", "e", "d", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "unread", "ok"),
+    [
+        ({"a": 9 * MINUTE}, (), True),
+        ({"a": -9 * MINUTE}, (), False),
+        ({"a": 9 * MINUTE, "taken": None}, (), False),
+        ({}, (UnreadCluster("idc", "stopped", failed=False),), True),
+        ({}, (UnreadCluster("idc", "no answer", failed=True),), False),
+    ],
+)
+def test_when_all_is_well(
+    namespaces: Mapping[str, timedelta | None], unread: tuple[UnreadCluster, ...], ok: bool
+) -> None:
+    found = (
+        secret(credential(expires_in=left or HOUR), namespace=name, managed=left is not None)
+        for name, left in namespaces.items()
+    )
+    there = state(*found, namespaces=tuple(namespaces))
+    assert FleetStatus(NOW, secret_statuses(cluster(("*",)), there, NOW), unread).ok is ok

@@ -1,0 +1,340 @@
+"""What is written in which order, and what is left undone where a step of it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Terms
+from acr_refresher.core.model import (
+    Credential,
+    Registry,
+    SecretContent,
+    SecretState,
+    ServiceAccountState,
+)
+from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.reasons import Reason
+from acr_refresher.errors import Conflict, Denied, Gone, PortError
+from acr_refresher.run.apply import Applier
+from acr_refresher.run.ports import TokenSource
+from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
+from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, request, secret
+from runs import Kube
+from virtual_time import in_virtual_time
+
+DENIED = Denied("no right", service="kube", code="403")
+GONE = Gone("not there", service="kube", code="404")
+CONFLICT = Conflict("somebody was faster", service="kube", code="409")
+ACCOUNTS = (account("builder", "theirs"), account("default"))
+BOUND = ["bind builder: theirs acr-pull", "bind default: acr-pull"]
+HOSTS_OF_MAIN = credential(MAIN).entry.hosts
+UNBOUND = ["bind builder: theirs", "bind default: "]
+
+
+@dataclass
+class Cluster(Kube):
+    """Tells what it was asked, in order, and answers some of it with errors, each time it comes."""
+
+    errors: Mapping[str, PortError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    versions: list[str | None] = field(default_factory=list)
+    """The version that each written Secret had to have."""
+    stands: ServiceAccountState = field(default_factory=account)
+    """What is read anew of a service account."""
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        del namespace, content
+        self.versions.append(resource_version)
+        self._told("apply", name, f" of {uid}" if uid else "")
+
+    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+        del namespace
+        self._told("delete", name, f" of {uid}")
+
+    async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
+        del namespace
+        self._told("read", name)
+        return self.stands
+
+    async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
+        self._told("bind", account.name, f": {' '.join(account.image_pull_secrets)}")
+        return account
+
+    def _told(self, what: str, name: str, more: str = "") -> None:
+        self.asked.append(f"{what} {name}{more}")
+        if error := self.errors.get(f"{what} {name}"):
+            raise error
+
+
+@dataclass
+class Tokens:
+    """Stands for the Minter; of the registries in `errors` there is no token to be had."""
+
+    errors: Mapping[str, PortError]
+
+    async def credential(
+        self, registry: Registry, cluster: TokenSource | None, own: object
+    ) -> Credential:
+        del cluster, own
+        if error := self.errors.get(f"mint {registry.name}"):
+            raise error
+        return credential(registry)
+
+
+def served(
+    uid: str | None = None,
+    *mint: Registry,
+    replace: bool = False,
+    fallback: tuple[Credential, ...] = (),
+) -> Reconcile:
+    reason = Reason.NEAR_EXPIRY if uid else Reason.SECRET_MISSING
+    mint = mint or (MAIN,)
+    terms = Terms(mint, request(), timedelta(minutes=15), NOW)
+    return Reconcile(
+        namespace="default",
+        secret="acr-pull",
+        uid=uid,
+        resource_version=None,
+        apply=ApplySecret(terms, reason, mint, (), fallback, replace),
+        bind=ACCOUNTS,
+        service_accounts=("builder", "default"),
+        waiting_for=(),
+        entries=(),
+    )
+
+
+CLEARED = Remove("default", "acr-pull", (account("builder", "theirs", "acr-pull"),
+    account("default", "acr-pull")), "uid-1")  # fmt: skip
+
+
+def applied(action: Action, cluster: Cluster) -> SecretOutcome:
+    minter = cast("Minter", Tokens(cluster.errors))
+    return in_virtual_time(lambda _: Applier(cluster, minter, NOW, "run-7").apply(action))
+
+
+def came_of(outcome: SecretOutcome) -> tuple[str, tuple[str, ...]]:
+    return outcome.result.value, tuple(one.meaning for one in outcome.failures)
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "result"),
+    [
+        pytest.param(served(), ["apply acr-pull", *BOUND], "created", id="created"),
+        pytest.param(served("uid-1"), ["apply acr-pull of uid-1", *BOUND], "renewed", id="renewed"),
+        pytest.param(
+            served("uid-1", replace=True),
+            ["delete acr-pull of uid-1", "apply acr-pull", *BOUND],
+            "renewed",
+            id="replaced",
+        ),
+        pytest.param(CLEARED, [*UNBOUND, "delete acr-pull of uid-1"], "removed", id="removed"),
+    ],
+)
+def test_the_secret_is_written_first_and_deleted_last(
+    action: Action, asked: list[str], result: str
+) -> None:
+    cluster = Cluster()
+    outcome = applied(action, cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == (result, ())
+
+
+@pytest.mark.parametrize(
+    ("action", "errors", "asked", "came"),
+    [
+        pytest.param(
+            served(), {"mint main": DENIED}, [], ("failed", ("denied",)),
+            id="a secret that could not be minted is not created, nor bound",
+        ),
+        pytest.param(
+            served(), {"apply acr-pull": DENIED}, ["apply acr-pull"], ("failed", ("denied",)),
+            id="nor is one bound that could not be created",
+        ),
+        pytest.param(
+            served("uid-1"), {"apply acr-pull": CONFLICT}, ["apply acr-pull of uid-1"],
+            ("conflict", ("conflict",)),
+            id="nor one in whose place another stands",
+        ),
+        pytest.param(
+            served("uid-1"), {"mint main": DENIED}, BOUND, ("failed", ("denied",)),
+            id="what is there is bound, though it could not be renewed",
+        ),
+        pytest.param(
+            served("uid-1", MAIN, PARTNER, fallback=(credential(PARTNER),)),
+            {"mint partner": DENIED}, ["apply acr-pull of uid-1", *BOUND],
+            ("incomplete", ("denied",)),
+            id="one registry of two",
+        ),
+        pytest.param(
+            served("uid-1", MAIN, PARTNER, fallback=(credential(PARTNER, hosts=HOSTS_OF_MAIN),)),
+            {"mint partner": DENIED}, BOUND, ("failed", ("denied", "invalid")),
+            id="what is kept of one keeps its hosts",
+        ),
+        pytest.param(
+            served(), {"bind builder": DENIED}, ["apply acr-pull", *BOUND],
+            ("failed", ("denied",)),
+            id="one account of two",
+        ),
+        pytest.param(
+            served("uid-1", replace=True), {"delete acr-pull": DENIED},
+            ["delete acr-pull of uid-1"], ("failed", ("denied",)),
+            id="one that could not be deleted is not replaced",
+        ),
+        pytest.param(
+            CLEARED, {"bind builder": DENIED}, UNBOUND, ("failed", ("denied",)),
+            id="one that is still referred to is not deleted",
+        ),
+        pytest.param(
+            CLEARED, {"delete acr-pull": DENIED}, [*UNBOUND, "delete acr-pull of uid-1"],
+            ("failed", ("denied",)),
+            id="one that could not be deleted is told",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_failed_step_leaves_undone(
+    action: Action,
+    errors: Mapping[str, PortError],
+    asked: list[str],
+    came: tuple[str, tuple[str, ...]],
+) -> None:
+    cluster = Cluster(errors=errors)
+    outcome = applied(action, cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == came
+
+
+OF_TWO = served("uid-1", MAIN, PARTNER, fallback=(credential(PARTNER),))
+PARTNER_DENIED = {"mint partner": DENIED}
+
+
+@pytest.mark.parametrize(
+    ("action", "errors", "versions"),
+    [
+        pytest.param(OF_TWO, PARTNER_DENIED, ["7"], id="what is carried over must be unchanged"),
+        pytest.param(OF_TWO, {}, [None], id="new credentials alone undo nothing"),
+        pytest.param(
+            served("uid-1", MAIN, PARTNER, replace=True, fallback=(credential(PARTNER),)),
+            PARTNER_DENIED, [None],
+            id="a Secret that was deleted to be replaced has no version any more",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_must_be_as_it_was_read_only_where_some_of_it_is_carried_over(
+    action: Reconcile, errors: Mapping[str, PortError], versions: list[str | None]
+) -> None:
+    cluster = Cluster(errors=errors)
+    applied(replace(action, resource_version="7"), cluster)
+    assert cluster.versions == versions
+
+
+@dataclass
+class Overtaken(Cluster):
+    """Another run writes the Secret first, as often as `conflicts` says: `found` is its work."""
+
+    found: SecretState | None = None
+    conflicts: int = 1
+    refusal: PortError = CONFLICT
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        await super().apply_secret(namespace, name, content, uid, resource_version)
+        if len(self.versions) <= self.conflicts:
+            raise self.refusal
+
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        self._told("read", f"{namespace}/{name}")
+        return self.found
+
+
+WRITE, READ = "apply acr-pull of uid-default", "read default/acr-pull"
+DUE = replace(secret(credential(MAIN, MINUTE), credential(PARTNER)), resource_version="8")
+FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version="8")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "asked", "came"),
+    [
+        pytest.param(
+            Overtaken(found=DUE), [WRITE, READ, WRITE, *BOUND], ("renewed", ()),
+            id="what is still due is renewed",
+        ),
+        pytest.param(
+            Overtaken(found=FRESH), [WRITE, READ, *BOUND], ("bound", ()),
+            id="what the other run has renewed is left alone, and bound",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, conflicts=2), [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            id="a second conflict is final",
+        ),
+        pytest.param(
+            Overtaken(found=None), [WRITE, READ], ("conflict", ("denied", "conflict")),
+            id="nor is one written that another run has deleted",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, errors={"read default/acr-pull": DENIED}), [WRITE, READ],
+            ("conflict", ("denied", "conflict")),
+            id="where it cannot be read the conflict is reported",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, refusal=DENIED), [WRITE], ("failed", ("denied", "denied")),
+            id="another refusal says nothing of another run",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_that_another_run_has_written_meanwhile_is_decided_again(
+    cluster: Overtaken, asked: list[str], came: tuple[str, tuple[str, ...]]
+) -> None:
+    """Only where some of it would be carried over: else nothing of the other run's is undone."""
+    action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER),))
+    cluster.errors = {**PARTNER_DENIED, **cluster.errors}
+    outcome = applied(replace(action, resource_version="7"), cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == came
+    assert cluster.versions == ["7", "8"][: asked.count(WRITE)]
+
+
+@pytest.mark.parametrize(
+    ("action", "result"), [(served(), "created"), (CLEARED, "removed")], ids=["bound", "unbound"]
+)
+def test_an_account_that_was_deleted_meanwhile_is_no_failure(action: Action, result: str) -> None:
+    outcome = applied(action, Cluster(errors={"bind builder": GONE}))
+    assert came_of(outcome) == (result, ())
+    assert "builder" not in (*outcome.bound, *outcome.service_accounts)
+
+
+def test_an_account_that_somebody_else_changed_is_read_anew_five_times_at_most() -> None:
+    stands = account("builder", "theirs", "newer")
+    cluster = Cluster(errors={"bind builder": CONFLICT}, stands=stands)
+    outcome = applied(served(), cluster)
+    assert came_of(outcome) == ("failed", ("conflict",))
+    assert outcome.failures[0].subject == "service account builder"
+    tries = [one for one in cluster.asked if one.startswith("bind builder")]
+    assert tries == ["bind builder: theirs acr-pull", *["bind builder: theirs newer acr-pull"] * 4]
+    assert len(tries) == SETTINGS.binding_attempts
+    assert outcome.bound == ("default",)
+
+
+def test_an_account_that_an_overlapping_run_bound_is_left_as_it_is() -> None:
+    stands = account("builder", "theirs", "acr-pull")
+    cluster = Cluster(errors={"bind builder": CONFLICT}, stands=stands)
+    assert came_of(applied(served(), cluster)) == ("created", ())
+    assert cluster.asked.count("bind builder: theirs acr-pull") == 1

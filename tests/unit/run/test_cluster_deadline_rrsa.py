@@ -1,0 +1,117 @@
+"""With RRSA a cluster is asked for its identity: that is its own time, and what follows is not."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from acr_refresher.config.load import Config
+from acr_refresher.core.model import Cluster, KubeconfigAccess, Registry, Role, Rrsa
+from acr_refresher.core.report import Report
+from acr_refresher.core.request import RunContext
+from acr_refresher.errors import Unreachable
+from acr_refresher.run.ports import CloudCredentials, RegistryToken, Sts
+from acr_refresher.run.run import run
+from factories import MAIN, NOW, request, wanted
+from runs import NEVER, Fleet, Kube, Registries
+from virtual_time import VirtualTime, in_virtual_time
+
+RRSA = Rrsa("acs:ram::7:role/rrsa", "acs:ram::7:oidc-provider/ack-rrsa-c1")
+OURS = Registry("ours", "cri-ours", "cn-beijing", rrsa=RRSA)
+OTHER = replace(OURS, name="other", instance_id="cri-other")
+
+
+@dataclass(eq=False)
+class WithIdentity(Kube):
+    """A cluster that issues tokens, so many seconds after it is asked."""
+
+    takes: float = 0
+
+    async def service_account_token(
+        self, namespace: str, name: str, audience: str, duration: timedelta
+    ) -> SecretStr:
+        del namespace, name, audience, duration
+        await asyncio.sleep(self.takes)
+        return SecretStr("identity")
+
+
+@dataclass
+class Cloud(Registries, Sts):
+    """Takes so many seconds for a token of a registry that is named; `silent` gives none at all."""
+
+    takes: dict[str, float]
+    silent: str = ""
+
+    async def assume_role(
+        self,
+        caller: CloudCredentials,
+        role: Role,
+        session_name: str,
+        duration: timedelta,
+        policy: str = "",
+    ) -> CloudCredentials:
+        raise NotImplementedError
+
+    async def assume_role_with_oidc(
+        self, rrsa: Rrsa, token: SecretStr, session_name: str, duration: timedelta, policy: str = ""
+    ) -> CloudCredentials:
+        del rrsa, token, session_name, duration, policy
+        return CloudCredentials("ak", SecretStr("secret"))
+
+    async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
+        await asyncio.sleep(self.takes.get(registry.name, 0))
+        if registry.name == self.silent:
+            raise Unreachable("no answer in time", service="cr")
+        return await super().token(caller, registry)
+
+
+def served(kube: Kube, cloud: Cloud, *registries: Registry) -> tuple[Report, float]:
+    """A run over one cluster with a pull secret for each registry, and how long it took."""
+    secrets = (wanted(one, namespaces=("all",), name=f"acr-{one.name}") for one in registries)
+    config = Config((Cluster("a", KubeconfigAccess("a"), tuple(secrets)),), (), concurrency=8)
+    dependencies = replace(Fleet({"a": kube}).dependencies(), sts=cloud, registry_api=cloud)
+    context = RunContext(run="run-7", request=request(), now=NOW, budget=timedelta(minutes=5))
+
+    async def serve(loop: VirtualTime) -> tuple[Report, float]:
+        return await run(context, config, dependencies), loop.time()
+
+    with capture_logs():
+        return in_virtual_time(serve)
+
+
+def outcomes(report: Report) -> dict[str, str]:
+    return {one.secret: one.result.value for one in report.clusters[0].secrets}
+
+
+def test_a_registry_that_is_silent_does_not_keep_a_clusters_other_secrets_from_being_written() -> (
+    None
+):
+    cloud = Cloud({"ours": 8}, silent="ours")
+    report, took = served(WithIdentity(), cloud, MAIN, OURS)
+    assert took > 20, "all attempts together take longer than a cluster's own time"
+    assert outcomes(report) == {"acr-main": "created", "acr-ours": "failed"}
+
+
+def test_waiting_for_the_cloud_is_not_the_clusters_own_time() -> None:
+    report, _ = served(WithIdentity(takes=3), Cloud({"ours": 60, "other": 90}), OURS, OTHER)
+    assert set(outcomes(report).values()) == {"created"}
+    assert report.ok
+
+
+@pytest.mark.parametrize(
+    "registries", [(OURS,), (OURS, MAIN)], ids=["alone", "while another's token is waited for"]
+)
+def test_a_cluster_that_does_not_tell_its_identity_is_cut_off(
+    registries: tuple[Registry, ...],
+) -> None:
+    cloud = Cloud({"main": 120})
+    report, took = served(WithIdentity(takes=NEVER), cloud, *registries)
+    assert took == pytest.approx(20, abs=0.1)
+    assert set(outcomes(report).values()) == {"failed"}
+    [failure] = report.clusters[0].secrets[0].failures
+    assert failure.code == "Deadline"
