@@ -133,7 +133,7 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (manual(action=["delete"]), "action: a list is unknown; use 'refresh'"),
         (
             manual(shard={**SHARD, "reason": "leak"}),
-            "shard.reason: is not a known key; put it at the top, beside shard",
+            "shard.reason: is not a known key; put it at the top level, beside shard",
         ),
         (manual(cluster=["a"]), "cluster: is not a known key; did you mean clusters?"),
         (manual(dry_run=True), "dry_run: is not a known key; did you mean dryRun?"),
@@ -150,7 +150,7 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (manual(clusters=[]), "clusters: is empty; name at least one, or leave the key out"),
         (
             manual(clusters=["a", ""]),
-            'clusters[1]: "" is not a name or a glob; use one such as "prod-a" or "prod-*"',
+            'clusters[1]: "" is not a name or a glob; use a name or a glob, such as "prod-a"',
         ),
         (
             manual(namespaces=[7]),
@@ -207,7 +207,7 @@ def test_events(event: bytes | str, expected: Request) -> None:
         ),
         (
             timer('{"clusters": [""]}'),
-            'payload.clusters[0]: "" is not a name or a glob; use one such as "prod-a" or "prod-*"',
+            'payload.clusters[0]: "" is not a name or a glob; use a name or a glob, such as',
         ),
     ],
     ids=lambda value: value[:70] if isinstance(value, str) else None,

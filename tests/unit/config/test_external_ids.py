@@ -60,7 +60,7 @@ def test_a_role_asks_a_caller_for_one_external_id(
     tmp_path: Path, one: dict[str, Any], other: dict[str, Any], problem: str
 ) -> None:
     found = problems(tmp_path, {**MAIN, **one}, {**MAIN, "name": "other", **other})
-    remedy = "give both the one that the role's trust policy asks for, or none"
+    remedy = "give both the external ID that the role's trust policy requires, or none"
     place = "registries[0].assumeRoleARN"
     assert found == [f'registries[1].assumeRoleARN: "{LAST}" has {problem} in {place}; {remedy}']
 

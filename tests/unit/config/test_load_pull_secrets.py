@@ -132,25 +132,26 @@ def test_what_may_be_asked_for() -> None:
         pytest.param(
             {"pullSecrets": [*TWO, TWO[0]]},
             {},
-            'clusters[0].pullSecrets[2].secretName: "a" is that of clusters[0].pullSecrets[0] too',
+            'clusters[0].pullSecrets[2].secretName: "a" is also the secretName of'
+            " clusters[0].pullSecrets[0]",
             id="one name twice",
         ),
         pytest.param(
             {"pullSecrets": TWO, "secretName": "c"},
             {},
-            "clusters[0].secretName: says what each of clusters[0].pullSecrets says itself",
+            "clusters[0].secretName: is given, but each of clusters[0].pullSecrets has its own",
             id="a name beside the list",
         ),
         pytest.param(
             {"secretName": "c"},
             {"pullSecrets": TWO},
-            "clusters[0].secretName: says what each of defaults.pullSecrets says itself",
+            "clusters[0].secretName: is given, but each of defaults.pullSecrets has its own",
             id="a name for an inherited list",
         ),
         pytest.param(
             {},
             {"pullSecrets": TWO, "secretName": "c"},
-            "defaults.secretName: says what each of defaults.pullSecrets says itself",
+            "defaults.secretName: is given, but each of defaults.pullSecrets has its own",
             id="a name beside the shared list",
         ),
         pytest.param(

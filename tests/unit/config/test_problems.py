@@ -30,7 +30,7 @@ from config_documents import (
             with_cluster(clusterTimeout="20s"),
             "clusters[0].clusterTimeout",
             "is not a known key",
-            "put it at the top, beside clusters",
+            "put it at the top level, beside clusters",
         ),
         (
             {**SOUND, "watchNamespace": "all"},
@@ -62,7 +62,7 @@ from config_documents import (
         (
             SOUND | {7: "x"},
             "[7]",
-            "is a key, but not text",
+            "is a key that is not text",
             "put it in quotes",
         ),
         (
@@ -92,14 +92,14 @@ from config_documents import (
         (
             {**SOUND, "clusterTimeout": "11m"},
             "clusterTimeout",
-            "is out of range",
+            "11m is out of range",
             "use 1s to 10m",
         ),
         (
             {**SOUND, "clusterTimeout": 20},
             "clusterTimeout",
             "is not a duration",
-            'use one with units, such as "15m" or "1h30m"',
+            'write it with units, such as "15m" or "1h30m"',
         ),
         (
             {**SOUND, "shardSize": 5001},
@@ -225,7 +225,7 @@ def test_a_secret_left_in_the_wrong_key_is_masked_and_a_long_value_cut() -> None
     key = "q7Gd0TzWcL4xVb92NsKeRf5YhAuJmP"
     (line,) = problems(with_cluster(regionId=key))
     assert line == (
-        'clusters[0].regionId: "**********" is not a region ID; use one such as cn-hangzhou'
+        'clusters[0].regionId: "**********" is not a region ID; use a region ID such as cn-hangzhou'
     )
     (line,) = problems(with_cluster(regionId="x" * 500))
     assert f'"{"x" * 80}…" is not' in line
