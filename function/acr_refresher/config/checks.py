@@ -142,7 +142,7 @@ def _several_external_ids(sections: Located[RoleKeys]) -> Iterator[Problem]:
     """A role that the same caller assumes with different external IDs, or with and without one."""
     first_uses: dict[tuple[str, str | None], tuple[str, str]] = {}
     for location, section in sections:
-        if section.is_unreadable("external_id"):
+        if not section.assume_role_arn or section.is_unreadable("external_id"):
             continue
         caller = getattr(section, "rrsa_role_arn", None)
         path = path_of((*location, "assumeRoleARN"), "")

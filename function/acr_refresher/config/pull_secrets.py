@@ -26,6 +26,8 @@ DEFAULT_EXPIRING_THRESHOLD = timedelta(minutes=15)
 DEFAULT_NAMESPACE = "default"
 DEFAULT_SERVICE_ACCOUNT = "default"
 
+_SETTING_NAMES = frozenset(Settings.model_fields)
+
 Layers = Sequence[PullSecretSettings]
 """The settings of a pull secret by precedence. The first that has a key applies."""
 
@@ -55,7 +57,7 @@ def first_given(layers: Layers, name: str, default: Any) -> Any:
 
 def has_own_settings(section: Settings) -> bool:
     """Whether a section has any settings of pull secrets. Most clusters of a large fleet do not."""
-    return not section.model_fields_set.isdisjoint(Settings.model_fields)
+    return not _SETTING_NAMES.isdisjoint(section.model_fields_set)
 
 
 def pull_secrets_from(

@@ -138,8 +138,9 @@ def read_partly(model: type[_Section], data: object, context: dict[str, object])
     )
     values = {name: _read_field(model, name, value, context) for name, value in given.items()}
     required = (name for name, field in model.model_fields.items() if field.is_required())
-    construct: Callable[..., _Section] = model.model_construct
-    return construct(set(values), **{**dict.fromkeys(required), **values})
+    construct: Callable[..., Any] = model.model_construct
+    section: _Section = construct(set(values), **{**dict.fromkeys(required), **values})
+    return section
 
 
 def _read_field(
