@@ -41,7 +41,7 @@ InstanceId = Annotated[
         " key out for Personal Edition",
     ),
 ]
-RegionId = Annotated[str, Pattern(_REGION_ID, "a region ID", "use a region ID such as cn-hangzhou")]
+RegionId = Annotated[str, Pattern(_REGION_ID, "a region ID", "use an ID such as cn-hangzhou")]
 
 
 def is_region_id(text: str) -> bool:

@@ -99,12 +99,12 @@ def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        pytest.param(("plan", "--cluster", "prod"), "matches none", id="unknown cluster"),
+        pytest.param(("plan", "--cluster", "prod"), "no cluster matches", id="unknown cluster"),
         pytest.param(("refresh", "--registry", "b"), "use one of: a", id="unknown registry"),
         pytest.param(("refresh", "--namespace", "A B"), "namespaces[0]", id="no glob"),
         pytest.param(("refresh", "--reason", "x" * 201), "reason", id="too long a reason"),
-        pytest.param(("status", "--cluster", "prod"), "matches none", id="status"),
-        pytest.param(("check", "--cluster", "prod"), "matches none", id="check"),
+        pytest.param(("status", "--cluster", "prod"), "no cluster matches", id="status"),
+        pytest.param(("check", "--cluster", "prod"), "no cluster matches", id="check"),
         pytest.param(("unregister", "prod"), "is not one of the clusters", id="unregister"),
         pytest.param(("plan", "-o", "yaml"), "'yaml' is not one of", id="unknown form"),
         pytest.param(("plan", "--what"), "No such option", id="unknown option"),

@@ -57,7 +57,7 @@ from config_documents import (
             with_registry(regionId="hangzhou"),
             "registries[0].regionId",
             '"hangzhou" is not a region ID',
-            "use a region ID such as cn-hangzhou",
+            "use an ID such as cn-hangzhou",
         ),
         (
             with_registry(assumeRoleARN="acs:ram::1:user/x"),

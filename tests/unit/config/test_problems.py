@@ -225,7 +225,7 @@ def test_a_secret_left_in_the_wrong_key_is_masked_and_a_long_value_cut() -> None
     key = "q7Gd0TzWcL4xVb92NsKeRf5YhAuJmP"
     (line,) = problems(with_cluster(regionId=key))
     assert line == (
-        'clusters[0].regionId: "**********" is not a region ID; use a region ID such as cn-hangzhou'
+        'clusters[0].regionId: "**********" is not a region ID; use an ID such as cn-hangzhou'
     )
     (line,) = problems(with_cluster(regionId="x" * 500))
     assert f'"{"x" * 80}…" is not' in line

@@ -1,4 +1,4 @@
-"""A configuration and a timer: where a secret can expire between ticks, and what to do about it."""
+"""A configuration and a timer: where a secret can expire between runs, and what to do about it."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def test_the_usual_threshold_and_the_usual_timer_go_together() -> None:
     assert warnings("@every 5m", {}, {"expiringThreshold": "10m"}) == []
 
 
-def test_a_secret_that_can_expire_between_ticks_is_refused() -> None:
+def test_a_secret_that_can_expire_between_runs_is_refused() -> None:
     (told,) = problems("@every 20m", {"expiringThreshold": "10m"})
     assert told == (
-        "clusters[0].expiringThreshold: is 10m, less than the 20m between ticks of the timer"
-        " (@every 20m, s.yaml): a secret can expire between them; make it 40m or more, or let"
-        " the timer tick every 5m or more often"
+        "clusters[0].expiringThreshold: is 10m, less than the 20m between runs of the timer"
+        " (@every 20m, s.yaml): a pull secret can expire between two runs; make it 40m or more, or"
+        " let the timer run every 5m or more often"
     )
 
 
-def test_a_secret_that_one_failed_tick_would_lose_is_warned_of() -> None:
+def test_a_secret_that_one_failed_run_would_lose_is_warned_of() -> None:
     (told,) = warnings("0 */10 * * * *", {})
     assert told == (
-        "defaults.expiringThreshold: is 15m by default, less than the 20m of two periods of the"
-        " timer (0 */10 * * * *, s.yaml): one failed tick is enough for a secret to expire; make"
-        " it 20m or more, or let the timer tick every 7m30s or more often"
+        "defaults.expiringThreshold: is 15m by default, less than 20m, two periods of the timer"
+        " (0 */10 * * * *, s.yaml): a pull secret expires if one run fails; make it 20m or more, or"
+        " let the timer run every 7m30s or more often"
     )
 
 
@@ -61,28 +61,28 @@ def test_a_token_that_does_not_last_for_a_period_is_refused_beside_the_rest() ->
     """A higher threshold would not help, so none is advised."""
     duration, threshold = problems("@every 1h", {})
     assert duration == (
-        "registries[0].expireDuration: is 1h by default, no more than the 1h between ticks of"
-        " the timer (@every 1h, s.yaml): a secret expires before the next tick; let the timer"
-        " tick every 7m30s or more often"
+        "registries[0].expireDuration: is 1h by default, not more than the 1h between runs of"
+        " the timer (@every 1h, s.yaml): a pull secret expires before the next run; let the timer"
+        " run every 7m30s or more often"
     )
     assert threshold.endswith(
-        "can expire between them; let the timer tick every 7m30s or more often"
+        "can expire between two runs; let the timer run every 7m30s or more often"
     )
 
 
-def test_renewing_at_every_tick_is_waste_and_no_danger() -> None:
+def test_renewing_in_every_run_is_waste_and_no_danger() -> None:
     (told,) = warnings("@every 5m", {"expiringThreshold": "2h"})
     assert told == (
-        "clusters[0].expiringThreshold: is 2h, no less than registries[0].expireDuration: every"
-        " tick renews every secret; make it less than 1h"
+        "clusters[0].expiringThreshold: is 2h, not less than registries[0].expireDuration: every"
+        " run renews every pull secret; make it less than 1h"
     )
 
 
 def test_a_short_life_is_warned_of_whatever_the_threshold() -> None:
     told = warnings("@every 30m", {"expiringThreshold": "2h"})
     assert paths(told) == ["registries[0].expireDuration", "clusters[0].expiringThreshold"]
-    assert "one failed tick" in told[0]
-    assert told[0].endswith("let the timer tick every 20m or more often")
+    assert "if one run fails" in told[0]
+    assert told[0].endswith("let the timer run every 20m or more often")
 
 
 def test_each_place_is_named_once() -> None:
