@@ -205,6 +205,44 @@ def test_every_problem_is_reported_at_once() -> None:
     ]
 
 
+WRONG = {"not": "this"}
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        *(
+            (with_registry(**{key: WRONG}), f"registries[0].{key}")
+            for key in (
+                "instanceId",
+                "regionId",
+                "domains",
+                "verify",
+                "expireDuration",
+            )
+        ),
+        *(
+            (with_cluster(**{key: WRONG}), f"clusters[0].{key}")
+            for key in (
+                "name",
+                "clusterId",
+                "regionId",
+                "registries",
+                "grantable",
+                "secretName",
+                "serviceAccount",
+                "pullSecrets",
+                "externalId",
+                "privateEndpoint",
+            )
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_problem(document: object, path: str) -> None:
+    """Nothing else is concluded from it, such as that the key is missing."""
+    assert {line.partition(": ")[0] for line in problems(document)} == {path}
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -232,7 +270,27 @@ def test_a_secret_left_in_the_wrong_key_is_masked_and_a_long_value_cut() -> None
 
 
 KEYS = st.sampled_from(
-    ["registries", "clusters", "defaults", "name", "kubeconfig", "clusterId", "watchNamespace"]
+    [
+        "registries",
+        "clusters",
+        "discover",
+        "defaults",
+        "name",
+        "kubeconfig",
+        "clusterId",
+        "watchNamespace",
+        "pullSecrets",
+        "secretName",
+        "grantable",
+        "instanceId",
+        "domains",
+        "assumeRoleARN",
+        "externalId",
+        "arn",
+        "kubeconfigSecret",
+        "inCluster",
+        "rrsaRoleARN",
+    ]
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
 VALUES = st.recursive(
