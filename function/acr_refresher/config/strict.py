@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -80,6 +79,8 @@ def join_names(names: Iterable[str]) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the most similar known name, or all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only for messages, not a cold start
+
     names = list(known)
     by_folded_name = {each.casefold(): each for each in names}
     close = get_close_matches(name.casefold(), by_folded_name, n=1)
@@ -223,7 +224,7 @@ _MESSAGES = {
         "write text, in quotes where it looks like another type",
     ),
     "string_too_long": ("is longer than {max_length} characters", "shorten it"),
-    "int_type": ("is {found}, not a whole number", "write a number without quotes"),
+    "int_type": ("is {found}, not an integer", "write a number without quotes"),
     "float_type": ("is {found}, not a number", "write a number without quotes"),
     "bool_type": ("is {found}, not true or false", "write true or false without quotes"),
     "list_type": ("is {found}, not a list", "write a list"),

@@ -10,6 +10,7 @@ from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
 from acr_refresher.config.document import ConfigDocument, Settings
 from acr_refresher.config.fields import THRESHOLD_LIMIT, format_duration, parse_duration
@@ -305,12 +306,10 @@ def _changes_clocks(name: str) -> bool:
 
     False on a machine without time zones, where it is unknown. The cloud refuses a wrong name.
     """
-    import zoneinfo  # noqa: PLC0415  # few timers have a zone
-
     try:
-        zone = zoneinfo.ZoneInfo(name)
+        zone = ZoneInfo(name)
     except (ValueError, KeyError, OSError):  # a path, an unknown zone, or a folder of zones
-        if zoneinfo.available_timezones():
+        if available_timezones():
             raise ValueError(f"{quoted(name)} is not a time zone") from None
         return False
     return len({datetime(2024, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)}) > 1

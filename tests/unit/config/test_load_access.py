@@ -1,4 +1,4 @@
-"""What a config.yaml says of the way to clusters, and everything that can be wrong with it."""
+"""How clusters are reached: what the keys mean, and every mistake in them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_certificate_authority_is_given_inline_or_as_a_file(tmp_path: Path, gi
     assert cluster_of(tmp_path, **IDC, certificateAuthority=value).ca_pem == CA_PEM
 
 
-def test_where_to_look_and_how_to_serve_what_is_found(tmp_path: Path) -> None:
+def test_discovery(tmp_path: Path) -> None:
     discovery = discovery_of(
         tmp_path,
         regions="cn-hangzhou,cn-beijing",
@@ -129,7 +129,7 @@ def test_discovery_needs_no_cluster_beside_it(tmp_path: Path) -> None:
     assert (config.clusters, len(config.discoveries)) == ((), 1)
 
 
-# ---- what is wrong with it -----------------------------------------------------------------------
+# ---- mistakes ---------------------------------------------------------------------------------
 
 
 def problems(folder: Path, **document: object) -> list[str]:
@@ -272,13 +272,13 @@ def test_a_mistake_about_discovery_is_named(
     assert any(line.startswith(problem) for line in problems(tmp_path, discover=[section]))
 
 
-def test_an_authority_that_is_no_text_at_all_is_named(tmp_path: Path) -> None:
+def test_a_certificate_authority_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "ca.der").write_bytes(b"\x30\x82\xff")
     (line,) = problems(tmp_path, clusters=[{**IDC, "certificateAuthority": "ca.der"}])
     assert line.startswith("clusters[0].certificateAuthority: is not PEM; give certificates in PEM")
 
 
-def test_only_one_cluster_is_the_one_that_this_runs_in(tmp_path: Path) -> None:
+def test_acr_refresher_runs_in_one_cluster(tmp_path: Path) -> None:
     clusters = [{"name": "own", "inCluster": True}, {"name": "too", "inCluster": True}]
     assert problems(tmp_path, clusters=clusters) == [
         (
@@ -288,11 +288,11 @@ def test_only_one_cluster_is_the_one_that_this_runs_in(tmp_path: Path) -> None:
     ]
 
 
-def test_without_clusters_and_discovery_there_is_nothing_to_do(tmp_path: Path) -> None:
+def test_clusters_or_discover_is_required(tmp_path: Path) -> None:
     assert problems(tmp_path) == ["clusters: is missing; add it, or discover"]
 
 
-def test_all_of_it_is_told_at_once_and_no_secret_in_it(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_without_secrets(tmp_path: Path) -> None:
     section = {
         **ACK,
         "kubeconfigSecret": {"arn": "token=hunter2"},

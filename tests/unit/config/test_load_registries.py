@@ -1,4 +1,4 @@
-"""Every way to a registry as config.yaml has it, and what in it contradicts itself."""
+"""Registries in config.yaml: what their keys mean, and which keys contradict each other."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def problems(folder: Path, *registries: dict[str, Any], **more: Any) -> list[str
     return str(refused.value).splitlines()
 
 
-# ---- what is understood --------------------------------------------------------------------------
+# ---- what the keys mean --------------------------------------------------------------------------
 
 
-def test_what_is_not_said(tmp_path: Path) -> None:
+def test_defaults(tmp_path: Path) -> None:
     assert registry(tmp_path) == Registry(
         name="main",
         instance_id="cri-main",
@@ -82,7 +82,7 @@ def test_what_is_not_said(tmp_path: Path) -> None:
     ],
 )
 def test_chains_of_roles(tmp_path: Path, keys: dict[str, Any], chain: tuple[Role, ...]) -> None:
-    """For registries and clusters alike."""
+    """For registries and clusters."""
     assert registry(tmp_path, **keys).role_chain == chain
     config = load_config(write(tmp_path, MAIN, clusters=[{**CLUSTER, **keys}]))
     access = config.clusters[0].access
@@ -168,7 +168,7 @@ IN_ONE = [
     pytest.param(
         {"externalId": "tenant-7"},
         "externalId: is given without assumeRoleARN; add the role's ARN",
-        id="an external ID for nobody",
+        id="an external ID without a role",
     ),
     pytest.param(
         {"assumeRoleARN": [FIRST, LAST], "externalId": "tenant-7"},
@@ -257,7 +257,9 @@ def test_a_mistake_is_named_with_its_remedy(
         ),
     ],
 )
-def test_what_personal_edition_has_not(tmp_path: Path, keys: dict[str, Any], problem: str) -> None:
+def test_keys_that_personal_edition_does_not_have(
+    tmp_path: Path, keys: dict[str, Any], problem: str
+) -> None:
     assert problems(tmp_path, {**PERSONAL, **keys}) == [f"registries[0].{problem}"]
 
 

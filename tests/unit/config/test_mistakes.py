@@ -1,4 +1,4 @@
-"""A mistake in what config.yaml says of logstore, registries and clusters: its place and remedy."""
+"""Mistakes in the sections of config.yaml: each has its path and its remedy."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ from config_documents import (
         (
             with_registry(expireDuration="3600"),
             "registries[0].expireDuration",
-            "is text, not a whole number",
+            "is text, not an integer",
             "write a number without quotes",
         ),
         (
@@ -162,7 +162,7 @@ from config_documents import (
             '"idc.yaml" is also the kubeconfig of clusters[0]',
             "give each its own",
         ),
-        # ---- what a cluster is served with
+        # ---- the settings of a cluster
         (
             with_cluster(registries=["mian"]),
             "clusters[0].registries[0]",

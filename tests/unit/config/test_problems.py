@@ -1,4 +1,4 @@
-"""What is wrong with a config.yaml is said all at once: where, what, and what would be right."""
+"""Every problem of a config.yaml is reported at once: where, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_an_error_holds_each_problem_and_has_a_line_for_it(tmp_path: Path) -> No
     assert str(refused.value).splitlines() == [str(each) for each in refused.value.problems]
 
 
-def test_a_sound_document_has_no_problem() -> None:
+def test_a_valid_document_has_no_problem() -> None:
     assert problems(SOUND) == []
 
 
@@ -179,7 +179,7 @@ def test_a_sound_document_has_no_problem() -> None:
         ),
     ],
 )
-def test_what_is_not_sound_yaml_is_said_with_its_line(content: bytes, problem: str) -> None:
+def test_text_that_is_not_yaml_is_a_problem_with_its_line(content: bytes, problem: str) -> None:
     assert any(problem in line for line in problems_of_bytes(content))
 
 

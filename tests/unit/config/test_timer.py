@@ -1,4 +1,4 @@
-"""Whether a timer's period, a threshold and a duration go together."""
+"""The risks of a period, a threshold and a duration together."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ minutes = st.integers(1, 40)
 
 
 @given(minutes, minutes, minutes)
-def test_it_says_what_happens_at_the_worst_moment(
+def test_the_risks_are_those_of_the_worst_moment(
     period: int, threshold: int, duration: int
 ) -> None:
     """Simulated minute by minute. A token is minted by the timer's run or manually in between."""
