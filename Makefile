@@ -2,44 +2,59 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -q -n 3 --dist loadgroup
 export PYTHONPATH := function:infra
+export PYTHON
 
-.PHONY: demo test bench check package lock schema clean
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-runtime bench check package lock schema clean tools
 
-demo: $(VENV)/installed  ## the main job, on this machine: two minutes of a platform team's day
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/installed  ## play two minutes of a platform team's day on a local cloud
 	@$(BIN)/python -m demo
 
-test: $(VENV)/installed  ## all tests
-	$(BIN)/pytest --cov --cov-report=term
-	$(BIN)/coverage report --include='function/acr_refresher/core/*' --fail-under=100
+test: tools $(VENV)/installed  ## run all tests
+	$(PYTEST) --cov --cov-report=
+	@echo "Coverage of the function: $$($(BIN)/coverage report --format=total) %; of its core, which has to be 100 %:"
+	@$(BIN)/coverage report --include='function/acr_refresher/core/*' --fail-under=100
 
-bench: $(VENV)/installed  ## what a run costs, against the floor: a table and build/bench.json
+test-runtime: tools $(VENV)/installed  ## the same for what runs in the function: with PYTHON=... VENV=...
+	$(PYTEST) tests/unit tests/adapters tests/e2e
+
+bench: $(VENV)/installed  ## measure what a run costs; the table also goes to build/bench.json
 	@$(BIN)/python -m bench
 
-check: $(VENV)/installed  ## ruff, mypy strict, the import contracts, the lock files
+check: $(VENV)/installed  ## run ruff, mypy strict, the import contracts and the lock check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	infra/lock --check
 
-package: $(VENV)/installed  ## the dependencies for the function's runtime, into function/python
+package: $(VENV)/installed  ## build the function's dependencies into function/python
 	infra/package
 
-lock: $(VENV)/installed  ## bring the lock files up to requirements*.in
+lock: $(VENV)/installed  ## update the lock files to requirements*.in
 	infra/lock
 
 schema: $(VENV)/installed  ## write the JSON Schema of config.yaml for editors
 	bin/acr-refresher schema >function/config.schema.json
 
-# The lock file is whole. Without --no-deps pip resolves extras (coverage[toml]) anew, and stops at the
-# first release that is newer than the lock file.
-$(VENV)/installed: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) has to be Python 3.10 or newer; make PYTHON=python3.12 takes another" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
-	touch $@
-
-clean:
+clean:  ## delete everything that these targets made, except function/python
 	rm -rf $(VENV) build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The Debian packages of `make test`; what the others need is a part of that.
+tools:
+	@infra/setup test
+
+# The lock file is complete. Without --no-deps pip resolves extras (coverage[toml]) again, and stops
+# at the first release that is newer than the lock file.
+$(VENV)/installed: requirements-dev.txt
+	@infra/setup demo
+	@echo "Installing the Python packages of requirements-dev.txt into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@touch $@

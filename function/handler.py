@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from acr_refresher.config.load import Config, load_config
 from acr_refresher.config.timer import TIMER_VARIABLE, parse_timer, timer_warnings
 from acr_refresher.log import configure_logging, get_logger
+from acr_refresher.settings import SETTINGS
 
 if TYPE_CHECKING:
     from acr_refresher.wiring import Instance
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 log = get_logger()
 
 CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
-COLLECT_AFTER = 10_000
-"""Objects, some 10 MB."""
 
 
 def initialize(context: object) -> None:
@@ -85,7 +84,7 @@ def _spare_the_collector() -> None:
     Looking for garbage took a tenth of a run's CPU otherwise, in leaps of 60 ms.
     """
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(SETTINGS.collect_garbage_after)
 
 
 def _config_path() -> Path:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -35,6 +36,25 @@ def pytest_configure(config: pytest.Config) -> None:
     if sys.version_info < (3, 11):
         for message in TLS_OF_PYTHON_3_10:
             config.addinivalue_line("filterwarnings", f"ignore:{message}:ResourceWarning")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """With pytest-xdist, the tests of a group run in one process."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests of a file share its fixtures; some share servers or packages that start slowly."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if folder == "deploy":
+        return folder
+    call = getattr(item, "callspec", None)
+    if "real_clusters" in getattr(item, "fixturenames", ()) or (
+        call is not None and "real" in call.params.values()
+    ):
+        return f"{folder}, real clusters"
+    return item.path.name
 
 
 @pytest.fixture(autouse=True)

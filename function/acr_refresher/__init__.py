@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Looking for plug-ins, pydantic would read the metadata of every package at each start, and run
 # what calls itself one.

@@ -1,25 +1,25 @@
-"""What can go wrong outside, named by meaning.
+"""Errors of calls to services, clusters and files, named by meaning, and unexpected errors.
 
-An error says what happened in words that can be logged: no secret, no SDK type, no traceback of
-somebody else's library. The library's own exception stays reachable as `__cause__` for debugging
-and is never rendered.
+The text of an error can be logged: it has no secret, no type of an SDK and no text of a library's
+exception. The library's exception stays reachable as `__cause__` and is never rendered.
 """
 
 from __future__ import annotations
 
-import traceback
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar
 
 from acr_refresher.core.outcome import Failure
+from acr_refresher.log import get_logger, last_own_place, own_frames
+
+log = get_logger()
 
 
 class PortError(Exception):
-    """A call to the outside did not do what was asked.
+    """A call to a service, a cluster or the file system failed.
 
-    `service` is what was called (`sts`, `cr`, `cs`, `kube`, or here: `files`, `fc`), `code` its own
-    error code or HTTP status, `request_id` what its operators can look up.
+    `service` is what was called, such as `sts`, `cr`, `kube` or `files`; `code` its own error code
+    or HTTP status; `request_id` the ID by which its operators find the request.
     """
 
     meaning: ClassVar[str]
@@ -41,11 +41,11 @@ class PortError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call, made again shortly, may succeed."""
+        """Whether the same call may succeed if it is made again soon."""
         return False
 
     def failure(self, subject: str = "") -> Failure:
-        """The error as data, for outcomes and logs."""
+        """Return the error as data, for outcomes and logs."""
         return Failure(
             meaning=self.meaning,
             message=str(self),
@@ -67,12 +67,12 @@ class Unreachable(PortError):
 
     @property
     def retryable(self) -> bool:
-        """False where the fault will not pass by itself, such as an untrusted certificate."""
+        """False if the fault will not pass by itself, such as an untrusted certificate."""
         return self._retryable
 
 
 class Throttled(PortError):
-    """Too many requests; `retry_after` says when to come back, if the service said so."""
+    """Too many requests. `retry_after` is the wait that the service asked for, if any."""
 
     meaning = "throttled"
 
@@ -83,43 +83,53 @@ class Throttled(PortError):
 
 
 class Denied(PortError):
-    """Not allowed, or not known. The message names the missing permission and where it goes."""
+    """Not allowed, or credentials not accepted. The message names the missing permission."""
 
     meaning = "denied"
 
 
 class Invalid(PortError):
-    """The service, or we, cannot make sense of what was sent or answered."""
+    """The request or the answer is not valid."""
 
     meaning = "invalid"
 
 
 class Conflict(PortError):
-    """Someone else changed or owns the object."""
+    """Another writer changed or owns the object."""
 
     meaning = "conflict"
 
 
 class Gone(PortError):
-    """The object, its namespace, or the page of a list, is no longer there."""
+    """The object, its namespace or the page of a list does not exist (any more)."""
 
     meaning = "gone"
 
 
 class NotRunning(PortError):
-    """The cluster is not up: still being created, stopped, being deleted, or gone since found."""
+    """The cluster does not run: it is being created or deleted, stopped, or gone since the list."""
 
     meaning = "not-running"
 
 
 class FunctionFailed(PortError):
-    """A function of Function Compute was invoked, ran, and raised or was ended."""
+    """An invoked function of Function Compute raised an error or was ended."""
 
     meaning = "function-failed"
 
 
 def unexpected_error(error: Exception) -> Failure:
-    """Its type and place, not its text, which may hold anything."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return Failure("bug", f"unexpected {type(error).__name__} at {place}; please report it")
+    """Return a bug as a failure: its type and our line, but not its text, which may quote data."""
+    kind, place = type(error).__name__, last_own_place(error)
+    return Failure("bug", f"unexpected {kind} at {place}; please report it")
+
+
+def log_bug(error: Exception, **where: str) -> Failure:
+    """Log `bug.found` with the traceback, and return the bug as a failure.
+
+    `where` are fields of the line, such as the cluster. The failure alone is what reports show.
+    """
+    failure = unexpected_error(error)
+    kind, frames = type(error).__name__, own_frames(error)
+    log.error("bug.found", message=failure.message, exception=kind, traceback=frames, **where)
+    return failure

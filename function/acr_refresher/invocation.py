@@ -26,6 +26,7 @@ from acr_refresher.core.request import Request, RunContext
 from acr_refresher.errors import Denied
 from acr_refresher.run.ports import Caller, CloudCredentials
 from acr_refresher.run.run import run
+from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 
 LATEST = "LATEST"
@@ -114,11 +115,6 @@ def _text(source: Any, name: str) -> str:
     return str(getattr(source, name, None) or "")
 
 
-DEFAULT_TIMEOUT = timedelta(minutes=10)
-TIME_TO_REPORT = timedelta(seconds=5)
-"""Kept back from the function's timeout to report what was not finished."""
-
-
 class RunFailed(Exception):
     """A timer's run, or a shard, left what needs attention; every other cluster was served.
 
@@ -148,7 +144,7 @@ def handle_invocation(
         run=_run_id(request, invocation),
         request=request,
         now=datetime.now(timezone.utc),
-        budget=_budget(invocation.timeout or DEFAULT_TIMEOUT, began),
+        budget=_budget(invocation.timeout or SETTINGS.function_timeout, began),
         request_id=invocation.request_id,
         account=invocation.account_id,
         function=invocation.function,
@@ -176,7 +172,7 @@ def _run_id(request: Request, invocation: InvocationContext) -> str:
 def _budget(timeout: timedelta, began: float) -> timedelta:
     """What a run may take of the function's timeout; at least a quarter, so that it tries."""
     spent = timedelta(seconds=time.monotonic() - began)
-    return max(timeout - spent - TIME_TO_REPORT, timeout / 4)
+    return max(timeout - spent - SETTINGS.report_time, timeout / 4)
 
 
 def _complete(running: Coroutine[Any, Any, Report]) -> Report:

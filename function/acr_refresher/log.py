@@ -1,4 +1,7 @@
-"""What must never be shown, recognised by the name it goes under or by its look."""
+"""Log lines as JSON, and the one redaction for lines, records and messages.
+
+A secret is recognised by the name of its field or by how it looks.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
 
 import structlog
 from pydantic import SecretStr
@@ -51,20 +56,20 @@ _SECRET_LOOK = re.compile(
 _PLAIN = r"[a-z0-9._/ -]*"
 _HARMLESS = re.compile(rf"{_PLAIN}(?:T\d\d:\d\d:\d\dZ{_PLAIN})*", re.ASCII)
 _YET_SECRET = ("bearer ", "basic ", "eyj")
-"""Names, hosts, IDs, digests and times, told at a tenth of the cost of `_SECRET_LOOK`; and what
-that means of such text."""
+"""Names, hosts, IDs, digests and times match `_HARMLESS`, which costs a tenth of `_SECRET_LOOK`.
+Text with one of `_YET_SECRET` is searched all the same."""
 
 
 @functools.lru_cache(1024)
 def is_secret_name(name: str) -> bool:
-    """Whether what goes under this name is a secret, as `password`; `secret` names an object."""
+    """Whether a field of this name holds a secret. `password` does; `secret` names an object."""
     return _SECRET_NAME.search(name) is not None
 
 
 def mask_text(text: str) -> str:
-    """The text without its passwords, tokens, signatures and long base64 runs.
+    """Return the text without passwords, tokens, signatures and long base64 runs.
 
-    Names stay readable: of objects (`acr-pull`), roles, request IDs and digests in hexadecimal.
+    Names of objects (`acr-pull`) and roles, request IDs and digests in hexadecimal stay readable.
     """
     return text if _is_harmless(text) else _without_secrets(text)
 
@@ -86,26 +91,67 @@ def _masked(found: re.Match[str]) -> str:
     return (groups["scheme"] or groups["user"] or groups["name"] or "") + MASK
 
 
+_PACKAGE = Path(__file__).parent
 _OURS = "acr_refresher."
 _NUMBERS = (int, float, timedelta)
 _AS_IT_IS = frozenset({type(None), bool, int, float})
 _SECRETS, _LISTS = (SecretStr, bytes), (list, tuple, set, frozenset)
 
+OnEvent: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Takes the fields of one log line, redacted: `level`, `event` and those of the event."""
 
-def configure_logging(stream: TextIO | None = None) -> None:
-    """Send our lines to the stream (stdout by default), and silence everybody else."""
+
+def configure_logging(stream: TextIO | None = None, *, on_event: OnEvent | None = None) -> None:
+    """Write one line of JSON per event to the stream (stdout by default); silence all libraries.
+
+    With `on_event` each event is passed to that function instead, and no line is written.
+    """
     _silence_libraries()
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, _line],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            functools.partial(_observe, on_event) if on_event else _line,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
     )
 
 
 def get_logger() -> FilteringBoundLogger:
-    """A logger for stable dotted event names and flat keys: `log.info("run.finished", ok=True)`."""
+    """Return a logger for dotted event names and flat fields: `log.info("run.done", ok=True)`."""
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def redact(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return the fields as JSON data, each secret masked. Fields without content are left out."""
+    return {
+        name: _value(name, value)
+        for name, value in fields.items()
+        if value or isinstance(value, _NUMBERS)
+    }
+
+
+def own_frames(error: BaseException) -> list[str]:
+    """Return where the error was raised, outermost call first: `run/apply.py:120 in _write`.
+
+    Only places, never values. A file of a library is named without its folder.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{_place(frame)} in {frame.name}" for frame in frames]
+
+
+def last_own_place(error: BaseException) -> str:
+    """Return the innermost line of this package that the error passed; else of any package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+    return _place((ours or frames)[-1]) if frames else "an unknown place"
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    path = Path(frame.filename)
+    named = path.relative_to(_PACKAGE).as_posix() if _PACKAGE in path.parents else path.name
+    return f"{named}:{frame.lineno}"
 
 
 def _silence_libraries() -> None:
@@ -114,25 +160,31 @@ def _silence_libraries() -> None:
     The SDKs attach handlers of their own and set their loggers to DEBUG when they are imported,
     which is later; aliyun-fc2 logs the headers of refused requests, with signature and security
     token, to the root logger at ERROR. All of that asks the one switch set here first.
-    DEBUG=sdk has the SDKs log every header as well, and stumble over unusual status codes.
+    DEBUG=sdk has the SDKs log every header as well, and fail on unusual status codes.
     """
     logging.disable(logging.CRITICAL)
     if os.environ.get("DEBUG", "").lower() == "sdk":
         del os.environ["DEBUG"]
 
 
+def _observe(on_event: OnEvent, _logger: object, level: str, event: EventDict) -> str:
+    on_event(_fields(level, event))
+    raise structlog.DropEvent
+
+
 def _line(_logger: object, level: str, event: EventDict) -> str:
-    """One processor for all: a line a secret is a good part of what a run costs."""
-    if "exc_info" in event:
-        event.update(_exception_in_short(event.pop("exc_info")))
-    line = {
-        name: _value(name, value)
-        for name, value in event.items()
-        if value or isinstance(value, _NUMBERS)  # what says nothing is left out
-    }
-    line["level"] = level
+    """Render the line in one processor: lines are a good part of what a run costs."""
+    line = _fields(level, event)
     line["ts"] = _utc(datetime.now(timezone.utc))
     return _json(line)
+
+
+def _fields(level: str, event: EventDict) -> dict[str, Any]:
+    """Return the fields of a line: level, event and message first."""
+    if "exc_info" in event:
+        event.update(_exception_in_short(event.pop("exc_info")))
+    first = {"level": level, "event": event.pop("event"), "message": event.pop("message", "")}
+    return redact({**first, **event})
 
 
 def _json(line: Mapping[str, object]) -> str:
@@ -142,24 +194,24 @@ def _json(line: Mapping[str, object]) -> str:
         return json.dumps(line)
 
 
-def _exception_in_short(given: object) -> dict[str, str]:
-    """The exception's type, with its message only where it is ours: others' may quote anything."""
+def _exception_in_short(given: object) -> dict[str, object]:
+    """Return the exception's type and frames; its text only if it is ours, as others quote data."""
     error = sys.exc_info()[1] if given is True else given
     if not isinstance(error, BaseException):
         return {}
     kind = type(error)
     words = f": {error}" if kind.__module__.startswith(_OURS) else ""
-    return {"exception": kind.__name__ + words}
+    return {"exception": kind.__name__ + words, "traceback": own_frames(error)}
 
 
 def _value(name: str, value: object) -> Any:  # noqa: PLR0911  # a line for each kind of value
-    """The value as JSON has it. A span is in seconds, or in milliseconds under a name in _ms."""
+    """Return the value as JSON data. A span is in seconds, or in milliseconds if named `*_ms`."""
     if type(value) in _AS_IT_IS:
         return value
     if isinstance(value, Enum):
         return _value(name, value.value)
     if isinstance(value, datetime):
-        return _utc_again(value)
+        return _utc_cached(value)
     if isinstance(value, timedelta):
         unit = timedelta(milliseconds=1) if name.endswith("_ms") else timedelta(seconds=1)
         return round(value / unit, 3)
@@ -168,7 +220,7 @@ def _value(name: str, value: object) -> Any:  # noqa: PLR0911  # a line for each
     if isinstance(value, str):
         return mask_text(value)
     if isinstance(value, _LISTS):
-        return _all(value)
+        return _list(value)
     if isinstance(value, Mapping):
         return {str(key): _value(str(key), each) for key, each in value.items()}
     return mask_text(str(value))
@@ -179,16 +231,16 @@ def _utc(moment: datetime) -> str:
 
 
 # The same hosts, warnings and expiry stand in the lines of a thousand secrets.
-_utc_again = functools.lru_cache(64)(_utc)
+_utc_cached = functools.lru_cache(64)(_utc)
 
 
-def _all(values: Iterable[object]) -> list[Any]:
+def _list(values: Iterable[object]) -> list[Any]:
     try:
-        return _all_again(values)  # type: ignore[arg-type]  # hashable, or else a TypeError
-    except TypeError:  # what can change is not remembered
+        return _list_cached(values)  # type: ignore[arg-type]  # hashable, or else a TypeError
+    except TypeError:  # a mutable value is not cached
         return [_value("", each) for each in values]
 
 
 @functools.lru_cache(64)
-def _all_again(values: Any) -> list[Any]:
+def _list_cached(values: Any) -> list[Any]:
     return [_value("", each) for each in values]

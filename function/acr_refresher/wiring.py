@@ -38,7 +38,7 @@ class Instance:
     its outcomes, with it.
     """
 
-    sdk: CloudClient
+    cloud_client: CloudClient
     reporting_client: CloudClient
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
@@ -52,23 +52,23 @@ class Instance:
     def new(environ: Mapping[str, str]) -> Instance:
         """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
         transport = transport_from_environment(environ)
-        sdk = CloudClient(transport)
-        return Instance(sdk, sdk.with_own_threads(), RegistryClient(transport), environ)
+        client = CloudClient(transport)
+        return Instance(client, client.with_own_threads(), RegistryClient(transport), environ)
 
     def dependencies(self, config: Config, folder: Path, caller: Caller) -> Dependencies:
         """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
         rate_limiter = RateLimiter(config.rate_limits, self.buckets, self.clock)
-        sdk = self.sdk.with_rate_limiter(rate_limiter)
+        client = self.cloud_client.with_rate_limiter(rate_limiter)
         return Dependencies(
             function=caller.credentials,
-            sts=StsClient(sdk, caller.region_id),
-            registry_api=CrClient(sdk),
+            sts=StsClient(client, caller.region_id),
+            registry_api=CrClient(client),
             registry_hosts=self.registry_hosts,
-            clock_skew=sdk.take_clock_skew,
+            clock_skew=client.take_clock_skew,
             throttled=rate_limiter.throttled,
             kubeconfigs=Kubeconfigs(
-                ack=CsClient(sdk),
-                kms=KmsClient(sdk),
+                ack=CsClient(client),
+                kms=KmsClient(client),
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
@@ -84,7 +84,7 @@ class Instance:
 
     def close(self) -> None:
         """Give the threads back."""
-        self.sdk.close()
+        self.cloud_client.close()
         self.reporting_client.close()
 
     def _outcome_log(self, config: Config, caller: Caller) -> SlsLog | None:

@@ -40,23 +40,27 @@ A_RUN_MB = 100
 MEMORY_SIZES_MB = (512, 1024, 2048, 4096)
 LEAST_TIMEOUT_SECONDS, MARGIN = 60, 3
 
-AT_MOST = (
-    "*At most* is a fleet of ACK clusters whose instances are all cold at every tick, and in which",
-    "some cluster fails in every shard: the platform runs it once more then, on a cold instance",
-    "too (`maxAsyncRetryAttempts: 1`), which finds the other clusters fresh. Most of it is the",
-    f"wait for kubeconfigs, {CALLS_A_SECOND} a second (`rateLimits.cs`); kubeconfigs in files have",
-    "none. Clusters that stall until `clusterTimeout` come on top.",
+PER_RUN = (
+    "Invocations, requests and seconds are per run. Pairs are: nothing is due, everything is due.",
+    "GB-seconds and prices are per month.",
+    "",
+    "*At most* is a fleet of ACK clusters whose instances are all cold in every run, and in which",
+    "a cluster fails in every shard: then the platform runs the shard once more, on a cold",
+    "instance too (`maxAsyncRetryAttempts: 1`), which finds the other clusters fresh. Most of it",
+    f"is the wait for kubeconfigs, {CALLS_A_SECOND} per second (`rateLimits.cs`). Kubeconfigs in",
+    "files do not wait. Clusters that hang until `clusterTimeout` cost more.",
 )
 LOADED = (
-    "Each cold instance loads the whole of config.yaml, whichever clusters it serves. The CPU is",
-    "that of the machine it was measured on, not Function Compute's: the timeouts are three times",
-    "as long as it took there, and a minute at least.",
+    f"Pairs are: with {VCPU:g} vCPU, with {SMALL_VCPU:g}. Each cold instance loads the complete",
+    "config.yaml, whichever clusters it serves. The CPU is that of the machine it was measured on,",
+    "not of Function Compute: the time-outs are three times what was measured, and a minute at",
+    "least.",
 )
 LISTED = (
-    "The coordinator alone asks for the lists, a page of 100 clusters a request, within",
-    "`rateLimits.cs`: regions share that budget within an account. Shards ask for none. The",
-    "seconds follow from the budget and are not measured at the cloud. A list may take a quarter",
-    f"of the run's time, {LIST_SECONDS:.0f} s; the rate leaves half of that to spare.",
+    "Only the coordinator requests the lists, one request per page of 100 clusters, within",
+    "`rateLimits.cs`. Regions share that limit within an account. Shards request no lists. The",
+    "seconds follow from the limit and were not measured at the cloud. A list may take a quarter",
+    f"of the run's time, {LIST_SECONDS:.0f} s; the rate leaves half of that unused.",
 )
 
 ROUND_TRIPS = {IDLE: 3, ROTATED: 3 + NAMESPACES}
@@ -197,11 +201,7 @@ def _cold(clusters: int) -> str:
 
 
 def _table(measured: Measured) -> Iterator[str]:
-    yield (
-        "| clusters | invocations a tick | requests of an idle tick, of a rotation |"
-        " seconds of an idle tick, of a rotation | GB-seconds a month |"
-        " USD a month | USD a month at most |"
-    )
+    yield ("| clusters | invocations | requests | seconds | GB-seconds | USD | USD at most |")
     yield "|---|---|---|---|---|---|---|"
     for clusters in FLEETS:
         one = cost(clusters, measured)
@@ -211,15 +211,12 @@ def _table(measured: Measured) -> Iterator[str]:
             f"| {clusters:,} | {one.invocations:,} | {', '.join(requests)} | {', '.join(seconds)} |"
             f" {one.gb_seconds:,.0f} | {one.usd:,.2f} | {one.usd_at_most:,.2f} |"
         )
-    yield from ("", *AT_MOST)
+    yield from ("", *PER_RUN)
 
 
 def _cold_starts(measured: Measured) -> Iterator[str]:
     yield (
-        "| clusters in config.yaml | CPU and memory of each cold instance |"
-        f" seconds with {VCPU:g} vCPU, with {SMALL_VCPU:g} |"
-        f" initializer `timeout` with {VCPU:g} vCPU, with {SMALL_VCPU:g} |"
-        " `memorySize` |"
+        "| clusters in config.yaml | CPU, memory | seconds | initializer `timeout` | `memorySize` |"
     )
     yield "|---|---|---|---|---|"
     for clusters in FLEETS:
@@ -236,8 +233,8 @@ def _cold_starts(measured: Measured) -> Iterator[str]:
 
 def _discovery() -> Iterator[str]:
     yield (
-        "| clusters discovered in one region | list requests a tick | `rateLimits.cs` |"
-        " seconds before the first is served | USD a month besides |"
+        "| clusters in one region | list requests | `rateLimits.cs` | seconds to the first |"
+        " USD per month |"
     )
     yield "|---|---|---|---|---|"
     for clusters in FLEETS:

@@ -4,16 +4,22 @@ In this order: the folder in KUBEBUILDER_ASSETS, as controller-runtime's envtest
 kept in ``shared/kubebuilder`` beside this repository; a download of envtest's public release.
 """
 
+import contextlib
+import fcntl
 import hashlib
+import http.client
 import io
 import os
 import platform
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
-import urllib.error
+import time
+import urllib.parse
 import urllib.request
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -22,14 +28,15 @@ import yaml
 
 Version: TypeAlias = tuple[int, int]  # major, minor
 
-BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
+CONTROLLER_MANAGER = "kube-controller-manager"
+SERVERS = ("etcd", "kube-apiserver")
+BINARIES = (*SERVERS, CONTROLLER_MANAGER)
 UNPACK = Path(__file__).parents[3] / "shared" / "kubebuilder" / "unpack"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # what uname calls them: what Go does
-DOWNLOAD_TIMEOUT_SECONDS = 120
 
 
 class AssetsError(Exception):
-    """The binaries are not to be had; the message says what to do."""
+    """The binaries are not available; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +51,28 @@ class Release:
     kubernetes: str = "https://dl.k8s.io/release"
 
 
-def find_assets() -> Path:
-    """The folder with etcd, kube-apiserver and kube-controller-manager.
+@dataclass(frozen=True)
+class Limits:
+    """What a download may take: of each file the bytes, of each request and of all the seconds."""
+
+    megabytes: int = 200
+    response_seconds: float = 10
+    seconds: float = 300
+
+
+def find_assets(needed: Collection[str] = BINARIES) -> Path:
+    """The folder with the needed ones of etcd, kube-apiserver and kube-controller-manager.
 
     Raises:
-        AssetsError: there is none, and no network to fetch it from.
+        AssetsError: there is none, and it cannot be downloaded.
     """
     if folder := os.environ.get("KUBEBUILDER_ASSETS"):
-        return _complete(Path(folder))
+        return _complete(Path(folder), needed)
     if UNPACK.exists():
         unpacked = subprocess.run([UNPACK], check=True, capture_output=True, text=True)  # noqa: S603  # our own script
-        return _complete(Path(unpacked.stdout.strip()))
+        return _complete(Path(unpacked.stdout.strip()), needed)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return download(Release(), cache / "acr-refresher" / "envtest")
+    return download(Release(), cache / "acr-refresher" / "envtest", needed)
 
 
 def version_of(assets: Path) -> Version:
@@ -69,55 +85,115 @@ def version_of(assets: Path) -> Version:
     return int(match[1]), int(match[2])
 
 
-def download(release: Release, cache: Path) -> Path:
-    """The folder of a release, fetched and checked against the published digests once.
+def download(
+    release: Release, cache: Path, needed: Collection[str] = BINARIES, limits: Limits | None = None
+) -> Path:
+    """The folder of a release, each binary downloaded once and checked against its digest.
+
+    Before a file is downloaded, a line on stderr says from where it comes and how large it is.
 
     Raises:
-        AssetsError: no build for this machine, no network, or a digest that is not the published.
+        AssetsError: no build for this machine, no network, a limit, or a digest that differs.
     """
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
     folder = cache / f"{release.version}-{architecture}"
-    if folder.exists():
-        return _complete(folder)
+    with _only_process_in(cache.parent):
+        missing = [name for name in needed if not (folder / name).is_file()]
+        if missing:
+            try:
+                source = _Source(release, architecture, limits or Limits())
+                _write(source.binaries(missing), folder)
+            except _FAILURES as error:
+                raise AssetsError(
+                    f"cannot download {release.version} for {architecture} ({error}): "
+                    f"set KUBEBUILDER_ASSETS to a folder with {', '.join(BINARIES)}"
+                ) from error
+    return folder
+
+
+# Without network, or behind a gateway that answers every request with a page of its own.
+_FAILURES = (
+    OSError, http.client.HTTPException, yaml.YAMLError, KeyError, TypeError, tarfile.TarError,
+)  # fmt: skip
+
+
+class _Source:
+    """The servers of a release, within the limits."""
+
+    def __init__(self, release: Release, architecture: str, limits: Limits) -> None:
+        self._release = release
+        self._architecture = architecture
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.seconds
+
+    def binaries(self, names: Collection[str]) -> dict[str, bytes]:
+        """The binaries by name, and what else comes in the same archive."""
+        contents = self._servers() if set(SERVERS) & set(names) else {}
+        if CONTROLLER_MANAGER in names:
+            contents[CONTROLLER_MANAGER] = self._controller_manager()
+        return contents
+
+    def _servers(self) -> dict[str, bytes]:
+        version = self._release.version
+        index = yaml.safe_load(self._get(self._release.index))["releases"]
+        entry = index[version][f"envtest-{version}-linux-{self._architecture}.tar.gz"]
+        archive = _checked(self._get(entry["selfLink"], announced=True), entry["hash"])
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            return {
+                Path(member.name).name: content.read()
+                for member in files
+                if Path(member.name).name in SERVERS
+                and (content := files.extractfile(member)) is not None
+            }
+
+    def _controller_manager(self) -> bytes:
+        version, base = self._release.version, self._release.kubernetes
+        url = f"{base}/{version}/bin/linux/{self._architecture}/{CONTROLLER_MANAGER}"
+        digest = self._get(f"{url}.sha512").decode().strip()
+        return _checked(self._get(url, announced=True), digest)
+
+    def _get(self, url: str, *, announced: bool = False) -> bytes:
+        content = bytearray()
+        limit = self._limits.megabytes * 1_000_000
+        with urllib.request.urlopen(url, timeout=self._limits.response_seconds) as response:  # noqa: S310  # a release's URLs are our own
+            if announced:
+                _announce(url, response.headers.get("Content-Length"))
+            while chunk := response.read1(1 << 20):
+                content += chunk
+                if len(content) > limit:
+                    raise OSError(f"{url} is larger than {self._limits.megabytes} MB")
+                if time.monotonic() > self._deadline:
+                    raise TimeoutError(f"{url}: not complete after {self._limits.seconds:g} s")
+        return bytes(content)
+
+
+def _announce(url: str, length: str | None) -> None:
+    size = f"{int(length) / 1e6:.0f} MB" if length else "of unknown size"
+    file = url.rpartition("/")[2]
+    host = urllib.parse.urlsplit(url).netloc or "this machine"
+    sys.stderr.write(f"Downloading {file} from {host} ({size}, once) ...\n")
+
+
+@contextlib.contextmanager
+def _only_process_in(folder: Path) -> Iterator[None]:
+    """Other processes wait, and then find what this one downloaded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        contents = _fetch(release, architecture)
-    except (urllib.error.URLError, KeyError, tarfile.TarError) as error:
-        raise AssetsError(
-            f"no {release.version} for {architecture} ({error}): "
-            f"set KUBEBUILDER_ASSETS to a folder with {', '.join(BINARIES)}"
-        ) from error
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as unfinished:
-        for name, content in contents.items():
-            path = Path(unfinished, name)
-            path.write_bytes(content)
-            path.chmod(0o755)
-        # In one step: a run beside this one sees all of it or nothing.
-        Path(unfinished).rename(folder)
-        Path(unfinished).mkdir()
-    return _complete(folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def _fetch(release: Release, architecture: str) -> dict[str, bytes]:
-    """The binaries by name."""
-    index = yaml.safe_load(_get(release.index))["releases"]
-    entry = index[release.version][f"envtest-{release.version}-linux-{architecture}.tar.gz"]
-    archive = _checked(_get(entry["selfLink"]), entry["hash"])
-    manager = f"{release.kubernetes}/{release.version}/bin/linux/{architecture}/{BINARIES[2]}"
-    digest = _get(f"{manager}.sha512").decode().strip()
-    contents = {BINARIES[2]: _checked(_get(manager), digest)}
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        for member in files:
-            content = files.extractfile(member)
-            if content is not None and Path(member.name).name in BINARIES:
-                contents[Path(member.name).name] = content.read()
-    return contents
-
-
-def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:  # noqa: S310  # a release's URLs are our own
-        content: bytes = response.read()
-    return content
+def _write(contents: Mapping[str, bytes], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        # In one step: a process that does not download sees all of a binary or nothing.
+        with tempfile.NamedTemporaryFile(dir=folder.parent, delete=False) as unfinished:
+            unfinished.write(content)
+        Path(unfinished.name).chmod(0o755)
+        Path(unfinished.name).replace(folder / name)
 
 
 def _checked(content: bytes, sha512: str) -> bytes:
@@ -126,8 +202,8 @@ def _checked(content: bytes, sha512: str) -> bytes:
     return content
 
 
-def _complete(folder: Path) -> Path:
-    missing = [name for name in BINARIES if not (folder / name).is_file()]
+def _complete(folder: Path, needed: Collection[str]) -> Path:
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise AssetsError(f"{folder} lacks {', '.join(missing)}: set KUBEBUILDER_ASSETS")
     return folder

@@ -21,7 +21,7 @@ from pathlib import Path
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from localkube.assets import Version, find_assets, version_of
+from localkube.assets import BINARIES, SERVERS, Version, find_assets, version_of
 from localkube.cluster import Access, KubeCluster
 from localkube.pki import Authority, private_pem, public_pem
 from localkube.rbac import USER
@@ -115,10 +115,10 @@ def control_plane(
         flags: more flags for the API server of a cluster.
 
     Raises:
-        AssetsError: the servers' binaries are not to be had.
+        AssetsError: the servers' binaries are not available.
         StartError: a server did not start.
     """
-    assets = find_assets()
+    assets = find_assets(BINARIES if controllers else SERVERS)
     version = version_of(assets)
     access = Access(Authority(), {user: secrets.token_urlsafe() for user in token_users})
     with contextlib.ExitStack() as cleanup:

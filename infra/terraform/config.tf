@@ -1,8 +1,8 @@
-# What function/config.yaml asks of this workspace's account. None of it is said again in terraform.tfvars.
+# What function/config.yaml needs in the account of this workspace. terraform.tfvars repeats none of it.
 #
-# Roles are made by the names below, where config.yaml has the function itself assume them. What it reaches by
-# several roles in turn, by RRSA, or by a role of another name, has its roles made elsewhere (modules/ may help). What
-# could not work with the roles that are made is refused (outputs.tf).
+# Terraform creates a role with a name below if config.yaml lets the function itself assume it. It does not create roles
+# with other names, roles of RRSA, or roles of a chain (several roles in assumeRoleARN): create these yourself, for
+# example with modules/. outputs.tf refuses a config.yaml that cannot work with these roles.
 
 locals {
   config   = yamldecode(file("${path.module}/../../function/config.yaml"))
@@ -15,7 +15,7 @@ locals {
   function_role = "acs:ram::${local.function}:role/acr-refresher-function"
   log_project   = "acr-refresher-${local.function}" # as in s.yaml
 
-  # How config.yaml names each role of this account. Its own role, the function need not assume.
+  # The name of each role of this account in config.yaml. The function does not assume its own role.
   roles = {
     function = local.home ? "" : "another account's"
     cluster  = "acs:ram::${local.here.number}:role/acr-refresher-cluster"
@@ -31,7 +31,7 @@ locals {
       if can(cluster.kubeconfigSecret)
     ]
   }
-  # Each of them with the role through which it is reached; several are no role's name.
+  # Each thing with the role that reaches it. A chain of several roles gives a text that is no role's name.
   reached = {
     for kind, things in local.things : kind => [
       for thing in things : {
@@ -40,7 +40,7 @@ locals {
         role = can(thing.rrsaRoleARN) ? "by RRSA" : join(" then ", [
           for role in flatten([try(thing.assumeRoleARN, [])]) : try(role.arn, role)
         ])
-        # The one that the function itself assumes, if any.
+        # The role that the function itself assumes, if there is one.
         first = can(thing.rrsaRoleARN) ? "" : try(
           flatten([thing.assumeRoleARN])[0].arn, flatten([thing.assumeRoleARN])[0], ""
         )
@@ -51,23 +51,23 @@ locals {
     ]
   }
 
-  # By ARN, who is reached through a role that the function itself assumes, and with what external ID.
+  # For each role that the function itself assumes, by its ARN: what it reaches, and with which external ID.
   users = {
     for reached in concat(values(local.reached)...) : reached.first => {
       name = reached.name
       id   = reached.external_id == null ? "" : reached.external_id
     }... if reached.first != ""
   }
-  # A trust policy asks everybody for the same one.
+  # A trust policy requires one external ID for all.
   disagreeing = [
     for role, users in local.users :
     "${role} (${join(", ", [for user in users : "${user.name}: ${user.id == "" ? "none" : user.id}"])})"
     if length(distinct(users[*].id)) > 1
   ]
-  # infra/ram/function-role.policy.json goes by the prefix.
+  # infra/ram/function-role.policy.json allows roles with this prefix only.
   not_assumable = [for role in keys(local.users) : role if length(regexall(":role/acr-refresher-", role)) == 0]
 
-  # Below: by role, what it is for.
+  # What each role is for.
   instances = {
     for role, name in local.roles : role => {
       for registry in local.reached.registries : registry.thing.name => {
@@ -107,13 +107,13 @@ locals {
   serves_registries = {
     for role, instances in local.instances : role => length(instances) > 0 || local.personal_edition[role]
   }
-  # A registry's token lives as long as the session of the role in its account.
+  # A registry token is valid for as long as the session of the role in the registry's account.
   session_seconds = max(3600, [
     for registry in local.reached.registries : try(registry.thing.expireDuration, 3600)
     if registry.role == local.roles.registry
   ]...)
 
-  # By role, the clusters in which it is given the ClusterRole.
+  # The clusters in which each role gets the ClusterRole.
   granted = {
     for role, ids in local.ack_clusters : role => concat(ids, local.discovers[role] ? local.here.discovered : [])
   }

@@ -1,12 +1,12 @@
-# What acr-refresher needs in an account: the roles and rights that follow from function/config.yaml (config.tf), and
-# in the function's account logs, dashboard and alerts.
+# Everything that acr-refresher needs in an account: the roles and permissions that follow from function/config.yaml
+# (config.tf). The function's account also gets the logs, the dashboard and the alerts.
 #
-#   cp terraform.tfvars.example terraform.tfvars    and put your accounts into it
-#   terraform init && terraform apply               the function's account, which goes by "default"
-#   TF_WORKSPACE=partner terraform apply            after it each other one, by its name in terraform.tfvars
+#   cp terraform.tfvars.example terraform.tfvars    then edit it: your accounts
+#   terraform init && terraform apply               the function's account (workspace "default")
+#   TF_WORKSPACE=partner terraform apply            then each other account, by its name in terraform.tfvars
 #
-# The deployer's identity in an account is that of its profile or of the environment, as the provider `alicloud`
-# documents; no keys in here. Each account may be done by its own administrator: no one needs to be in two.
+# The provider `alicloud` takes the deployer's credentials from the account's profile or from the environment. No keys
+# belong into these files. Each account can have its own administrator, who needs no access to other accounts.
 
 terraform {
   required_version = ">= 1.3"
@@ -45,7 +45,7 @@ module "function" {
   kubeconfig_secrets     = local.kubeconfig_secrets.function
 }
 
-# Where config.yaml reaches clusters through the role acr-refresher-cluster of this account.
+# If config.yaml reaches clusters with the role acr-refresher-cluster of this account.
 module "clusters" {
   source = "./modules/cluster-account"
   count  = local.serves_clusters.cluster || length(local.kubeconfig_secrets.cluster) > 0 ? 1 : 0
@@ -57,7 +57,7 @@ module "clusters" {
   kubeconfig_secrets = local.kubeconfig_secrets.cluster
 }
 
-# Where it reaches registries through the role acr-refresher-registry.
+# If config.yaml reaches registries with the role acr-refresher-registry of this account.
 module "registries" {
   source = "./modules/registry-account"
   count  = local.serves_registries.registry ? 1 : 0
@@ -70,7 +70,7 @@ module "registries" {
   personal_edition  = local.personal_edition.registry
 }
 
-# The ClusterRole of infra/rbac, to the role by its id, as ACK names users in clusters.
+# Grants the ClusterRole of infra/rbac to the role. ACK identifies the role by its ID.
 resource "alicloud_cs_kubernetes_permissions" "granted" {
   for_each = { for role, clusters in local.granted : role => clusters if length(clusters) > 0 }
 
@@ -87,6 +87,6 @@ resource "alicloud_cs_kubernetes_permissions" "granted" {
     }
   }
 
-  # ACK refuses this (ErrorRamPolicyConfig) for a role without rights in RAM.
+  # ACK refuses the grant (ErrorRamPolicyConfig) if the role has no permissions in RAM.
   depends_on = [module.function, module.clusters]
 }

@@ -5,10 +5,11 @@ variable "region" {
 
 variable "accounts" {
   description = <<-EOT
-    The accounts in which something is to be made, each under the name of its workspace: "default" is the function's.
-    number: the account's. profile: the deployer's there, as `aliyun configure` makes it; left out, the environment
-    counts. discovered: IDs of clusters that `discover` finds, for the grant in them. kubeconfig_keys: the KMS key
-    of each kubeconfigSecret, by its cluster's name in config.yaml.
+    The accounts in which Terraform creates something, by the name of the workspace. "default" is the function's account.
+    number: the account's number.
+    profile: the deployer's profile of `aliyun configure`. If it is not set, the environment has the credentials.
+    discovered: the IDs of clusters that `discover` finds. They are needed for the grant.
+    kubeconfig_keys: the KMS key of each kubeconfigSecret, by the cluster's name in config.yaml.
   EOT
   type = map(object({
     number          = string
@@ -19,11 +20,11 @@ variable "accounts" {
 
   validation {
     condition     = contains(keys(var.accounts), "default")
-    error_message = "The function's account is missing, as `default`."
+    error_message = "The function's account is missing. Add it as `default`."
   }
 }
 
 variable "action_policy" {
-  description = "The SLS action policy that says whom alerts reach. \"\": nobody, they only show in the console."
+  description = "The ID of the SLS action policy for alerts. If it is empty, alerts are only shown in the console."
   type        = string
 }

@@ -29,24 +29,24 @@ THE_SECRET = KmsAccess("kubeconfig/idc", REGION)
 
 
 def assume(
-    sdk: CloudClient, caller: CloudCredentials, role_arn: str, duration: timedelta = HOUR
+    cloud_client: CloudClient, caller: CloudCredentials, role_arn: str, duration: timedelta = HOUR
 ) -> CloudCredentials:
     return asyncio.run(
-        StsClient(sdk, REGION).assume_role(caller, Role(role_arn), "run-1", duration)
+        StsClient(cloud_client, REGION).assume_role(caller, Role(role_arn), "run-1", duration)
     )
 
 
 ASK: Mapping[str, Callable[[CloudClient, CloudCredentials], Coroutine[Any, Any, object]]] = {
-    "AssumeRole": lambda sdk, caller: StsClient(sdk, REGION).assume_role(
+    "AssumeRole": lambda cloud_client, caller: StsClient(cloud_client, REGION).assume_role(
         caller, Role(REGISTRY_ROLE_ARN), "run-1", HOUR
     ),
-    "GetAuthorizationToken": lambda sdk, caller: CrClient(sdk).token(caller, THE_REGISTRY),
-    "ListInstanceEndpoint": lambda sdk, caller: CrClient(sdk).hosts(caller, THE_REGISTRY),
-    "DescribeClusterUserKubeconfig": lambda sdk, caller: CsClient(sdk).kubeconfig(
+    "GetAuthorizationToken": lambda cloud_client, caller: CrClient(cloud_client).token(caller, THE_REGISTRY),
+    "ListInstanceEndpoint": lambda cloud_client, caller: CrClient(cloud_client).hosts(caller, THE_REGISTRY),
+    "DescribeClusterUserKubeconfig": lambda cloud_client, caller: CsClient(cloud_client).kubeconfig(
         caller, THE_CLUSTER
     ),
-    "DescribeClustersV1": lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1),
-    "GetSecretValue": lambda sdk, caller: KmsClient(sdk).kubeconfig(caller, THE_SECRET),
+    "DescribeClustersV1": lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1),
+    "GetSecretValue": lambda cloud_client, caller: KmsClient(cloud_client).kubeconfig(caller, THE_SECRET),
 }
 
 

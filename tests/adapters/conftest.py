@@ -36,11 +36,11 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def sdk(cloud: Cloud) -> Iterator[CloudClient]:
+def cloud_client(cloud: Cloud) -> Iterator[CloudClient]:
     with serving(cloud) as url:
-        sdk = CloudClient(CloudTransport(url), threads=2)
-        yield sdk
-        sdk.close()
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
+        yield cloud_client
+        cloud_client.close()
 
 
 @pytest.fixture

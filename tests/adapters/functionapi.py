@@ -59,10 +59,10 @@ def scene(folder: Path, function: Function, resource: str = "") -> Iterator[Scen
     with serving(cloud) as url, deployed(
         cloud, small_function(folder, service=function.service)
     ) as there:  # fmt: skip
-        sdk = CloudClient(CloudTransport(url), threads=2)
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
         caller = caller_of(cloud)
-        yield Scene(cloud, there, FunctionClient(sdk, caller), caller)
-        sdk.close()
+        yield Scene(cloud, there, FunctionClient(cloud_client, caller), caller)
+        cloud_client.close()
 
 
 def caller_of(cloud: Cloud) -> CloudCredentials:

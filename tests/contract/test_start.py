@@ -13,7 +13,16 @@ import pytest
 import yaml
 
 from localkube import control_plane
-from localkube.assets import ARCHITECTURES, BINARIES, AssetsError, Release, download, find_assets
+from localkube.assets import (
+    ARCHITECTURES,
+    BINARIES,
+    SERVERS,
+    AssetsError,
+    Limits,
+    Release,
+    download,
+    find_assets,
+)
 from localkube.control_plane import StartError
 
 ARCHITECTURE = ARCHITECTURES[platform.machine()]
@@ -50,6 +59,42 @@ class TestDownload:
         # The second time, nothing is fetched.
         (tmp_path / "index.yaml").unlink()
         assert download(release, tmp_path / "cache") == folder
+
+    def test_gives_only_what_is_needed(self, release: Release, tmp_path: Path) -> None:
+        folder = download(release, tmp_path / "cache", SERVERS)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(SERVERS)
+        # What is missing is added.
+        [archive] = tmp_path.glob("*.tar.gz")
+        archive.unlink()
+        assert download(release, tmp_path / "cache") == folder
+        assert sorted(path.name for path in folder.iterdir()) == sorted(BINARIES)
+
+    def test_says_first_from_where_and_how_much(
+        self, release: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        download(release, tmp_path / "cache", SERVERS)
+        name = f"envtest-{VERSION}-linux-{ARCHITECTURE}.tar.gz"
+        expected = f"Downloading {name} from this machine (0 MB, once) ...\n"
+        assert capsys.readouterr().err == expected
+
+    @pytest.mark.parametrize(
+        ("limits", "reason"),
+        [(Limits(megabytes=0), "is larger than 0 MB"), (Limits(seconds=0), "not complete after 0")],
+    )
+    def test_is_bounded(
+        self, release: Release, tmp_path: Path, limits: Limits, reason: str
+    ) -> None:
+        with pytest.raises(AssetsError, match=f"{reason}.*set KUBEBUILDER_ASSETS"):
+            download(release, tmp_path / "cache", limits=limits)
+        assert not (tmp_path / "cache").exists()
+
+    @pytest.mark.parametrize(
+        "page", ["<html>Log in: {hotel}</html>", "", "releases: {}", "a: b: c"]
+    )
+    def test_refuses_what_is_no_index(self, release: Release, tmp_path: Path, page: str) -> None:
+        (tmp_path / "index.yaml").write_text(page)
+        with pytest.raises(AssetsError, match="set KUBEBUILDER_ASSETS"):
+            download(release, tmp_path / "cache")
 
     @pytest.mark.parametrize("pattern", ["*.tar.gz", f"{VERSION}/bin/linux/*/*manager"])
     def test_refuses_what_was_tampered_with(

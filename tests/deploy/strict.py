@@ -82,8 +82,8 @@ class VpcConfig(Strict):
     security_group_id: Annotated[str, Field(pattern="^sg-")]
 
 
-def must_be_outdated_by_the_next_tick(seconds: int, schedule: str) -> None:
-    """Raises ValueError unless an event is kept for as long as the timer takes to its next tick."""
+def must_be_outdated_by_the_next_run(seconds: int, schedule: str) -> None:
+    """Raises ValueError unless an event is kept exactly until the next run of the timer."""
     period = parse_timer(schedule, "every").period.total_seconds()
     if seconds != period:
         raise ValueError(f"vars.period is {seconds}, but vars.every is {period:.0f} seconds")
@@ -165,7 +165,7 @@ class Function3(Size):
     @model_validator(mode="after")
     def _old_events_are_dropped(self) -> Function3:
         for trigger in self.triggers:
-            must_be_outdated_by_the_next_tick(
+            must_be_outdated_by_the_next_run(
                 self.async_invoke_config.max_async_event_age_in_seconds,
                 trigger.trigger_config.cron_expression,
             )
@@ -238,7 +238,7 @@ class Function2(Strict):
     @model_validator(mode="after")
     def _old_events_are_dropped(self) -> Function2:
         for trigger in self.triggers:
-            must_be_outdated_by_the_next_tick(
+            must_be_outdated_by_the_next_run(
                 self.function.async_configuration.max_async_event_age_in_seconds,
                 trigger.config.cron_expression,
             )

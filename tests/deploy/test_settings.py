@@ -1,4 +1,4 @@
-"""s.yaml and infra/s.fc2.yaml say what Function Compute accepts and what the function has."""
+"""s.yaml and infra/s.fc2.yaml are valid for Function Compute and fit the function."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def test_the_function_knows_its_timer(props: Props) -> None:
 
 
 @pytest.mark.parametrize("name", ["s.yaml", "infra/s.fc2.yaml"])
-def test_the_timers_period_stands_beside_it_and_must_agree(
+def test_the_timers_period_must_agree_with_its_schedule(
     serverless_devs: ServerlessDevs, tmp_path: Path, name: str
 ) -> None:
-    """What waits longer for an instance than until the next tick is outdated."""
+    """An event that waits longer than until the next run of the timer is outdated."""
     form = Function2 if "fc2" in name else Function3
     text = (REPOSITORY / name).read_text(encoding="utf-8")
     every, period = '  every: "@every 5m"\n', "  period: 300\n"
@@ -81,7 +81,7 @@ def test_the_timers_payload_is_an_event_the_function_understands(props: Props) -
     assert not request.dry_run
 
 
-def test_account_and_region_stand_in_one_place(serverless_devs: ServerlessDevs) -> None:
+def test_account_and_region_are_set_in_a_single_place(serverless_devs: ServerlessDevs) -> None:
     file, account = REPOSITORY / "s.yaml", "2000000000000002"
     document = serverless_devs.read(file, account, ACR_REFRESHER_REGION="eu-central-1")
     props = props_of(document)
@@ -141,7 +141,7 @@ FAULTS: Mapping[str, tuple[tuple[str | int, ...], Any, str]] = {
         "https://example.com",
         "match pattern",
     ),
-    "no way out": (("internetAccess",), False, "nothing can be reached"),
+    "no access to any network": (("internetAccess",), False, "nothing can be reached"),
 }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ SCHEDULES = {
     "0 */10 * * * *": 600,
     "CRON_TZ=Asia/Shanghai 0 0 4 * * MON-FRI": 3 * 86400,
 }
-"""With the seconds that are at most between two ticks."""
+"""Each schedule with the longest time between two runs, in seconds."""
 
 
 @pytest.mark.parametrize(("schedule", "seconds"), SCHEDULES.items())
@@ -180,7 +180,7 @@ def test_a_function_in_a_vpc_needs_no_internet(props: Props) -> None:
 OWN_FILES = [".env", "infra/terraform/terraform.tfvars", "function/kubeconfigs/idc.yaml"]
 
 
-def test_what_is_ones_own_or_secret_stays_out_of_git(tmp_path: Path) -> None:
+def test_own_settings_and_secrets_are_not_in_git(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / ".gitignore", tmp_path)
     for command in (["git", "init", "-q"], ["git", "check-ignore", *OWN_FILES]):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603  # the commands above

@@ -1,4 +1,4 @@
-"""infra/terraform hangs together, and makes what s.yaml names from the policies of infra/ram."""
+"""The modules of infra/terraform fit together, and use the policies of infra/ram."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_local_value_is_declared_and_used(module: Module) -> None:
     assert {name.partition(".")[0] for name in module.references("local")} == module.locals()
 
 
-def test_every_variable_and_output_says_what_it_is(module: Module) -> None:
+def test_every_variable_and_output_has_a_description(module: Module) -> None:
     for kind in ("variable", "output"):
         for name, body in module.named(kind).items():
             assert body.get("description"), name
@@ -39,7 +39,7 @@ def test_resources_have_arguments_that_the_provider_knows(module: Module) -> Non
     assert found == []
 
 
-def test_templates_exist_and_get_just_their_placeholders(module: Module) -> None:
+def test_templates_exist_and_get_exactly_their_placeholders(module: Module) -> None:
     for file, variables in module.templates():
         placeholders = set(re.findall(r"\$\{(\w+)\}", file.read_text(encoding="utf-8")))
         assert variables == placeholders, file.name
@@ -63,7 +63,7 @@ def test_outputs_of_modules_exist() -> None:
         assert not output or output in called.named("output"), reference
 
 
-def test_every_policy_is_given_to_a_role_by_some_module() -> None:
+def test_every_policy_belongs_to_a_role_of_some_module() -> None:
     read = {file for folder in FOLDERS for file, _ in read_module(folder).templates()}
     assert {file for file in read if file.parent == RAM} == set(RAM.glob("*.json"))
 

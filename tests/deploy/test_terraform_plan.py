@@ -1,15 +1,15 @@
-"""What Terraform would make is what the local cloud enforces and what s.yaml names."""
+"""Terraform plans what the local cloud enforces and what s.yaml names."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
-from demo.company import (
-    HOME,
-)
+from demo.company import HOME
 from deploy.serverless_devs import REPOSITORY, ServerlessDevs, props_of
 from deploy.terraform import Terraform
+from sls.logstore import definition, definitions
 
 
 def test_files_are_formatted(terraform: Terraform) -> None:
@@ -30,7 +30,7 @@ def test_terraform_would_find_an_unknown_argument(terraform: Terraform) -> None:
     assert 'An argument named "role_nmae" is not expected here' in done.stdout + done.stderr
 
 
-def test_whom_alerts_reach_has_to_be_said(terraform: Terraform) -> None:
+def test_the_action_policy_of_the_alerts_is_required(terraform: Terraform) -> None:
     example = terraform.root / "terraform.tfvars.example"
     lines = example.read_text("utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith("action_policy")]
@@ -65,7 +65,7 @@ def test_it_makes_what_s_yaml_names(terraform: Terraform, serverless_devs: Serve
     assert {store["logstore_name"] for store in stores} == {"function", "outcomes"}
 
 
-def test_lines_can_be_queried_by_key(terraform: Terraform) -> None:
+def test_log_lines_can_be_queried_by_key(terraform: Terraform) -> None:
     indexes = terraform.plan().resources("alicloud_log_store_index")
     fields = indexes['module.sls[0].alicloud_log_store_index.this["function"]']["field_search"]
     (message,) = (field for field in fields if field["name"] == "message")
@@ -73,32 +73,66 @@ def test_lines_can_be_queried_by_key(terraform: Terraform) -> None:
     assert {"event", "run", "cluster", "error"} <= {key["name"] for key in message["json_keys"]}
 
 
-def test_whatever_lies_in_infra_sls_is_taken_up(terraform: Terraform) -> None:
+def test_terraform_sends_the_queries_that_the_tests_run(terraform: Terraform) -> None:
+    """tests/sls runs the queries of `definition` in DuckDB."""
+    plan = terraform.plan()
+    (dashboard,) = plan.resources("alicloud_log_dashboard").values()
+    assert json.loads(dashboard["char_list"]) == definition("dashboard")["charts"]
+    assert {
+        alert["alert_name"]: [each["query"] for each in alert["configuration"][0]["query_list"]]
+        for alert in plan.resources("alicloud_sls_alert").values()
+    } == {
+        alert["name"]: [each["query"] for each in alert["configuration"]["queryList"]]
+        for alert in definitions("alert").values()
+    }
+
+
+def test_every_file_in_infra_sls_is_used(terraform: Terraform) -> None:
     folder = terraform.infra / "sls"
-    folder.mkdir(exist_ok=True)
-    for file in folder.iterdir():
-        file.unlink()
+    shutil.rmtree(folder)
+    (folder / "queries" / "parts").mkdir(parents=True)
     for name, document in SLS.items():
         (folder / name).write_text(json.dumps(document), encoding="utf-8")
+    for name, text in QUERIES.items():
+        (folder / "queries" / name).write_text(text, encoding="utf-8")
     plan = terraform.plan(action_policy="on-call")
     (dashboard,) = plan.resources("alicloud_log_dashboard").values()
-    assert json.loads(dashboard["char_list"]) == SLS["dashboard-runs.json"]["charts"]
+    (chart,) = json.loads(dashboard["char_list"])
+    sent = "* | WITH runs AS ( SELECT 1 ) SELECT * FROM runs"
+    assert chart == {
+        "title": "Runs",
+        "type": "line",
+        "search": {"logstore": "function", "query": sent},
+    }
     (alert,) = plan.resources("alicloud_sls_alert").values()
     (configuration,) = alert["configuration"]
     (query,) = configuration["query_list"]
     assert (query["project"], query["store"]) == (f"acr-refresher-{HOME}", "function")
+    assert query["query"] == "message.event: run.finished and message.ok: false"
     assert configuration["policy_configuration"][0]["action_policy_id"] == "on-call"
     indexes = plan.resources("alicloud_log_store_index")
     outcomes = indexes['module.sls[0].alicloud_log_store_index.this["outcomes"]']
     assert [field["name"] for field in outcomes["field_search"]] == ["verdict"]
 
 
+QUERIES = {
+    "runs.sql": "-- Finds nothing.\n* |\nWITH\n\n${runs}\n  -- A comment.\nSELECT *\nFROM runs\n",
+    "parts/runs.sql": "-- A part.\nruns AS (\n  SELECT 1\n)\n",
+    "failing.sql": "message.event: run.finished and message.ok: false",
+}
 SLS: dict[str, dict[str, Any]] = {
+    "index.function.json": {"keys": {"event": {"type": "text"}}},
     "index.outcomes.json": {"keys": {"verdict": {"type": "text"}}},
     "dashboard-runs.json": {
         "dashboardName": "runs",
         "displayName": "Runs",
-        "charts": [{"title": "Runs", "type": "line", "search": {"logstore": "function"}}],
+        "charts": [
+            {
+                "title": "Runs",
+                "type": "line",
+                "search": {"logstore": "function", "query": "queries/runs.sql"},
+            }
+        ],
     },
     "alert-failing.json": {
         "name": "failing",
@@ -108,7 +142,7 @@ SLS: dict[str, dict[str, Any]] = {
             "queryList": [
                 {
                     "store": "function",
-                    "query": "message.event: run.finished and message.ok: false",
+                    "query": "queries/failing.sql",
                     "start": "-15m",
                     "end": "now",
                 }

@@ -1,4 +1,4 @@
-"""Each account's roles and rights follow from config.yaml, and are those of the local cloud."""
+"""The roles and permissions of each account follow from config.yaml, as in the local cloud."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_functions_account_gets_what_the_local_cloud_enforces(terraform: Ter
 
 
 def test_other_accounts_get_what_the_local_cloud_enforces(terraform: Terraform) -> None:
-    """Each by itself, and none the logs or the function's role."""
+    """Each account is planned separately, without the logs and the function's role."""
     beijing, partner = terraform.plan("beijing"), terraform.plan("partner")
     assert beijing.trusts() == {"cluster": CLUSTER_TRUST}
     assert beijing.policies() == {"cluster-clusters": load_policy("cluster-account-role.policy")}
@@ -102,8 +102,8 @@ def test_each_role_is_given_the_cluster_role_in_its_ack_clusters(terraform: Terr
     assert terraform.plan("partner").grants() == {}
 
 
-def test_one_account_needs_one_role(terraform: Terraform) -> None:
-    """The least configuration of README, with other ids: the function's role does all."""
+def test_a_single_account_needs_a_single_role(terraform: Terraform) -> None:
+    """The minimal example of the README with other IDs: the function's role does everything."""
     terraform.configure(
         {
             "registries": [{"name": "ours", "instanceId": "eu-west-1:cri-ours"}],
@@ -132,11 +132,11 @@ BY_THE_FUNCTION: dict[str, dict[str, Any]] = {
         "cluster-discovery": load_policy("cluster-discovery.policy"),
     },
 }
-"""Scenarios of the documentation, and what they need besides what every function has."""
+"""Scenarios of the documentation, with the policies that they need in addition to the usual."""
 
 
 @pytest.mark.parametrize("name", BY_THE_FUNCTION)
-def test_a_scenario_gets_the_rights_that_stand_beside_it(terraform: Terraform, name: str) -> None:
+def test_a_scenario_gets_its_permissions(terraform: Terraform, name: str) -> None:
     terraform.configure(scenario(name))
     needed = {"cluster-clusters": load_policy("cluster-account-role.policy")}
     assert {
@@ -151,8 +151,8 @@ EVERY_FUNCTION = {
 }
 
 
-def test_another_company_may_insist_on_an_external_id(terraform: Terraform) -> None:
-    """What config.yaml says to the role is what its trust policy insists on."""
+def test_another_company_may_require_an_external_id(terraform: Terraform) -> None:
+    """The trust policy requires the external ID in config.yaml."""
     terraform.configure(scenario("registry-other-account"))
     plan = terraform.plan("partner")
     assert plan.trusts() == {
@@ -166,13 +166,13 @@ def test_another_company_may_insist_on_an_external_id(terraform: Terraform) -> N
     assert int(role["max_session_duration"]) == 43200
 
 
-def test_a_chain_of_several_roles_is_made_elsewhere(terraform: Terraform) -> None:
-    """Its last role trusts the one before and not the function."""
+def test_terraform_creates_no_roles_of_a_chain(terraform: Terraform) -> None:
+    """Its last role trusts the role before it, not the function."""
     terraform.configure(scenario("registry-role-chain"))
     assert terraform.plan("partner").trusts() == {}
 
 
-def test_clusters_that_are_found_are_granted_by_their_ids(terraform: Terraform) -> None:
+def test_discovered_clusters_are_granted_by_their_ids(terraform: Terraform) -> None:
     terraform.configure(scenario("clusters-discovered"))
     found = f'{{default={{number="{HOME}", discovered=["c5", "c6"]}}}}'
     assert terraform.plan(accounts=found).grants() == {f"id-of-{PREFIX}cluster": {"c5", "c6"}}
@@ -200,10 +200,10 @@ def test_an_account_that_is_not_named_is_refused(terraform: Terraform) -> None:
     assert "as `default`" in terraform.refusal(accounts='{ours={number="1"}}')
 
 
-def test_outcomes_that_would_go_elsewhere_are_refused(terraform: Terraform) -> None:
-    """As when the account in config.yaml is still the example's."""
+def test_a_log_project_of_another_account_is_refused(terraform: Terraform) -> None:
+    """For example when config.yaml still has the account of the example."""
     other = '{default={number="4000000000000004"}}'
-    assert "sls.project in config.yaml has to be acr-refresher-4000000000000004" in (
+    assert "sls.project in config.yaml must be acr-refresher-4000000000000004" in (
         terraform.refusal(accounts=other)
     )
 
@@ -211,11 +211,11 @@ def test_outcomes_that_would_go_elsewhere_are_refused(terraform: Terraform) -> N
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("logstore", "elsewhere", "sls.logstore in config.yaml has to be outcomes"),
-        ("regionId", "cn-beijing", f"sls.regionId in config.yaml has to be {REGION}"),
+        ("logstore", "elsewhere", "sls.logstore in config.yaml must be outcomes"),
+        ("regionId", "cn-beijing", f"sls.regionId in config.yaml must be {REGION}"),
     ],
 )
-def test_outcomes_that_would_go_where_nothing_is_made_are_refused(
+def test_a_logstore_that_terraform_does_not_create_is_refused(
     terraform: Terraform, key: str, value: str, words: str
 ) -> None:
     document = scenario("registry-other-account")
@@ -223,9 +223,9 @@ def test_outcomes_that_would_go_where_nothing_is_made_are_refused(
     assert words in terraform.refusal()
 
 
-@pytest.mark.parametrize(("other", "told"), [({}, "none"), ({"externalId": "seven"}, "seven")])
-def test_a_role_that_is_to_be_asked_for_with_several_external_ids_is_refused(
-    terraform: Terraform, other: dict[str, str], told: str
+@pytest.mark.parametrize(("other", "shown"), [({}, "none"), ({"externalId": "seven"}, "seven")])
+def test_a_role_with_several_external_ids_is_refused(
+    terraform: Terraform, other: dict[str, str], shown: str
 ) -> None:
     document = scenario("registry-other-account")
     (partner,) = document["registries"]
@@ -233,7 +233,7 @@ def test_a_role_that_is_to_be_asked_for_with_several_external_ids_is_refused(
     second = {"name": "second", "instanceId": "cri-second", "regionId": "cn-beijing"}
     document["registries"].append({**second, "assumeRoleARN": role, **other})
     terraform.configure(document)
-    assert f"reaches through {role} (partner: acme-tenant-7, second: {told})." in (
+    assert f"reaches with {role} (partner: acme-tenant-7, second: {shown})." in (
         terraform.refusal("partner")
     )
     document["registries"][1]["externalId"] = partner["externalId"]

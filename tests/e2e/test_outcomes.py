@@ -6,13 +6,15 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import stamina
 
 from acr_refresher.run import publish
-from acr_refresher.run.publish import MIN_TIME
+from acr_refresher.settings import SETTINGS
 from demo.company import LOG_PROJECT, company
 from demo.stage import Stage, deployed
 from localcloud.cloud import Cloud
@@ -155,7 +157,8 @@ def test_where_sls_is_broken_the_refresh_is_not(
     broken: BrokenSite, fault: Fault, error: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if isinstance(fault, Stall):
-        monkeypatch.setattr(publish, "MAX_TIME", MIN_TIME / 3)
+        short = replace(SETTINGS, publish_time_max=timedelta(seconds=1))
+        monkeypatch.setattr(publish, "SETTINGS", short)
     shop = broken.namespace("shop")
     with recording(broken) as function, stamina.set_testing(True, attempts=4, cap=True):
         function.cloud.faults.inject("PutLogs", fault, times=None)

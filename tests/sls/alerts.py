@@ -1,4 +1,4 @@
-"""The alerts of infra/sls, asked whether they ring."""
+"""Which alerts of infra/sls fire, and what their queries find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INDEX = definition("index.outcomes")
 def rows(
     records: Iterable[Mapping[str, Any]], now: datetime, alerts: Alerts = ALERTS
 ) -> dict[str, list[Row]]:
-    """What those alerts that fire at that moment find, by their names."""
+    """The rows that each alert finds, by its name, for the alerts that fire at that moment."""
     store = Logstore(INDEX, records, now)
     found = {}
     for name, alert in alerts.items():

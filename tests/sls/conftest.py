@@ -1,4 +1,4 @@
-"""What real runs wrote: the records in the local cloud's SLS, and the function's lines."""
+"""The records that real runs wrote to the local cloud's SLS, and the function's log lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,7 +15,7 @@ import stamina
 
 from acr_refresher.invocation import RunFailed
 from acr_refresher.run import publish
-from acr_refresher.run.publish import MAX_TIME
+from acr_refresher.settings import SETTINGS
 from demo.company import LOG_PROJECT
 from demo.stage import Stage
 from localcloud.faults import ApiError, throttled
@@ -29,13 +29,13 @@ DENIED = ApiError(403, "StatusForbidden", "forbidden")
 
 @dataclass(frozen=True)
 class Written:
-    """The records of a few runs as they arrived, and the lines of the function."""
+    """The records of a few runs as SLS received them, and the log lines of the function."""
 
     outcomes: list[dict[str, Any]]
     lines: list[dict[str, Any]]
 
     def logstore(self, name: str) -> Logstore:
-        """With this name, and what these runs wrote to it."""
+        """The logstore of this name with the records of these runs."""
         records = {"outcomes": self.outcomes, "function": [_as_stored(one) for one in self.lines]}
         now = datetime.now(timezone.utc) + timedelta(minutes=10)
         return Logstore(definition(f"index.{name}"), records[name], now)
@@ -43,7 +43,7 @@ class Written:
 
 @pytest.fixture(scope="session")
 def written(double_clusters: list[DoubleCluster]) -> Written:
-    """Runs that begin nothing, that lack a cluster, in which much fails, and one unrecorded."""
+    """Runs without time, without a cluster, with many failures, and without records."""
     for cluster in double_clusters:
         cluster.apply_rbac()
         clear_secrets(cluster)
@@ -57,7 +57,8 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         site.function(config() + "shardSize: 1\n") as function,
         pytest.MonkeyPatch.context() as patching,
     ):
-        patching.setattr(publish, "MIN_TIME", MAX_TIME)  # the outcomes have to arrive
+        whole = replace(SETTINGS, publish_time_min=SETTINGS.publish_time_max)
+        patching.setattr(publish, "SETTINGS", whole)  # the outcomes have to arrive
         outcomes = without_time(function)
     with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
@@ -80,7 +81,7 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
 
 
 def without_time(function: Stage) -> list[Any]:
-    """The records of a run that could hand nothing on, and of a shard; both defer all clusters."""
+    """The records of a run that could not delegate, and of a shard. Both defer all clusters."""
     shard = {"run": "r", "trigger": "manual", "scheduledAt": "r", "number": 1, "of": 2}
     names = [each["name"] for each in CLUSTERS]
     function.invoke(timeout_seconds=NO_TIME)
@@ -90,7 +91,7 @@ def without_time(function: Stage) -> list[Any]:
 
 
 def config() -> str:
-    """Outcomes are written; one service account never appears."""
+    """A configuration with `sls`. One of its service accounts does not exist."""
     defaults = {"watchNamespace": "sls-*", "serviceAccount": "default,runner"}
     return config_of(defaults) + f"sls: {{project: {LOG_PROJECT.name}}}\n"
 
@@ -105,14 +106,14 @@ def put_foreign_secret(site: Site, namespace: str) -> None:
 
 @contextmanager
 def recording() -> Iterator[io.StringIO]:
-    """What the function prints; it does not wait between attempts."""
+    """The output of the function, which does not wait between attempts."""
     stdout = io.StringIO()
     with redirect_stdout(stdout), stamina.set_testing(True, attempts=4, cap=True):
         yield stdout
 
 
 def _as_stored(line: dict[str, Any]) -> dict[str, Any]:
-    """A line as Function Compute stores it: the JSON index makes its keys fields."""
+    """A log line as Function Compute stores it: the JSON index turns its keys into fields."""
     time = datetime.fromisoformat(line["ts"].replace("Z", "+00:00"))
     fields = {f"message.{name}": value for name, value in line.items()}
     return {"__time__": int(time.timestamp()), "functionName": "acr-refresher", **fields}

@@ -1,4 +1,4 @@
-"""Runs that never were, in the records that they would have written."""
+"""Made-up runs, and the records that they would have written."""
 
 from __future__ import annotations
 
@@ -19,21 +19,40 @@ from acr_refresher.core.outcome import (
     failed_outcome,
     planned_outcome,
 )
+from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, Shard
-from acr_refresher.log_events import FinishedRun, outcome_records
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
 
-TICK = 5 * MINUTE
+PERIOD = 5 * MINUTE
+"""From one run of the timer to the next."""
 TIMER = Request(trigger="timer:every-5-minutes")
 BY_HAND = Request(trigger="manual")
 UNREACHABLE = Failure("unreachable", "no connection in time", service="kube")
 UNMINTED = Failure("denied", "denied", subject="registry main", service="cr")
 
 Record = dict[str, Any]
+
+NAMES_OF_0_1_0 = {
+    "incomplete": "degraded",
+    "secrets_incomplete": "secrets_degraded",
+    "removal-blocked": "removal-guard",
+    "delegated": "handed_on",
+    "clusters_delegated": "clusters_handed_on",
+}
+"""Today's names of fields and values that 0.1.0 writes with another name."""
+
+
+def as_0_1_0(records: Sequence[Record]) -> list[Record]:
+    """The same records as a function of version 0.1.0 writes them."""
+
+    def renamed(text: Any) -> Any:
+        return NAMES_OF_0_1_0.get(text, text)
+
+    return [{renamed(name): renamed(value) for name, value in record.items()} for record in records]
 
 
 def run_at(
@@ -42,7 +61,7 @@ def run_at(
     request: Request = TIMER,
     delegated: tuple[ShardStart, ...] = (),
 ) -> list[Record]:
-    """The records of a run so many minutes after NOW, or before."""
+    """The records of a run that ends that many minutes after NOW (before NOW if negative)."""
     at = NOW + minute * MINUTE
     known = tuple(Cluster(one.cluster, KubeconfigAccess("x"), (wanted(),)) for one in clusters)
     report = Report(f"run{minute}", request, at, clusters, delegated=delegated)
@@ -51,18 +70,18 @@ def run_at(
 
 
 def runs(minutes: Sequence[int], *clusters: ClusterOutcome) -> list[Record]:
-    """Runs that all went alike."""
+    """The records of a run at each of these minutes, all with the same outcomes."""
     return [record for minute in minutes for record in run_at(minute, *clusters)]
 
 
 def in_shards(minute: int, *shards: Sequence[ClusterOutcome], lost: int = 0) -> list[Record]:
-    """The records of a run in shards, of which one more with `lost` clusters tells nothing."""
+    """The records of a run in shards. One more shard, of `lost` clusters, wrote no records."""
     sizes = [*map(len, shards), *([lost] if lost else [])]
     delegated = tuple(ShardStart(f"task{n}", size, started=True) for n, size in enumerate(sizes))
     found = run_at(minute, delegated=delegated)
     for number, clusters in enumerate(shards, 1):
         names = frozenset(one.cluster for one in clusters)
-        shard = Shard(f"run{minute}", "tick", names, number, len(sizes))
+        shard = Shard(f"run{minute}", "scheduled", names, number, len(sizes))
         found += run_at(minute, *clusters, request=replace(TIMER, shard=shard))
     return found
 
@@ -83,24 +102,24 @@ def deferred(name: str) -> ClusterOutcome:
     return ClusterOutcome(cluster=name, deferred=Deferral("the run had no time left"))
 
 
-def guarded(ends: int) -> SecretOutcome:
+def removal_blocked(ends: int) -> SecretOutcome:
     """A secret of a cluster, after a mistake in watchNamespace that would remove all of them."""
     return planned_outcome(_deselected(ends, namespace("shop"), TIMER))
 
 
 def not_removed(ends: int) -> SecretOutcome:
-    """One that was to be removed, which the API server did not do."""
+    """A secret that the API server did not remove when it was asked to."""
     action = _deselected(ends, namespace("shop"), Request("manual", allow_removal=True))
     return failed_outcome(action, UNREACHABLE)
 
 
-def leaving(ends: int) -> SecretOutcome:
-    """One whose namespace is being deleted."""
+def in_deleted_namespace(ends: int) -> SecretOutcome:
+    """A secret whose namespace is being deleted."""
     return planned_outcome(_deselected(ends, namespace("shop", terminating=True), TIMER))
 
 
 def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:
-    """What is planned for a secret whose namespace is selected no more."""
+    """The planned action for a secret whose namespace is no longer selected."""
     listed = [there, *(namespace(f"other-{n}") for n in range(MIN_SECRETS_GUARDED))]
     found = (held(credential(expires_in=ends * MINUTE), namespace=one.name) for one in listed)
     elsewhere = wanted(namespaces=("shopp",))
@@ -115,7 +134,7 @@ def secret(
     reason: Reason = Reason.FRESH,
     **more: Any,
 ) -> SecretOutcome:
-    """One that ends so many minutes after NOW."""
+    """The outcome of a secret that expires that many minutes after NOW."""
     expires_at = None if ends is None else NOW + ends * MINUTE
     return SecretOutcome(
         namespace=namespace,
@@ -128,10 +147,10 @@ def secret(
 
 
 def healthy(until: int, clusters: int = 3) -> list[Record]:
-    """Two hours of ticks in which every secret lasts an hour and is renewed when it is due."""
+    """Two hours of runs. Every secret lasts an hour and is renewed when it is due."""
     ends = -60
     found: list[Record] = []
-    for minute in range(until - 120, until + 1, TICK // MINUTE):
+    for minute in range(until - 120, until + 1, PERIOD // MINUTE):
         due = ends - minute <= wanted().expiring_threshold // MINUTE
         ends = minute + 60 if due else ends
         result = Result.RENEWED if due else Result.UNCHANGED

@@ -1,7 +1,8 @@
-"""Records as a logstore holds them, and enough of SLS's query language to ask infra/sls's queries.
+"""A logstore in memory, which runs the queries of infra/sls.
 
-`SEARCH | SQL`: the SQL is DuckDB's, which is as strict as SLS about columns, types and grouping;
-the few functions that it lacks are defined here. Only what the index names can be asked for.
+A query is `SEARCH | SQL`. DuckDB runs the SQL: it is as strict as SLS about columns, types and
+grouping, and the few functions that it lacks are defined here. Only fields that the index names
+can be queried.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import duckdb
 
 FOLDER = Path(__file__).resolve().parents[2] / "infra" / "sls"
+QUERIES = FOLDER / "queries"
 TYPES = {"text": "VARCHAR", "long": "BIGINT"}
 FUNCTIONS = """
 CREATE MACRO from_unixtime(seconds) AS make_timestamp(CAST(seconds AS BIGINT) * 1000000);
@@ -28,14 +31,32 @@ _TERM = re.compile(r"([a-z_.]+): ([a-z_.-]+)")
 Row = dict[str, Any]
 
 
-def definition(name: str) -> dict[str, Any]:
-    """One of the JSON files of infra/sls, such as `index.outcomes`."""
+def query(name: str) -> str:
+    """The query in a file of infra/sls, such as `queries/alert.expiry.sql`, as Terraform sends it.
+
+    deploy/test_terraform_plan.py compares this with Terraform's plan.
+    """
+    parts = {path.stem: path.read_text("utf-8").strip() for path in QUERIES.glob("parts/*.sql")}
+    text = Template((FOLDER / name).read_text("utf-8")).substitute(parts)
+    lines = (line.strip() for line in text.splitlines())
+    return " ".join(line for line in lines if line and not line.startswith("--"))
+
+
+def document(name: str) -> dict[str, Any]:
+    """A JSON file of infra/sls as it is, such as `index.outcomes`."""
     read: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return read
 
 
+def definition(name: str) -> dict[str, Any]:
+    """A JSON file of infra/sls as Terraform sends it: each query replaces the name of its file."""
+    text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    read: dict[str, Any] = json.loads(text, object_hook=_with_query)
+    return read
+
+
 def definitions(kind: str) -> dict[str, dict[str, Any]]:
-    """All of a kind, by name: `expiry` is in `alert.expiry.json`."""
+    """All definitions of a kind by name: `expiry` is in `alert.expiry.json`."""
     names = sorted(path.stem for path in FOLDER.glob(f"{kind}.*.json"))
     return {name.removeprefix(f"{kind}."): definition(name) for name in names}
 
@@ -64,15 +85,14 @@ class Logstore:
         fields = {"__time__": "BIGINT", **columns(index)}
         declared = ", ".join(f'"{name}" {kind}' for name, kind in fields.items())
         self._sql.execute(f"CREATE TABLE records ({declared})")
-        rows = [[record.get(name) for name in fields] for record in records]
-        row = f"({', '.join('?' * len(fields))})"
-        if rows:
-            values = ", ".join([row] * len(rows))
-            flat = [value for each in rows for value in each]
-            self._sql.execute(f"INSERT INTO records VALUES {values}", flat)  # noqa: S608  # ours
+        rows = [{name: record.get(name) for name in fields} for record in records]
+        self._sql.execute(
+            "INSERT INTO records SELECT unnest(from_json_strict(?, ?), recursive := true)",
+            [json.dumps(rows), json.dumps([fields])],
+        )
 
     def ask(self, query: str, start: str = "-86400s") -> list[Row]:
-        """The rows that a query gives. Raises duckdb.Error where it makes no sense."""
+        """The rows that a query returns. Raises duckdb.Error when the SQL is wrong."""
         search, _, statement = query.partition(" | ")
         since = self._now - int(start.strip("-s"))
         self._sql.execute(
@@ -82,6 +102,11 @@ class Logstore:
         asked = self._sql.execute(statement)
         names = [column[0] for column in asked.description or ()]
         return [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
+
+
+def _with_query(read: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object, with the query in place of the name of its file."""
+    return {**read, "query": query(read["query"])} if "query" in read else read
 
 
 def _condition(search: str) -> str:

@@ -1,4 +1,4 @@
-"""Which numbers of the alerts depend on the timer's tick, by docs/operations.md."""
+"""docs/operations.md lists the numbers in alerts that depend on the timer's period."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sls.history import moment, runs, served, unserved
 from sls.logstore import FOLDER
 
 OPERATIONS = FOLDER.parents[1] / "docs" / "operations.md"
-ROW = re.compile(r"\| `alert\.([a-z-]+)\.json` \| `(-?\d+)s?` \| (\d) \|")
+ROW = re.compile(r"\| `(?:queries/)?alert\.([a-z-]+)\.(?:json|sql)` \| `(-?\d+)s?` \| (\d) \|")
 DOCUMENTED = {
-    (name, seconds.strip("-")): int(ticks)
-    for name, seconds, ticks in ROW.findall(OPERATIONS.read_text(encoding="utf-8"))
+    (name, seconds.strip("-")): int(periods)
+    for name, seconds, periods in ROW.findall(OPERATIONS.read_text(encoding="utf-8"))
 }
 LONGEST_LIFE = "46800"
-"""Seconds: a token's longest life, and an hour. It does not depend on the tick."""
+"""Seconds: a token's longest life plus an hour. It does not depend on the timer."""
 
 
 def test_the_document_names_each_window_and_no_other() -> None:
@@ -27,14 +27,14 @@ def test_the_document_names_each_window_and_no_other() -> None:
     assert DOCUMENTED.keys() == found
 
 
-def test_it_counts_ticks_of_five_minutes() -> None:
-    assert all(int(seconds) == ticks * 300 for (_, seconds), ticks in DOCUMENTED.items())
+def test_the_document_counts_periods_of_five_minutes() -> None:
+    assert all(int(seconds) == periods * 300 for (_, seconds), periods in DOCUMENTED.items())
 
 
 @pytest.mark.parametrize("period", [5, 10, 15])
-def test_with_all_of_them_changed_a_failing_cluster_rings_all_the_time(period: int) -> None:
-    """Right after a tick, and right before the next."""
-    alerts = {name: with_tick(name, period) for name in ALERTS}
+def test_with_all_windows_changed_a_failing_cluster_fires_all_the_time(period: int) -> None:
+    """Right after a run, and right before the next."""
+    alerts = {name: with_period(name, period) for name in ALERTS}
     well = [served(f"c{n}") for n in range(30)]
     records = runs(range(0, 12 * period, period), *well, unserved("prod"))
     for minute in (8 * period, 9 * period - 1):
@@ -43,18 +43,18 @@ def test_with_all_of_them_changed_a_failing_cluster_rings_all_the_time(period: i
 
 
 def windows(name: str) -> set[str]:
-    """The seconds in an alert's query, and those that it looks back."""
+    """The seconds in an alert's query, and the seconds that it looks back."""
     [query] = ALERTS[name]["configuration"]["queryList"]
     within = re.findall(r"(?<!LIMIT )\b[1-9]\d{2,}\b(?!\.)", query["query"])
     return {*within, query["start"].strip("-s")} - {LONGEST_LIFE}
 
 
-def with_tick(name: str, minutes: int) -> dict[str, Any]:
-    """An alert, changed for another tick as the document says."""
+def with_period(name: str, minutes: int) -> dict[str, Any]:
+    """An alert, changed for another period of the timer as the document says."""
     text = json.dumps(ALERTS[name])
-    for (which, seconds), ticks in DOCUMENTED.items():
+    for (which, seconds), periods in DOCUMENTED.items():
         if which == name:
-            text = re.sub(rf"\b{seconds}(?=s?\b)", str(ticks * minutes * 60), text)
+            text = re.sub(rf"\b{seconds}(?=s?\b)", str(periods * minutes * 60), text)
     changed: dict[str, Any] = json.loads(text)
     return changed
 

@@ -1,4 +1,4 @@
-"""Which alerts ring by what real runs write."""
+"""Which alerts fire by the records of real runs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _numbers = count()
 
 @pytest.fixture
 def site(double_clusters: list[DoubleCluster]) -> Iterator[Site]:
-    """A namespace in each of two clusters, in which no secret of ours is."""
+    """Two clusters with a namespace each and without pull secrets of ours."""
     for cluster in double_clusters:
         cluster.apply_rbac()
         clear_secrets(cluster)
-    site = Site(double_clusters[0], double_clusters[1], f"rings{next(_numbers)}")
+    site = Site(double_clusters[0], double_clusters[1], f"alerts{next(_numbers)}")
     site.namespace("shop")
     site.namespace("web", site.beijing)
     yield site
@@ -48,56 +48,56 @@ def deployed(site: Site) -> Iterator[Stage]:
         yield function
 
 
-def tick(function: Stage, minute: int) -> set[str]:
-    """The critical alerts that ring after the timer's run of that minute from now."""
+def after_run(function: Stage, minute: int) -> set[str]:
+    """The critical alerts that fire after the timer's run of that minute from now."""
     with later(minute), suppress(RunFailed):
         function.timer()
-    return set(ringing(function, minute + 1))
+    return set(firing(function, minute + 1))
 
 
-def ringing(function: Stage, minute: int) -> dict[str, set[str]]:
-    """The critical alerts that ring then, each with the clusters that it names."""
+def firing(function: Stage, minute: int) -> dict[str, set[str]]:
+    """The critical alerts that fire at that minute, each with the clusters that it names."""
     records = function.cloud.logs.records(LOG_PROJECT.name, "outcomes")
     found = rows(records, datetime.now(timezone.utc) + timedelta(minutes=minute))
     return {name: {row["cluster"] for row in found[name]} for name in CRITICAL & found.keys()}
 
 
-def test_while_a_registrys_pulls_fail_something_rings(site: Site) -> None:
-    """Also when its expired token is left out of the secret, which so seems to last."""
+def test_an_alert_fires_as_long_as_pulls_from_a_registry_fail(site: Site) -> None:
+    """Also when its expired token is no longer in the secret, whose expiry is then later."""
     with deployed(site) as function:
         function.timer()
         function.cloud.faults.inject("GetAuthorizationToken", DENIED, times=None, host="cn-beijing")
-        assert tick(function, 50) == {"expiry"}
-        assert tick(function, 65) == {"expiry"}
-        assert tick(function, 70) == {"expiry", "pulls-fail"}
+        assert after_run(function, 50) == {"expiry"}
+        assert after_run(function, 65) == {"expiry"}
+        assert after_run(function, 70) == {"expiry", "pulls-fail"}
         for minute in (100, 105, 110):
-            assert tick(function, minute) == {"pulls-fail"}
+            assert after_run(function, minute) == {"pulls-fail"}
         function.cloud.faults.clear()
-        assert tick(function, 115) == set()
+        assert after_run(function, 115) == set()
 
 
-def test_a_secret_that_two_runs_could_not_make_rings(site: Site) -> None:
-    """One failure may be a hiccup."""
+def test_an_alert_fires_for_a_secret_that_two_runs_could_not_create(site: Site) -> None:
+    """A single failure is no reason for an alert."""
     with deployed(site) as function:
         function.cloud.faults.inject("GetAuthorizationToken", DENIED, times=None)
-        assert tick(function, 0) == set()
-        assert tick(function, 5) == {"pulls-fail"}
+        assert after_run(function, 0) == set()
+        assert after_run(function, 5) == {"pulls-fail"}
         function.cloud.faults.clear()
-        assert tick(function, 10) == set()
+        assert after_run(function, 10) == set()
 
 
-def test_a_cluster_taken_out_and_unregistered_rings_no_more(site: Site) -> None:
-    """Which leaves no record; the next run, which does not name it, tells."""
+def test_no_alert_fires_for_a_cluster_that_was_taken_out_and_unregistered(site: Site) -> None:
+    """`unregister` leaves no record. The next run does not name the cluster."""
     with deployed(site) as function:
         function.timer()
         before = function.folder / "before.yaml"
         before.write_text(config(site), encoding="utf-8")
         (function.folder / "config.yaml").write_text(config(site, CLUSTERS[:1]), encoding="utf-8")
-        told = command(function, "unregister", "prod-beijing", "--yes", "--config", str(before))
-        assert told.exit_code == 0
+        done = command(function, "unregister", "prod-beijing", "--yes", "--config", str(before))
+        assert done.exit_code == 0
         both = {"prod-hangzhou", "prod-beijing"}
-        assert ringing(function, 52) == {"expiry": both}
+        assert firing(function, 52) == {"expiry": both}
         restarted = replace(function, handler=load_function())
-        rings = tick(restarted, 52)
+        alerts = after_run(restarted, 52)
         restarted.handler.pre_stop(None)
-        assert rings == set()
+        assert alerts == set()

@@ -6,10 +6,11 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,8 +21,8 @@ import structlog
 from pydantic import SecretStr
 
 from acr_refresher.core.reasons import Reason
-from acr_refresher.errors import Denied
-from acr_refresher.log import MASK, configure_logging, get_logger
+from acr_refresher.errors import Denied, log_bug, unexpected_error
+from acr_refresher.log import MASK, configure_logging, get_logger, redact
 
 HERE = Path(__file__).parent
 NOON_IN_CHINA = datetime(2026, 1, 31, 20, 0, tzinfo=timezone(timedelta(hours=8)))
@@ -182,3 +183,50 @@ def test_a_line_is_written_whatever_stands_in_it(stream: io.StringIO) -> None:
     get_logger().info("cluster.failed", message="it said \ud800")
     assert stream.getvalue().isascii()
     assert line(stream)["message"] == "it said \ud800"
+
+
+def test_a_line_begins_with_level_event_and_message(stream: io.StringIO) -> None:
+    get_logger().error("cluster.failed", cluster="prod", message="it is down")
+    assert list(line(stream))[:3] == ["level", "event", "message"]
+
+
+def test_a_traceback_names_places_and_no_values(stream: io.StringIO) -> None:
+    try:
+        json.loads('{"password": s3cr3t}')
+    except ValueError as error:
+        failure = log_bug(error, cluster="prod")
+    written = line(stream)
+    assert (written["event"], written["cluster"]) == ("bug.found", "prod")
+    assert written["message"] == failure.message
+    assert written["exception"] == "JSONDecodeError"
+    assert written["traceback"][0].startswith("test_log.py:")
+    assert written["traceback"][-1].startswith("decoder.py:")
+    assert "s3cr3t" not in stream.getvalue()
+
+
+def test_an_unexpected_error_is_placed_in_our_code() -> None:
+    """A library's last line says nothing of where we called it."""
+    with pytest.raises(RecursionError) as raised:
+        redact({"a": Endless()})
+    assert re.search(
+        r"RecursionError at log\.py:\d+; please", unexpected_error(raised.value).message
+    )
+
+
+class Endless:
+    def __str__(self) -> str:
+        return str(self)
+
+
+def test_events_go_to_an_observer_instead_of_a_stream() -> None:
+    seen: list[Mapping[str, Any]] = []
+    stream = io.StringIO()
+    configure_logging(stream, on_event=seen.append)
+    try:
+        get_logger().info("cluster.served", cluster="prod", password="s3cr3t")
+    finally:
+        logging.disable(logging.NOTSET)
+        structlog.reset_defaults()
+    expected = {"level": "info", "event": "cluster.served", "cluster": "prod", "password": MASK}
+    assert seen == [expected]
+    assert stream.getvalue() == ""

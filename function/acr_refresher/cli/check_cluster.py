@@ -31,13 +31,13 @@ from acr_refresher.cli.session import ClusterResult, ClusterVisitor
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
 from acr_refresher.core.outcome import ClusterOutcome, Failure
-from acr_refresher.core.report import CLOCK_TOLERANCE
 from acr_refresher.core.request import Request
 from acr_refresher.errors import PortError, Unreachable
 from acr_refresher.kube.api import KubernetesApi
 from acr_refresher.run.ports import KubeApi, RegistryToken, TokenSource
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.run import targets
+from acr_refresher.settings import SETTINGS
 
 
 async def preflight(
@@ -111,7 +111,7 @@ def _check_clock(visitor: ClusterVisitor) -> CheckResult:
         why = "no answer came from the cloud, so its time is not known"
         return CheckResult("clock", "time here and in the cloud", Verdict.WARNING, why)
     what = f"{abs(skew).total_seconds():.0f} s off the cloud's"
-    if abs(skew) <= CLOCK_TOLERANCE:
+    if abs(skew) <= SETTINGS.clock_tolerance:
         return CheckResult("clock", what)
     why = "the cloud refuses requests a quarter of an hour off: set the clock (NTP)"
     return CheckResult("clock", what, Verdict.MISSING, why)

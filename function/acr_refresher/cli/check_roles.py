@@ -18,11 +18,10 @@ from acr_refresher.run.ports import OIDC_AUDIENCE, CloudCredentials, TokenSource
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import (
     FUNCTION_ROOT,
-    IDENTITY_DURATION,
-    SESSION_DURATION,
     ChainRoot,
     Minter,
 )
+from acr_refresher.settings import SETTINGS
 
 _SESSION = re.compile(r"acs:(?:ram|sts)::(?P<account>\d+):(?:assumed-)?role/(?P<role>[^/]+)/.+")
 _ROOT = re.compile(r"acs:ram::\d+:root")
@@ -92,7 +91,7 @@ async def _check_chain(
 
 
 async def _failure(minter: Minter, part: tuple[Role, ...], origin: ChainRoot) -> Failure | None:
-    answer = await attempt(minter.session(part, SESSION_DURATION, origin))
+    answer = await attempt(minter.session(part, SETTINGS.session_duration, origin))
     return answer if isinstance(answer, Failure) else None
 
 
@@ -104,7 +103,9 @@ def _distrusts(failure: Failure) -> bool:
 async def _trust(rrsa: Rrsa, cluster: TokenSource) -> tuple[Grant, ...]:
     """The trust policy's statement. Who issues the cluster's tokens, a token itself says."""
     account = (rrsa.namespace, rrsa.service_account)
-    token = await attempt(cluster.service_account_token(*account, OIDC_AUDIENCE, IDENTITY_DURATION))
+    token = await attempt(
+        cluster.service_account_token(*account, OIDC_AUDIENCE, SETTINGS.identity_duration)
+    )
     if isinstance(token, Failure):
         return ()
     try:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from acr_refresher.cli.exit import exit_on_errors, interruptible
 from acr_refresher.cli.options import (
@@ -29,8 +29,8 @@ from acr_refresher.config.events import InvalidEvent, parse_event, unknown_name_
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.run import run, targets
+from acr_refresher.settings import SETTINGS
 
-TIME_LIMIT = timedelta(hours=1)
 """Nobody ends a command, as the platform ends a function, but its operator."""
 
 Globs = list[str] | None
@@ -66,7 +66,7 @@ def run_locally(setup: Session, request: Request, doing: str) -> Report:
         run=str(uuid.uuid4()),
         request=request,
         now=datetime.now(timezone.utc),
-        budget=TIME_LIMIT,
+        budget=SETTINGS.local_run_time,
         account=os.environ.get("FC_ACCOUNT_ID", ""),
     )
     with progress(doing, cluster_count(setup, request)):

@@ -8,11 +8,10 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from acr_refresher.cli.answered import report_from_json
 from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, interruptible
 from acr_refresher.cli.options import (
     REGION_VARIABLES,
@@ -32,6 +31,8 @@ from acr_refresher.cli.session import function_compute
 from acr_refresher.config.events import parse_event
 from acr_refresher.config.strict import Problem, quoted
 from acr_refresher.core.model import Function
+from acr_refresher.core.report import Report, report_from_json
+from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import Functions
 
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
@@ -129,14 +130,24 @@ def _invoke(functions: Functions, function: Function, event: str, output: Output
         progress("rotating", None),
     ):
         answer = asyncio.run(functions.invoke(function, event.encode()))
-    document, report = report_from_json(answer)
+    document, report = read_report(answer)
     if output is OutputFormat.JSON:
         typer.echo(as_json(document))
     else:
         for line in report_lines(report, datetime.now(timezone.utc)):
             typer.echo(line)
-    if not document["ok"]:
+    if not document.get("ok", report.ok):
         raise typer.Exit(FAILED)
+
+
+def read_report(answer: bytes) -> tuple[dict[str, Any], Report]:
+    """The report that a function returned, as it came and as data. Raises Invalid."""
+    try:
+        return json.loads(answer), report_from_json(answer)
+    except (RecursionError, ValueError) as error:
+        raise Invalid(
+            "the function did not return a report: is it acr-refresher?", service="fc"
+        ) from error
 
 
 def _start(functions: Functions, function: Function, event: str, output: OutputFormat) -> None:

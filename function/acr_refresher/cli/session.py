@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -29,6 +29,7 @@ from acr_refresher.run.discover import Discoverer, RegisteredClusters
 from acr_refresher.run.ports import Caller, Functions, KubeApi
 from acr_refresher.run.run import Dependencies, targets
 from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 
 VARIABLES = (
@@ -124,7 +125,6 @@ def _instance(environ: Mapping[str, str]) -> Instance:
         raise InvalidInput([problem]) from None
 
 
-LIST_TIMEOUT = timedelta(minutes=5)
 """For a list of clusters."""
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ class ClusterVisitor:
         """The clusters configured, and those discovered. Raises InvalidEvent."""
         config, ack = self.setup.config, self.setup.dependencies.kubeconfigs.ack
         wanted = config.discoveries if discoveries is None else discoveries
-        return await Discoverer(ack, self.minter, LIST_TIMEOUT).register(
+        return await Discoverer(ack, self.minter, SETTINGS.local_list_timeout).register(
             config.clusters, wanted, request
         )
 

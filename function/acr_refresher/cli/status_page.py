@@ -1,4 +1,4 @@
-"""The status as one page for a browser: nothing is loaded, and everything in it is escaped."""
+"""The status as one HTML page. It loads nothing, and every value in it is escaped."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from acr_refresher.core.secret_status import FleetStatus, SecretStatus, State, U
 
 TEMPLATE = Path(__file__).with_name("status.html")
 SLOTS = 120
-"""Places for marks in a lane: what expires in the same one is one mark."""
+"""Slots for marks in a lane. Secrets of one state that expire in one slot share a mark."""
 MIN_TIMELINE = timedelta(minutes=10)
-"""That the timeline shows, however soon everything expires."""
+"""The timeline shows at least this much of the future, even if every secret expires sooner."""
+MAX_TIMELINE = timedelta(days=7)
+"""The timeline shows at most this much of the future. Later expiries stand at its right edge."""
 STEPS = tuple(timedelta(minutes=one) for one in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440))
 MAX_TICKS = 10
 BESIDE = 9  # pixels
-NOTHING = "-"
+NONE = "-"
 
 
 def status_page(status: FleetStatus) -> str:
-    """The whole page."""
+    """The complete HTML document."""
     clusters = sorted({one.cluster for one in status.secrets})
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         at=f"{status.at:%Y-%m-%d %H:%M} UTC",
@@ -64,7 +66,7 @@ def _buttons(status: FleetStatus) -> Iterator[str]:
 def _timeline(status: FleetStatus, clusters: Sequence[str]) -> str:
     times = [one.expires_at for one in status.secrets if one.expires_at]
     if not times:
-        return '<p class="soft">Nothing here has an expiry.</p>'
+        return '<p class="soft">No secret here has an expiry.</p>'
     start, end = _ends(times, status.at)
     ticks = _ticks(start, end)
     grid = "".join(f'<i class="tick" style="left:{_percent(t, start, end)}"></i>' for t in ticks)
@@ -73,7 +75,7 @@ def _timeline(status: FleetStatus, clusters: Sequence[str]) -> str:
     labels = "".join(
         f'<span style="left:{_percent(tick, start, end)}">{tick:%H:%M}</span>'
         for tick in ticks
-        if abs(tick - status.at) > (end - start) / 20
+        if abs(tick - status.at) > (end - start) / 20  # no label under that of now
     )
     now = f'<span class="at-now" style="left:{_percent(status.at, start, end)}">now</span>'
     axis = f'<div></div><div class="axis">{labels}{now}</div>'
@@ -81,13 +83,13 @@ def _timeline(status: FleetStatus, clusters: Sequence[str]) -> str:
 
 
 def _ends(times: Sequence[datetime], now: datetime) -> tuple[datetime, datetime]:
-    """From a while before now, where what expired long ago is put, to the last expiry."""
-    end = max(*times, now + MIN_TIMELINE)
-    return now - (end - now) / 8, end
+    """The timeline's start, some time before now, and its end: the last expiry, within limits."""
+    span = min(max(MIN_TIMELINE, max(times) - now), MAX_TIMELINE)
+    return now - span / 8, now + span
 
 
 def _ticks(start: datetime, end: datetime) -> list[datetime]:
-    step = next((one for one in STEPS if (end - start) / one <= MAX_TICKS), (end - start) / 6)
+    step = next((one for one in STEPS if (end - start) / one <= MAX_TICKS), STEPS[-1])
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     tick = midnight + (start - midnight) // step * step + step
     ticks = []
@@ -97,18 +99,21 @@ def _ticks(start: datetime, end: datetime) -> list[datetime]:
     return ticks
 
 
+def _share(time: datetime, start: datetime, end: datetime) -> float:
+    """Where a time stands between the ends of the timeline, from 0 to 1."""
+    return min(max((time - start) / (end - start), 0), 1)
+
+
 def _percent(time: datetime, start: datetime, end: datetime) -> str:
-    share = (time - start) / (end - start)
-    return f"{min(max(share, 0), 1) * 100:.2f}%"
+    return f"{_share(time, start, end) * 100:.2f}%"
 
 
 def _lane(cluster: str, status: FleetStatus, ends: tuple[datetime, datetime], grid: str) -> str:
     name = escape(cluster)
     marks: defaultdict[tuple[State, int], list[datetime]] = defaultdict(list)
-    start, end = ends
     for one in status.secrets:
         if one.cluster == cluster and one.expires_at:
-            slot = round(max((one.expires_at - start) / (end - start), 0) * SLOTS)
+            slot = round(_share(one.expires_at, *ends) * SLOTS)
             marks[one.state, slot].append(one.expires_at)
     taken: Counter[int] = Counter()
     drawn = ""
@@ -129,7 +134,7 @@ def _mark(
     ends: tuple[datetime, datetime],
     others: int,
 ) -> str:
-    """A mark for what expires in one slot in one state; beside `others` of the same slot."""
+    """The mark of the secrets that expire in one slot, moved right of `others` in that slot."""
     size = min(round(11 + 3 * sqrt(len(times))), 28)
     number = str(len(times)) if len(times) > 1 and size > 14 else ""  # noqa: PLR2004  # pixels
     first, last = min(times), max(times)
@@ -146,21 +151,21 @@ def _mark(
 
 
 def _row(one: SecretStatus, now: datetime) -> str:
-    minted = f"{format_span(now - one.refreshed_at)} ago" if one.refreshed_at else NOTHING
-    accounts = ", ".join(map(escape, one.service_accounts)) or NOTHING
+    minted = f"{format_span(now - one.refreshed_at)} ago" if one.refreshed_at else NONE
+    accounts = ", ".join(map(escape, one.service_accounts)) or NONE
     return (
         f'<tr data-cluster="{escape(one.cluster)}" data-state="{one.state.value}">'
         f'<td class="state"><i class="dot"></i>{one.state.value}</td>'
         f"<td>{escape(one.cluster)}</td>"
         f'<td>{escape(one.namespace)} <span class="soft">/ {escape(one.secret)}</span></td>'
         f'<td class="time">{_left(one, now)}</td><td class="time">{minted}</td>'
-        f"<td>{accounts}</td><td>{'<br>'.join(map(escape, one.hosts)) or NOTHING}</td></tr>"
+        f"<td>{accounts}</td><td>{'<br>'.join(map(escape, one.hosts)) or NONE}</td></tr>"
     )
 
 
 def _left(one: SecretStatus, now: datetime) -> str:
     if one.expires_at is None:
-        return NOTHING
+        return NONE
     left = format_span(one.expires_at - now)
     words = f'<span title="{one.expires_at:%Y-%m-%d %H:%M:%S} UTC">{left}</span>'
     if one.refreshed_at is None or one.expires_at <= one.refreshed_at:

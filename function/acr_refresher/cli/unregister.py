@@ -30,8 +30,9 @@ from acr_refresher.core.outcome import ClusterOutcome, SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.cluster import observe
-from acr_refresher.run.concurrency import MAX_REQUESTS_AT_ONCE, run_bounded
+from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.ports import KubeApi
+from acr_refresher.settings import SETTINGS
 
 PARTLY = "Pull secrets may have been unbound or deleted already: start it again for what is left."
 
@@ -103,7 +104,9 @@ async def _carried_out(
         return [await applier.apply(action) for action in actions]
 
     planned = await _planned(visitor, cluster, kube)
-    return tuple(chain.from_iterable(await run_bounded(MAX_REQUESTS_AT_ONCE, map(clear, planned))))
+    return tuple(
+        chain.from_iterable(await run_bounded(SETTINGS.requests_per_cluster, map(clear, planned)))
+    )
 
 
 async def _in_cluster(

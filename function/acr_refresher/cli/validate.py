@@ -24,7 +24,8 @@ from acr_refresher.config.timer import find_timer, timer_warnings
 from acr_refresher.core.model import KubeconfigAccess, Registry
 from acr_refresher.errors import PortError, Throttled, Unreachable
 from acr_refresher.run.retry import retrying
-from acr_refresher.run.tokens import SESSION_DURATION, Minter
+from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 
 
 class CloudAnswers(NamedTuple):
@@ -68,7 +69,7 @@ async def ask_cloud(setup: Session) -> CloudAnswers:
 async def _ask_about(setup: Session, minter: Minter, registry: Registry, path: str) -> CloudAnswers:
     every_host = replace(registry, endpoints=())
     try:
-        caller = await minter.session(registry.role_chain, SESSION_DURATION)
+        caller = await minter.session(registry.role_chain, SETTINGS.session_duration)
         hosts = await retrying(lambda: setup.dependencies.registry_api.hosts(caller, every_host))
     except (Unreachable, Throttled) as error:
         remedy = "what is configured may be right: ask again"

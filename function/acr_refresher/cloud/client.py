@@ -1,4 +1,4 @@
-"""What the SDKs of STS, CR and CS share: how requests leave, and in which threads."""
+"""How requests to the cloud are sent: the SDKs' configuration, their threads, and the clock."""
 
 from __future__ import annotations
 
@@ -8,32 +8,30 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from acr_refresher.cloud.clock import CloudClock
-from acr_refresher.cloud.errors import WRONG_CLOCK, CloudCall, port_error
+from acr_refresher.cloud.errors import WRONG_CLOCK, CloudCall, not_of_the_api, port_error
 from acr_refresher.run.ports import CloudCredentials
 from acr_refresher.run.rate_limit import RateLimiter
+from acr_refresher.settings import SETTINGS
 
 LOCAL_CLOUD_VARIABLE = "ACR_REFRESHER_LOCAL_CLOUD"
 REGISTRY_CA_VARIABLE = "ACR_REFRESHER_REGISTRY_CA"
-
-CONNECT_TIMEOUT = timedelta(seconds=3)
-READ_TIMEOUT = timedelta(seconds=8)
-THREADS = 16
+ANY_CLOUD_HOST = "sts.aliyuncs.com"
 
 
 @dataclass(frozen=True, slots=True)
 class CloudTransport:
-    """How requests reach the cloud: over HTTPS, certificates verified.
+    """How requests reach the cloud: over HTTPS with verified certificates.
 
-    With `local_cloud` they go, as plain HTTP, to a stand-in on this machine that acts as a forward
-    proxy and so sees the real host names; `registry_ca` is a file with the roots of the registry
-    there. They are for development: an address that is not a loopback one, or roots without a
-    local cloud, are a ValueError.
+    For development, `local_cloud` is the address of a stand-in on this machine. Requests go there
+    as plain HTTP to a forward proxy, which sees the real host names. `registry_ca` is a file with
+    the root certificates of the registry there. ValueError: the address is not a loopback address,
+    or there are root certificates without a local cloud.
     """
 
     local_cloud: str | None = None
@@ -41,11 +39,14 @@ class CloudTransport:
 
     def __post_init__(self) -> None:
         if self.registry_ca and self.local_cloud is None:
-            raise ValueError(f"{REGISTRY_CA_VARIABLE} is for use with {LOCAL_CLOUD_VARIABLE} alone")
+            raise ValueError(
+                f"{REGISTRY_CA_VARIABLE} needs {LOCAL_CLOUD_VARIABLE}: other root certificates are"
+                " for a local cloud only"
+            )
         if self.local_cloud is not None and not _is_loopback_http(self.local_cloud):
             raise ValueError(
-                f"{LOCAL_CLOUD_VARIABLE} must be http://127.0.0.1:PORT: requests to the cloud go "
-                "unencrypted only to a stand-in on this machine"
+                f"{LOCAL_CLOUD_VARIABLE} must be http://127.0.0.1:PORT: unencrypted requests must "
+                "not leave this machine"
             )
 
 
@@ -56,40 +57,51 @@ def transport_from_environment(environ: Mapping[str, str]) -> CloudTransport:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of a product at the endpoint of a region.
+
+    With a path it is called by GET in ROA style, without a path by POST in RPC style.
+    """
+
+    product: str
+    version: str
+    action: str
+    path: str = ""
+
+
 class CloudClient:
     """Configures the SDKs' clients and runs their blocking calls in threads.
 
-    The SDKs' own `_async` methods open a connection for each call; the blocking ones keep theirs.
-    Every request of theirs passes `ask`, so the budgets are kept here: pages and retries count too.
+    The SDKs' own `_async` methods open a connection per call; the blocking methods keep theirs.
+    Every request passes `call`, which keeps to the rate limits: pages and retries count too.
     """
 
-    def __init__(self, transport: CloudTransport, threads: int = THREADS) -> None:
+    def __init__(self, transport: CloudTransport, threads: int = SETTINGS.cloud_threads) -> None:
         self.transport = transport
         self._clock = CloudClock()
-        self._threads: Executor = _threads(threads)
-        self._budgets = RateLimiter({})
+        self._threads = _threads(threads)
+        self._rate_limiter = RateLimiter({})
 
     def with_rate_limiter(self, rate_limiter: RateLimiter) -> CloudClient:
-        """The same, whose calls keep to these budgets."""
+        """The same client under these rate limits."""
         other = copy.copy(self)
-        other._budgets = rate_limiter  # noqa: SLF001  # one of its own kind
+        other._rate_limiter = rate_limiter  # noqa: SLF001  # an object of this class
         return other
 
     def with_own_threads(self) -> CloudClient:
-        """The same in threads of its own, which services that do not answer cannot all hold."""
+        """The same client with its own threads, which calls of others cannot keep busy."""
         other = copy.copy(self)
-        other._threads = _threads(THREADS)  # noqa: SLF001  # as above
+        other._threads = _threads(SETTINGS.cloud_threads)  # noqa: SLF001  # as above
         return other
 
     def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
-        """The `Config` of a client. Without `retry_options` the SDK sends a request once.
+        """The `Config` of an SDK's client. Without `retry_options` the SDK sends a request once.
 
-        `host` None leaves the choice to the SDK, which knows the regions without one of their own.
-        `caller` None is for what nobody signs.
+        `host` None: the SDK chooses, as it knows the regions without an endpoint of their own.
+        `caller` None: the request is not signed.
         """
-        from alibabacloud_tea_openapi.utils_models import (  # noqa: PLC0415  # half a second of CPU
-            Config,
-        )
+        from alibabacloud_tea_openapi.utils_models import Config
 
         return Config(
             **(_keys(caller) if caller else {}),
@@ -97,39 +109,58 @@ class CloudClient:
             region_id=region_id,
             protocol="http" if self.transport.local_cloud else "https",
             http_proxy=self.transport.local_cloud,
-            connect_timeout=_milliseconds(CONNECT_TIMEOUT),
-            read_timeout=_milliseconds(READ_TIMEOUT),
+            connect_timeout=milliseconds(SETTINGS.cloud_connect_timeout),
+            read_timeout=milliseconds(SETTINGS.cloud_read_timeout),
         )
 
     async def call(
         self, call: CloudCall, send: Callable[[Any, Any], Any], request: Any
     ) -> dict[str, Any]:
-        """The body of the answer to `send(request, runtime options)`, made in a thread.
+        """The body of the answer to `send(request, runtime options)`, which runs in a thread.
 
-        It is made as soon as the caller's budget allows. Whatever the SDK raises becomes a
-        PortError.
+        It waits until the caller's rate limit allows the request. Raises PortError for whatever the
+        SDK raises, and for a body that is not a JSON object.
         """
         loop = asyncio.get_running_loop()
 
-        async def made() -> dict[str, Any]:
+        async def answer() -> Any:
             try:
                 return await loop.run_in_executor(self._threads, self._send, send, request)
             except Exception as error:
                 raise port_error(error, call, self._clock.skew) from error
 
-        return await self._budgets.call_when_allowed(call.service, call.caller.account_id, made)
+        account_id = call.caller.account_id
+        body = await self._rate_limiter.call_when_allowed(call.service, account_id, answer)
+        if not isinstance(body, dict):
+            raise not_of_the_api(call)
+        return body
+
+    async def call_operation(
+        self, call: CloudCall, operation: Operation, region_id: str, query: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The body of the answer of an operation for which there is no SDK. Raises PortError."""
+        from alibabacloud_tea_openapi.client import Client
+        from alibabacloud_tea_openapi.utils_models import OpenApiRequest
+
+        host = f"{operation.product}.{region_id}.aliyuncs.com"
+        client = Client(self.config(call.caller, host, region_id))
+        send = partial(client.call_api, _params(operation))
+        return await self.call(call, send, OpenApiRequest(query=dict(query)))
 
     def take_clock_skew(self) -> timedelta | None:
-        """How far the clock here is ahead of the cloud's, as answers since the last time told."""
+        """How far this machine's clock is ahead of the cloud's, by the answers since the last call.
+
+        None: no answer had the time.
+        """
         skew, self._clock.skew = self._clock.skew, None
         return skew
 
     def close(self) -> None:
-        """Give the threads back; calls under way end by their own time-outs."""
+        """Give the threads back. Calls that are under way end by their own time-outs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, send: Callable[[Any, Any], Any], request: Any) -> dict[str, Any]:
-        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415  # loaded with the client
+    def _send(self, send: Callable[[Any, Any], Any], request: Any) -> Any:
+        from darabonba.runtime import RuntimeOptions
 
         try:
             answered = send(request, RuntimeOptions())
@@ -140,12 +171,55 @@ class CloudClient:
             raise
         answer = answered if isinstance(answered, dict) else answered.to_map()
         self._clock.read(answer.get("headers") or {})
-        body: dict[str, Any] = answer["body"]
-        return body
+        return answer["body"]
+
+
+class CloudClock:
+    """How far this machine's clock is ahead of the cloud's, as last measured.
+
+    The error is some seconds: the Date header has only full seconds, and the answer took its time.
+    """
+
+    def __init__(self) -> None:
+        self.skew: timedelta | None = None
+
+    def read(self, headers: Mapping[str, str]) -> None:
+        """Measure by the Date header of an answer that has just arrived, if it has one."""
+        date = {name.lower(): value for name, value in headers.items()}.get("date", "")
+        try:
+            cloud_time = parsedate_to_datetime(date)
+        except (TypeError, ValueError):
+            return
+        if cloud_time.tzinfo is not None:
+            self.skew = datetime.now(timezone.utc) - cloud_time
+
+    def ask(self, local_cloud: str | None) -> None:
+        """Measure by a request for this purpose alone, as the SDK's exceptions have no headers.
+
+        The request is not signed: the refusal that answers it has the time as well.
+        """
+        import requests
+
+        scheme, proxies = ("http", {"http": local_cloud}) if local_cloud else ("https", None)
+        try:
+            with requests.get(
+                f"{scheme}://{ANY_CLOUD_HOST}/",
+                proxies=proxies,
+                timeout=SETTINGS.clock_timeout.total_seconds(),
+                allow_redirects=False,
+            ) as answer:
+                self.read(answer.headers)
+        except requests.RequestException:
+            return
+
+
+def milliseconds(span: timedelta) -> int:
+    """A time-out as the SDKs take it."""
+    return span // timedelta(milliseconds=1)
 
 
 def _threads(most: int) -> Executor:
-    """Each begins with the first call that finds none idle."""
+    """A pool that starts a thread when a call finds none idle."""
     return ThreadPoolExecutor(most, thread_name_prefix="cloud")
 
 
@@ -159,7 +233,7 @@ def _keys(caller: CloudCredentials) -> dict[str, str | None]:
 
 
 def _is_loopback_http(url: str) -> bool:
-    """An address, not a name: that may lead anywhere."""
+    """Whether it is a loopback address. A name such as localhost may lead anywhere."""
     try:
         port = urlsplit(url).port
     except ValueError:
@@ -167,42 +241,8 @@ def _is_loopback_http(url: str) -> bool:
     return url in {f"http://127.0.0.1:{port}", f"http://[::1]:{port}"}
 
 
-def _milliseconds(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation of a product at the endpoint of a region.
-
-    With a path it is called by GET in ROA style, without one by POST in RPC style.
-    """
-
-    product: str
-    version: str
-    action: str
-    path: str = ""
-
-
-async def call_operation(
-    sdk: CloudClient,
-    call: CloudCall,
-    operation: Operation,
-    region_id: str,
-    query: Mapping[str, str],
-) -> dict[str, Any]:
-    """The body of the answer. Raises PortError."""
-    from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415  # see cloud.py
-    from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415  # as above
-
-    host = f"{operation.product}.{region_id}.aliyuncs.com"
-    client = Client(sdk.config(call.caller, host, region_id))
-    send = partial(client.call_api, _params(operation))
-    return await sdk.call(call, send, OpenApiRequest(query=dict(query)))
-
-
 def _params(operation: Operation) -> Any:
-    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415  # see cloud.py
+    from alibabacloud_tea_openapi.utils_models import Params
 
     return Params(
         action=operation.action,

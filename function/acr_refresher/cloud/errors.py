@@ -1,7 +1,7 @@
-"""From the SDKs' exceptions, and the cloud's error codes, to errors named by meaning.
+"""From the SDKs' exceptions and the cloud's error codes to errors named by meaning.
 
-The codes are those that the API references of STS, CR and CS list, and the common ones of the
-gateway before them. A code says more than the HTTP status, which differs between the services.
+The codes are from the API references of STS, CR, CS, KMS, FC and SLS, and of the gateway before
+them. A code says more than the HTTP status, which differs between the services.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from acr_refresher.cloud.clock import clock_words
 from acr_refresher.errors import (
     Denied,
     Gone,
@@ -25,15 +25,19 @@ from acr_refresher.errors import (
     Unreachable,
 )
 from acr_refresher.run.ports import CloudCredentials
+from acr_refresher.settings import SETTINGS
 
-MESSAGE_LIMIT = 300
+CODE_LENGTH, MESSAGE_LENGTH = 100, 4000
+"""Characters of an answer's code and message that are looked at."""
+LONGEST_PAUSE = timedelta(days=1)
+CHECK_THE_WAY = "Check the region and the network path (VPC, NAT gateway, proxy)."
 
 
 @dataclass(frozen=True, slots=True)
 class CloudCall:
-    """What is called, on what, by whom; `grant` says where the right to it is given.
+    """What is called, on what, and by which caller. `grant` says which permission is needed where.
 
-    `trust`, of a role to be assumed, goes before it where the role's trust policy is known to deny.
+    `trust` replaces `grant` if the trust policy of the role to assume is known to deny.
     """
 
     service: str
@@ -46,7 +50,7 @@ class CloudCall:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An API error as answered; `principal` is whom it names as not allowed, by what policy."""
+    """An API error as answered. `principal` is the identity that a policy does not allow."""
 
     code: str
     status: int
@@ -59,7 +63,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a code, or where no code says it a status, means. `words` are a format string."""
+    """The meaning of a code, or of a status whose code says nothing. `words` are a format string."""
 
     meaning: type[PortError]
     codes: str
@@ -71,24 +75,23 @@ class _Rule:
 
 
 _THROTTLING = _Rule(
-    Throttled, r".*Throttling.*|ServiceUnavailable", "too many requests: {message}", {429}
+    Throttled,
+    r".*Throttling.*|ServiceUnavailable",
+    "too many requests: {message}",
+    {HTTPStatus.TOO_MANY_REQUESTS},
 )
 TRUST_POLICY = "AssumeRolePolicy"
 WRONG_CLOCK = r"IllegalTimestamp|InvalidTimeStamp\..*|RequestTimeExpired"
-"""Codes of a request signed at a time that is not the cloud's."""
+"""Codes of a request whose signature has a time that is not the cloud's."""
 
 _RULES = (  # the first that covers a refusal counts
     _THROTTLING,
-    _Rule(
-        Invalid,
-        WRONG_CLOCK,
-        "the clock here {clock}: set it right",
-    ),
+    _Rule(Invalid, WRONG_CLOCK, "the clock of this machine {clock}. Set the clock."),
     _Rule(Unreachable, r"SignatureNonceUsed", "the same request arrived twice"),
     _Rule(
         Denied,
         r"InvalidSecurityToken.*|SecurityTokenExpired|MissingSecurityToken",
-        "the caller's security token is not valid or has expired: {renewal}",
+        "the caller's security token is invalid or has expired: {renewal}",
     ),
     _Rule(
         Denied,
@@ -98,45 +101,61 @@ _RULES = (  # the first that covers a refusal counts
     _Rule(
         Denied,
         r"Signature(DoesNot|Not)Match|IncompleteSignature|InvalidSignature.*",
-        "the signature does not match, as the secret is not that of the caller's access key: "
+        "the signature does not match, as the secret does not belong to the caller's access key: "
         "{renewal}",
     ),
-    _Rule(NotRunning, r"(?i).*Cluster.*(State|Status|NotRunning).*", "not running: {message}"),
-    _Rule(Gone, r"Forbidden\.ResourceNotFound", "{target} is not there"),  # as KMS says it
+    _Rule(
+        NotRunning,
+        r"(?i).*Cluster.*(State|Status|NotRunning).*",
+        "the cluster is not running: {message}",
+    ),
+    _Rule(Gone, r"Forbidden\.ResourceNotFound", "{target} does not exist"),  # of KMS
     _Rule(
         Invalid,
         r"EntityNotExist\.Role",
-        "{target} does not exist; check assumeRoleARN, or rrsaRoleARN",
+        "{target} does not exist. Check assumeRoleARN or rrsaRoleARN.",
     ),
     _Rule(
         Denied,
         r"(AuthenticationFail\.)?NoPermission|Forbidden.*|StatusForbidden",
-        "denied{principal}: {grant}",
-        {403},
+        "denied{principal}. {grant}",
+        {HTTPStatus.FORBIDDEN},
     ),
     _Rule(
         Denied,
         r"AuthenticationFail\.OIDCToken\..*",
-        "the cluster's token was not accepted: {message}; check rrsaOIDCProviderRoleARN",
+        "STS does not accept the cluster's token: {message}. Check rrsaOIDCProviderRoleARN.",
     ),
-    _Rule(Denied, r"Unauthorized", "the caller's identity was not accepted: {message}", {401}),
+    _Rule(
+        Denied,
+        r"Unauthorized",
+        "the identity of the caller is not accepted: {message}",
+        {HTTPStatus.UNAUTHORIZED},
+    ),
     _Rule(
         Unreachable,
         r"InternalError|ServiceError|SystemError|UnknownError",
         "the service failed: {message}",
         range(500, 600),
     ),
-    _Rule(Invalid, r"InvalidAction\..*|InvalidVersion", "this API is not known there: {message}"),
-    _Rule(Gone, r"(?i).*(NotExist|NotFound|NOT_EXIST|NOT_FOUND).*", "{target} is not there", {404}),
-    _Rule(Invalid, r".*", "not understood: {message}"),
+    _Rule(
+        Invalid,
+        r"InvalidAction\..*|InvalidVersion",
+        "this region does not have the API: {message}",
+    ),
+    _Rule(
+        Gone,
+        r"(?i).*(NotExist|NotFound|NOT_EXIST|NOT_FOUND).*",
+        "{target} does not exist",
+        {HTTPStatus.NOT_FOUND},
+    ),
 )
+_REJECTED = _Rule(Invalid, "", "the request was rejected: {message}")
 
 
 def port_error(error: Exception, call: CloudCall, skew: timedelta | None = None) -> PortError:
-    """The meaning of whatever an SDK raised. `skew`: how far our clock is ahead of the cloud's."""
-    from alibabacloud_tea_openapi.exceptions import (  # noqa: PLC0415  # loaded by whoever called it
-        AlibabaCloudException,
-    )
+    """The meaning of an SDK's exception. `skew`: how far our clock is ahead of the cloud's."""
+    from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 
     if isinstance(error, AlibabaCloudException):
         return refused(_refusal(error), call, skew)
@@ -145,15 +164,15 @@ def port_error(error: Exception, call: CloudCall, skew: timedelta | None = None)
 
 def refused(refusal: Refusal, call: CloudCall, skew: timedelta | None = None) -> PortError:
     """The meaning of an API error."""
-    # A pause asked for by header counts, whatever the code says.
+    # If the answer asks for a pause, it is throttling, whatever the code says.
     covering = (rule for rule in _RULES if rule.covers(refusal))
-    rule = _THROTTLING if refusal.retry_after else next(covering)
+    rule = _THROTTLING if refusal.retry_after else next(covering, _REJECTED)
     distrusted = call.trust and refusal.policy_type == TRUST_POLICY
     words = rule.words.format(
         target=call.target,
         grant=call.trust if distrusted else call.grant,
         renewal=call.caller.renewal,
-        clock=clock_words(skew),
+        clock=_clock_words(skew),
         principal=f" to {refusal.principal}" if refusal.principal else "",
         message=scrub(refusal.message, call.caller) or "no message",
     )
@@ -166,17 +185,32 @@ def refused(refusal: Refusal, call: CloudCall, skew: timedelta | None = None) ->
     )
 
 
+def _clock_words(skew: timedelta | None) -> str:
+    """How this machine's clock differs from the cloud's, if that can explain a refusal."""
+    if skew is None or abs(skew) < SETTINGS.clock_tolerance:
+        return "differs from the cloud's"
+    seconds = round(abs(skew).total_seconds())
+    return f"is {seconds} s {'ahead of' if skew > timedelta(0) else 'behind'} the cloud's"
+
+
 @contextmanager
-def reading_answer(call: CloudCall, request_id: str = "") -> Iterator[None]:
-    """Raises Invalid where an answer lacks what it should hold."""
+def reading_answer(call: CloudCall, request_id: object = "") -> Iterator[None]:
+    """Raises Invalid if an answer does not have the expected fields."""
     try:
         yield
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise Invalid(
-            f"{call.action} for {call.target}: the answer lacks something or is malformed",
+            f"{call.action} for {call.target}: the answer is incomplete or malformed",
             service=call.service,
-            request_id=request_id,
+            request_id=str(request_id),
         ) from error
+
+
+def text(value: object) -> str:
+    """A text of an answer. Raises TypeError if it is anything else, or empty."""
+    if not isinstance(value, str) or not value:
+        raise TypeError("not a text")
+    return value
 
 
 _UNPRINTABLE = re.compile(
@@ -192,25 +226,27 @@ _UNPRINTABLE = re.compile(
 
 
 def scrub(message: str, caller: CloudCredentials) -> str:
-    """A message of the service without keys, tokens and signatures, and not too long."""
+    """A service's message without keys, tokens and signatures, and not too long."""
     for secret in (caller.access_key_secret, caller.security_token):
         if secret and (value := secret.get_secret_value()):
             message = message.replace(value, "***").replace(quote(value, safe="~"), "***")
-    message = " ".join(_UNPRINTABLE.sub("***", message).split())
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+    message = " ".join(_UNPRINTABLE.sub("***", message[:MESSAGE_LENGTH]).split())
+    limit = SETTINGS.quoted_text
+    return message if len(message) <= limit else message[: limit - 1] + "…"
 
 
 def _refusal(error: Any) -> Refusal:
     answer = error.data if isinstance(error.data, Mapping) else {}
     detail = answer.get("AccessDeniedDetail") or answer.get("accessDeniedDetail")
+    detail = detail if isinstance(detail, Mapping) else {}
     return Refusal(
-        code=_present(error.code),
+        code=_present(error.code)[:CODE_LENGTH],
         status=error.status_code or 0,
         message=str(answer.get("Message") or answer.get("message") or ""),
         request_id=_present(error.request_id),
         principal=_principal(detail),
-        policy_type=str(detail.get("PolicyType", "")) if isinstance(detail, Mapping) else "",
-        retry_after=timedelta(milliseconds=error.retry_after) if error.retry_after else None,
+        policy_type=str(detail.get("PolicyType", "")),
+        retry_after=_pause(error.retry_after) if error.retry_after else None,
     )
 
 
@@ -219,40 +255,55 @@ def _present(value: Any) -> str:
     return "" if value in (None, "None") else str(value)
 
 
-def _principal(detail: Any) -> str:
-    """Whom AccessDeniedDetail names: `role:session`, or a user's ID, and the account."""
-    if not isinstance(detail, Mapping) or not detail.get("AuthPrincipalDisplayName"):
+def _principal(detail: Mapping[str, Any]) -> str:
+    """The identity that AccessDeniedDetail names: `role:session` or a user's ID, and the account."""
+    if not detail.get("AuthPrincipalDisplayName"):
         return ""
     owner = detail.get("AuthPrincipalOwnerId")
     return str(detail["AuthPrincipalDisplayName"]) + (f" of account {owner}" if owner else "")
 
 
+def _pause(milliseconds: int) -> timedelta:
+    return timedelta(milliseconds=min(milliseconds, LONGEST_PAUSE // timedelta(milliseconds=1)))
+
+
 def _unanswered(error: Exception, call: CloudCall) -> Unreachable:
-    from requests import exceptions as http  # noqa: PLC0415  # loaded by the SDK that raised this
+    from requests import exceptions as http
 
     inner = getattr(error, "inner_exception", error)
     cause = inner.__context__ if isinstance(inner.__context__, OSError) else inner
+    host = _host(error, cause)
     untrusted = isinstance(cause, http.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause)
     if untrusted:
-        words = "its TLS certificate is not trusted: does something in between replace it?"
+        words = f"the TLS certificate of {host} is not trusted. Does a proxy replace it?"
     elif isinstance(cause, http.ConnectTimeout):
-        words = "no connection in time"
+        words = f"cannot connect to {host}: no connection in time. {CHECK_THE_WAY}"
     elif isinstance(cause, http.ReadTimeout):
-        words = "no answer in time"
+        words = f"{host} did not answer in time. {CHECK_THE_WAY}"
     elif isinstance(cause, http.ProxyError):
-        words = "the proxy cannot be reached, or breaks the connection"
+        words = f"the proxy on the way to {host} cannot be reached or breaks the connection"
+    elif isinstance(cause, OSError) and "Failed to resolve" in str(cause):
+        words = f"cannot connect to {host}: its name cannot be resolved. {CHECK_THE_WAY}"
     elif isinstance(cause, OSError) and not isinstance(cause, http.InvalidJSONError):
-        words = "the connection failed"
+        words = f"the connection to {host} failed. {CHECK_THE_WAY}"
     else:
-        words = "the answer is not one of the API's"
-    remedy = "" if untrusted else ": check the region, and the way there"
-    message = f"{call.action} for {call.target}: {words}{_asked(error, cause)}{remedy}"
+        return not_of_the_api(call, host)
+    message = f"{call.action} for {call.target}: {words}"
     return Unreachable(message, retryable=not untrusted, service=call.service)
 
 
-def _asked(error: Exception, cause: BaseException) -> str:
-    """The host, in brackets, as far as the exceptions tell whom the request was for."""
+def not_of_the_api(call: CloudCall, host: str = "the service") -> Unreachable:
+    """The error for an answer that the API never gives, such as a proxy's page."""
+    return Unreachable(
+        f"{call.action} for {call.target}: {host} gave an answer that is not the API's. "
+        "Does a proxy answer in its place?",
+        service=call.service,
+    )
+
+
+def _host(error: Exception, cause: BaseException) -> str:
+    """The host that the request was for, if the exceptions say it."""
     url = getattr(getattr(cause, "request", None), "url", None)
-    sent = getattr(error, "last_request", None)  # what the SDK sent, where an answer made no sense
+    sent = getattr(error, "last_request", None)  # by the SDK, if it cannot read the answer
     host = urlsplit(url).hostname if url else getattr(sent, "headers", {}).get("host")
-    return f" ({host})" if host else ""
+    return host or "the service"

@@ -1,6 +1,6 @@
 """Function Compute: invoking functions of 3.0 (API 2023-03-30) and of 2.0 (API 2016-08-15).
 
-3.0 by the SDKs' generic call, 2.0 through aliyun-fc2, which nothing else here needs.
+Requests of 3.0 are generic calls, requests of 2.0 need aliyun-fc2, which nothing else uses.
 https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/developer-reference/api-fc-2023-03-30-invokefunction
 """
 
@@ -9,25 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from acr_refresher.cloud.client import CONNECT_TIMEOUT, READ_TIMEOUT, CloudClient
-from acr_refresher.cloud.errors import CloudCall, scrub
+from acr_refresher.cloud.client import CloudClient, milliseconds
+from acr_refresher.cloud.errors import CODE_LENGTH, CloudCall, scrub
 from acr_refresher.core.model import Function
 from acr_refresher.errors import FunctionFailed
 from acr_refresher.run.ports import CloudCredentials, Functions
+from acr_refresher.settings import SETTINGS
 
 VERSION_3 = "2023-03-30"
-MAX_WAIT = timedelta(hours=1)
-"""How long an answer is waited for, whatever the function's own timeout."""
-ALREADY_KNOWN = 409
+TASK_KNOWN = HTTPStatus.CONFLICT
+"""The status for a task whose ID was used before."""
 TASK_ID_3, TASK_ID_2 = "x-fc-async-task-id", "x-fc-stateful-async-invocation-id"
 
 
 class InvokeResponse(NamedTuple):
-    """What came back; `error_type` is empty where the function did not fail."""
+    """An answer. `error_type` is empty if the function did not fail."""
 
     status: int
     body: bytes
@@ -36,7 +36,7 @@ class InvokeResponse(NamedTuple):
 
 
 class InvokeRequest(NamedTuple):
-    """What is sent. With a task ID it is to run on its own."""
+    """A request. With a task ID the invocation is asynchronous."""
 
     function: Function
     payload: bytes
@@ -44,7 +44,7 @@ class InvokeRequest(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those that say how to invoke."""
+        """The headers that say how to invoke."""
         if not self.task_id:
             return {}
         name = TASK_ID_2 if self.function.service else TASK_ID_3
@@ -52,99 +52,121 @@ class InvokeRequest(NamedTuple):
 
     @property
     def read_timeout(self) -> timedelta:
-        """For how long the service may be silent."""
-        return READ_TIMEOUT if self.task_id else MAX_WAIT
+        """The longest silence of the service that is accepted."""
+        return SETTINGS.cloud_read_timeout if self.task_id else SETTINGS.invoke_timeout
 
 
 class FunctionClient(Functions):
     """Invokes functions as `caller`."""
 
-    def __init__(self, sdk: CloudClient, caller: CloudCredentials) -> None:
-        self._cloud = sdk
+    def __init__(self, cloud: CloudClient, caller: CloudCredentials) -> None:
+        self._cloud = cloud
         self._caller = caller
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:
-        """InvokeFunction, and the wait for what it returns: an hour at most.
+        """InvokeFunction: waits up to an hour for what the function returns.
 
         Raises FunctionFailed, Denied, Gone, Invalid, Throttled, Unreachable.
         """
-        answer = await self._ask(InvokeRequest(function, payload))
+        answer = await self._send(InvokeRequest(function, payload))
         if answer.error_type:
             raise self._failed(function, answer)
         return answer.body
 
     async def start(self, function: Function, payload: bytes, task_id: str) -> bool:
-        """InvokeFunction, asynchronously. False: a task of this ID has been started before.
+        """InvokeFunction, asynchronously. False: a task of this ID was started before.
 
         Raises Denied, Gone, Invalid, Throttled, Unreachable.
         """
-        answer = await self._ask(InvokeRequest(function, payload, task_id))
-        return answer.status != ALREADY_KNOWN
+        answer = await self._send(InvokeRequest(function, payload, task_id))
+        return answer.status != TASK_KNOWN
 
-    async def _ask(self, invocation: InvokeRequest) -> InvokeResponse:
-        send = self._send_2 if invocation.function.service else self._send_3
-        call = _call(self._caller, invocation.function)
-        answer: InvokeResponse = (await self._cloud.call(call, send, invocation))["answer"]
-        return answer
+    async def _send(self, request: InvokeRequest) -> InvokeResponse:
+        function = request.function
+        call = CloudCall(
+            "fc",
+            "fc:InvokeFunction",
+            f"{_name(function)} in {function.region_id}",
+            f"Allow fc:InvokeFunction on {_arn(function)} in a policy of the caller"
+            " (fan-out.policy).",
+            self._caller,
+        )
+        send = self._send_2 if function.service else self._send_3
+        response: InvokeResponse = (await self._cloud.call(call, send, request))["response"]
+        return response
 
-    def _send_3(self, invocation: InvokeRequest, options: Any) -> dict[str, Any]:
-        from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415  # see cloud.py
-        from alibabacloud_tea_openapi.exceptions import ClientException  # noqa: PLC0415  # as above
-        from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415  # as above
+    def _send_3(self, request: InvokeRequest, options: Any) -> dict[str, Any]:
+        from alibabacloud_tea_openapi.client import Client
+        from alibabacloud_tea_openapi.exceptions import ClientException
+        from alibabacloud_tea_openapi.utils_models import OpenApiRequest
 
-        function = invocation.function
+        function = request.function
         client = Client(self._cloud.config(self._caller, _host(function), function.region_id))
-        options.read_timeout = invocation.read_timeout // timedelta(milliseconds=1)
-        request = OpenApiRequest(
+        options.read_timeout = milliseconds(request.read_timeout)
+        openapi_request = OpenApiRequest(
             query={"qualifier": function.qualifier} if function.qualifier else {},
-            headers=invocation.headers,
-            body=invocation.payload,
+            headers=request.headers,
+            body=request.payload,
         )
         try:
-            told = client.call_api(_params_3(function), request, options)
+            answer = client.call_api(_params_3(function), openapi_request, options)
         except ClientException as error:
-            if error.status_code != ALREADY_KNOWN:
+            if error.status_code != TASK_KNOWN:
                 raise
-            told = {"statusCode": ALREADY_KNOWN, "headers": {}, "body": b""}
-        return _told(told["statusCode"], told["headers"], told["body"])
+            return _response(TASK_KNOWN)
+        return _response(answer["statusCode"], answer["headers"], answer["body"])
 
-    def _send_2(self, invocation: InvokeRequest, options: Any) -> dict[str, Any]:
+    def _send_2(self, request: InvokeRequest, options: Any) -> dict[str, Any]:
         del options  # this SDK has its own
-        from acr_refresher.cloud.fc_v2 import fc2_client, invoke_fc2  # noqa: PLC0415  # imports aliyun-fc2
+        from fc2 import FcError
 
-        function, local_cloud = invocation.function, self._cloud.transport.local_cloud
-        timeouts = (CONNECT_TIMEOUT.total_seconds(), invocation.read_timeout.total_seconds())
-        endpoint = local_cloud or f"https://{_host(function)}"
-        client = fc2_client(endpoint, self._caller, timeouts)
-        send = partial(invoke_fc2, client, function)
-        return _told(*send(invocation.payload, invocation.headers, known_before=ALREADY_KNOWN))
+        function = request.function
+        try:
+            answer = self._client_2(request).invoke_function(
+                function.service,
+                function.name,
+                request.payload,
+                request.headers,
+                function.qualifier or None,
+            )
+        except FcError as error:
+            if error.status_code == TASK_KNOWN:
+                return _response(TASK_KNOWN)
+            if error.status_code == HTTPStatus.OK:
+                return _failure_2(error)
+            raise _refusal_2(error) from error
+        return _response(HTTPStatus.OK, answer.headers, answer.data)
+
+    def _client_2(self, request: InvokeRequest) -> Any:
+        import fc2.client
+
+        # The SDK would repeat a request inside our attempts for half a minute, with one signature.
+        fc2.client.retries = 0
+        token = self._caller.security_token
+        timeouts = (SETTINGS.cloud_connect_timeout, request.read_timeout)
+        return fc2.Client(
+            endpoint=self._cloud.transport.local_cloud or f"https://{_host(request.function)}",
+            accessKeyID=self._caller.access_key_id,
+            accessKeySecret=self._caller.access_key_secret.get_secret_value(),
+            securityToken=token.get_secret_value() if token else "",
+            Timeout=tuple(each.total_seconds() for each in timeouts),
+        )
 
     def _failed(self, function: Function, answer: InvokeResponse) -> FunctionFailed:
-        """With the words of the function's own error, and its type where that says something."""
-        told = _json_object(answer.body)
-        words = told.get("errorMessage") or told.get("ErrorMessage")
-        message = scrub(str(words or ""), self._caller)
-        kind = str(told.get("errorType") or answer.error_type)
+        """The message of the function's own error, and its type if there is one."""
+        failure = _json_object(answer.body)
+        said = failure.get("errorMessage") or failure.get("ErrorMessage")
+        message = scrub(str(said or ""), self._caller)
+        kind = str(failure.get("errorType") or answer.error_type)[:CODE_LENGTH]
         return FunctionFailed(
-            f"{_named(function)} failed: {kind}: {message or 'it did not say why'}",
+            f"{_name(function)} failed: {kind}: {message or 'it gave no reason'}",
             service="fc",
             code=answer.error_type,
             request_id=answer.request_id,
         )
 
 
-def _call(caller: CloudCredentials, function: Function) -> CloudCall:
-    arn = _arn(function)
-    return CloudCall(
-        "fc",
-        "fc:InvokeFunction",
-        f"{_named(function)} in {function.region_id}",
-        f"allow fc:InvokeFunction on {arn} in a policy of the caller (fan-out.policy)",
-        caller,
-    )
-
-
-def _named(function: Function) -> str:
+def _name(function: Function) -> str:
     path = f"{function.service}/{function.name}" if function.service else function.name
     return f"function {path}" + (f" ({function.qualifier})" if function.qualifier else "")
 
@@ -161,7 +183,7 @@ def _host(function: Function) -> str:
 
 
 def _params_3(function: Function) -> Any:
-    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415  # see cloud.py
+    from alibabacloud_tea_openapi.utils_models import Params
 
     return Params(
         action="InvokeFunction",
@@ -176,16 +198,43 @@ def _params_3(function: Function) -> Any:
     )
 
 
-def _told(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """As CloudSdk.ask takes answers."""
-    named = {name.lower(): value for name, value in headers.items()}
+def _response(
+    status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> dict[str, Any]:
+    """An answer as CloudClient.call takes it."""
+    named = {name.lower(): value for name, value in (headers or {}).items()}
     failed, request_id = named.get("x-fc-error-type", ""), named.get("x-fc-request-id", "")
-    return {"headers": named, "body": {"answer": InvokeResponse(status, body, failed, request_id)}}
+    response = InvokeResponse(status, body, failed, request_id)
+    return {"headers": named, "body": {"response": response}}
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def _failure_2(error: Any) -> dict[str, Any]:
+    """The answer for a function that failed, from what the SDK of 2.0 keeps of it."""
+    kind = str(_json_object(error.message).get("ErrorType") or "InvocationError")
+    headers = {"x-fc-error-type": kind, "x-fc-request-id": str(error.request_id)}
+    return _response(HTTPStatus.OK, headers, str(error.message).encode())
+
+
+def _refusal_2(error: Any) -> Exception:
+    """A refusal as the cloud's other SDKs raise it."""
+    from alibabacloud_tea_openapi.exceptions import ClientException
+
+    status, code = error.status_code, str(error.err_code)
+    if status == HTTPStatus.FORBIDDEN and code != "AccessDenied":
+        status = HTTPStatus.UNAUTHORIZED  # here 403 is also for keys and signatures
+    refusal: Exception = ClientException(
+        status_code=status,
+        code=error.err_code,
+        request_id=error.request_id,
+        data={"message": str(json.loads(error.message).get("ErrorMessage") or "")},
+    )
+    return refusal
+
+
+def _json_object(document: str | bytes) -> dict[str, Any]:
+    """The JSON object in a text; empty if there is none."""
     try:
-        document = json.loads(body)
-    except ValueError:
+        found = json.loads(document)
+    except (TypeError, ValueError, RecursionError):
         return {}
-    return document if isinstance(document, dict) else {}
+    return found if isinstance(found, dict) else {}

@@ -1,11 +1,10 @@
-"""The registries themselves: whether a host takes a token, tried as a container runtime would.
+"""The registries themselves: does a host accept a token? Tried as a container runtime does.
 
-https://distribution.github.io/distribution/spec/auth/token/. Who is sent the password is the
-matter to be careful about: the host names, in its challenge, the service to log in at (`realm`).
-It must be of HTTPS, and either the host itself or Alibaba Cloud's own login service, dockerauth….
-<region>.aliyuncs.com, to which its registries send their callers, those under custom domains too.
-Not any host of aliyuncs.com will do: customers' functions and buckets have such names as well. No
-redirect is followed.
+https://distribution.github.io/distribution/spec/auth/token/. The password must not go to the wrong
+place: the host names the login service in its challenge (`realm`). The login service must use HTTPS
+and be either the host itself or Alibaba Cloud's own, dockerauth….<region>.aliyuncs.com, to which
+its registries refer, also under custom domains. Other hosts of aliyuncs.com are not accepted, as
+customers' functions and buckets have such names as well. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -14,31 +13,37 @@ import asyncio
 import base64
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from acr_refresher.cloud.client import CloudTransport
-from acr_refresher.errors import Denied, Unreachable
+from acr_refresher.errors import Denied, PortError, Unreachable
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.run.ports import RegistryHosts, RegistryToken
+from acr_refresher.settings import SETTINGS
 
-TIMEOUT = aiohttp.ClientTimeout(total=5)  # seconds
 LOGIN_SERVICE = re.compile(r"dockerauth(-[a-z0-9-]+)?\.[a-z]{2}-[a-z0-9-]+\.aliyuncs\.com")
-
-OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
+CHALLENGE_LENGTH = 2000
+"""Characters of a challenge that are looked at."""
+CAN_REACH = "Can the function's network reach it?"
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
-class RegistryClient(RegistryHosts):
-    """Registries over HTTPS, certificates verified by the system's roots (or SSL_CERT_FILE's).
+class Resolver(HostNames, AbstractResolver):
+    """Our look-ups of host names, as aiohttp takes them."""
 
-    With a local cloud nothing leaves this machine: other hosts than `localhost` count as
-    unreachable.
+
+class RegistryClient(RegistryHosts):
+    """Registries over HTTPS, verified by the system's root certificates (or SSL_CERT_FILE's).
+
+    With a local cloud nothing leaves this machine: only hosts on `localhost` are reachable.
     """
 
     def __init__(self, transport: CloudTransport) -> None:
@@ -46,20 +51,12 @@ class RegistryClient(RegistryHosts):
         self._ca_file = transport.registry_ca
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
-        """Raises Denied where the token is refused, Unreachable where nobody can tell from here."""
+        """Raises Denied if the host refuses the token, Unreachable if that cannot be found out."""
         if self._local and not _is_loopback(host):
-            raise _unreachable(host, "with a local cloud, nothing outside this machine is asked")
-        try:
+            raise _unreachable(host, "with a local cloud, no request leaves this machine")
+        with _failures(host):
             async with self._session() as session:
                 await self._check(session, host, token, repository)
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise _unreachable(host, "its TLS certificate is not trusted") from error
-        except (asyncio.TimeoutError, TimeoutError) as error:
-            raise _unreachable(host, "no answer in time") from error
-        except aiohttp.ClientConnectorDNSError as error:
-            raise _unreachable(host, "its name cannot be resolved") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unreachable(host, "no connection, or one that broke") from error
 
     async def _check(
         self, session: aiohttp.ClientSession, host: str, token: RegistryToken, repository: str
@@ -70,17 +67,18 @@ class RegistryClient(RegistryHosts):
             await _look_into(session, host, bearer, repository)
 
     async def _challenge(self, session: aiohttp.ClientSession, host: str) -> Mapping[str, str]:
-        """Where to log in, and for which service."""
+        """The login service and the name of the registry there."""
         async with session.get(f"https://{host}/v2/", allow_redirects=False) as answer:
-            scheme, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
-            if answer.status != UNAUTHORIZED or scheme.lower() != "bearer":
-                raise _unreachable(host, f"it does not answer as a registry ({answer.status})")
-        challenge = dict(_PARAMETER.findall(rest))
+            header = answer.headers.get("WWW-Authenticate", "")[:CHALLENGE_LENGTH]
+            scheme, _, parameters = header.partition(" ")
+            if answer.status != HTTPStatus.UNAUTHORIZED or scheme.lower() != "bearer":
+                raise _unreachable(host, f"the answer is not a registry's ({answer.status})")
+        challenge = dict(_PARAMETER.findall(parameters))
         if not self._trusted(challenge.get("realm", ""), host):
             raise _unreachable(
                 host,
-                "it sends us to log in at a place that is neither its own nor Alibaba Cloud's, or"
-                " without HTTPS; the token was not sent there",
+                "it names a login service that is neither its own nor Alibaba Cloud's, or without"
+                " HTTPS. The token was not sent there.",
             )
         return challenge
 
@@ -90,17 +88,36 @@ class RegistryClient(RegistryHosts):
         return may_have_password(realm, host)
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=HostNames())
+        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=Resolver())
         return aiohttp.ClientSession(
             connector=connector,
-            timeout=TIMEOUT,
+            timeout=aiohttp.ClientTimeout(total=SETTINGS.registry_timeout.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not self._local,  # the function may have to go through a proxy
+            trust_env=not self._local,  # the function may need a proxy
         )
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self._ca_file)
+
+
+@contextmanager
+def _failures(host: str) -> Iterator[None]:
+    """Any failure of a trial is Unreachable: it says nothing about the token."""
+    try:
+        yield
+    except PortError:
+        raise
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise _unreachable(host, "its TLS certificate is not trusted") from error
+    except (asyncio.TimeoutError, TimeoutError) as error:
+        raise _unreachable(host, f"no answer in time. {CAN_REACH}") from error
+    except aiohttp.ClientConnectorDNSError as error:
+        raise _unreachable(host, f"its name cannot be resolved. {CAN_REACH}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise _unreachable(host, f"the connection failed. {CAN_REACH}") from error
+    except Exception as error:  # noqa: BLE001  # whatever a strange host makes a library raise
+        raise _unreachable(host, "it gives an answer that makes no sense") from error
 
 
 def may_have_password(realm: str, host: str) -> bool:
@@ -118,7 +135,7 @@ async def _log_in(
     token: RegistryToken,
     repository: str,
 ) -> str:
-    """The bearer token for what is in the repository; for nothing much without one."""
+    """The bearer token with the right to pull from the repository, if there is one."""
     query = {"service": challenge.get("service", ""), "account": token.username}
     if repository:
         query["scope"] = f"repository:{repository}:pull"
@@ -128,25 +145,27 @@ async def _log_in(
         headers={"Authorization": _basic(token)},
         allow_redirects=False,
     ) as answer:
-        _judge(host, answer.status, {OK}, "the new token")
-        body: dict[str, Any] = dict(await answer.json(content_type=None))
-    bearer = body.get("token") or body.get("access_token")
+        _check_status(host, answer.status, {HTTPStatus.OK}, "the new token")
+        body = await answer.json(content_type=None)
+    fields = body if isinstance(body, dict) else {}
+    bearer = fields.get("token") or fields.get("access_token")
     if not isinstance(bearer, str):
-        raise _unreachable(host, "its login service answers without a token")
+        raise _unreachable(host, "its login service gives an answer without a token")
     return bearer
 
 
 async def _look_into(
     session: aiohttp.ClientSession, host: str, bearer: str, repository: str
 ) -> None:
-    """List the tags, for which the registry wants the right to pull; there may be none."""
+    """List the repository's tags, which needs the right to pull. There may be none."""
     async with session.get(
         f"https://{host}/v2/{repository}/tags/list",
         params={"n": "1"},
         headers={"Authorization": f"Bearer {bearer}"},
         allow_redirects=False,
     ) as answer:
-        _judge(host, answer.status, {OK, NOT_FOUND}, f"pulling {repository} with the new token")
+        accepted = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+        _check_status(host, answer.status, accepted, f"the new token for pulling {repository}")
 
 
 def _basic(token: RegistryToken) -> str:
@@ -154,22 +173,22 @@ def _basic(token: RegistryToken) -> str:
     return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 
-def _judge(host: str, status: int, accepted: set[int], what: str) -> None:
-    if status in {UNAUTHORIZED, FORBIDDEN}:
+def _check_status(host: str, status: int, accepted: set[HTTPStatus], what: str) -> None:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise Denied(
-            f"registry host {host} refuses {what}: allow cr:PullRepository on the registry's"
-            " repositories in the policy of the last role of its chain; or the host is another"
-            " registry's: correct `domains`",
+            f"registry host {host} refuses {what}. Allow cr:PullRepository on the registry's"
+            " repositories in the policy of the last role of its chain. If the host belongs to"
+            " another registry, correct `domains`.",
             service="registry",
             code=str(status),
         )
     if status not in accepted:
-        raise _unreachable(host, f"it fails or does not answer as a registry ({status})")
+        raise _unreachable(host, f"it fails, or the answer is not a registry's ({status})")
 
 
 def _is_loopback(host: str) -> bool:
     return urlsplit(f"//{host}").hostname in {"localhost", "127.0.0.1", "::1"}
 
 
-def _unreachable(host: str, words: str) -> Unreachable:
-    return Unreachable(f"registry host {host}: {words}", service="registry")
+def _unreachable(host: str, why: str) -> Unreachable:
+    return Unreachable(f"cannot check the new token at registry host {host}: {why}", service="registry")

@@ -5,43 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from acr_refresher.cloud.client import CloudClient
 from acr_refresher.cloud.errors import CloudCall
 from acr_refresher.core.model import Logstore
-from acr_refresher.log_events import Record
+from acr_refresher.core.outcome_records import Record
 from acr_refresher.run.ports import CloudCredentials, OutcomeLog
 
 TOPIC = "acr-refresher"
 
 
 class SlsLog(OutcomeLog):
-    """One logstore, written to as `caller`; `region_id` is the function's own."""
+    """Writes to a logstore as `caller`. `region_id` is the function's own region."""
 
     def __init__(
-        self, sdk: CloudClient, caller: CloudCredentials, logstore: Logstore, region_id: str
+        self, cloud: CloudClient, caller: CloudCredentials, logstore: Logstore, region_id: str
     ) -> None:
-        self._cloud = sdk
+        self._cloud = cloud
         self._caller = caller
         self._logstore = logstore
         self._region_id = logstore.region_id or region_id
 
     async def write(self, records: Sequence[Record], at: datetime) -> None:
         """PutLogs. Raises Denied, Invalid, Gone, Throttled, Unreachable."""
-        await self._cloud.call(self._call(), partial(self._put, at), records)
+        project, name = self._logstore.project, self._logstore.name
+        call = CloudCall(
+            "sls",
+            "log:PostLogStoreLogs",
+            f"logstore {name} of project {project} in {self._region_id}",
+            f"Allow log:PostLogStoreLogs on project/{project}/logstore/{name} in a policy of the "
+            "function's role.",
+            self._caller,
+        )
+        await self._cloud.call(call, partial(self._put, at), records)
 
     def _put(self, at: datetime, records: Sequence[Record], options: Any) -> dict[str, Any]:
-        """The answer, without a body; a refusal is raised as the cloud's other SDKs raise it.
+        """The answer, which has no body. Raises a refusal as the cloud's other SDKs do.
 
-        `put_logs` would take the SDK's models, make the same plain data of them and copy that,
-        which costs eight times as much as all the rest; `execute` is what it calls then.
+        `put_logs` would take the SDK's models, convert them to the same plain data and copy that,
+        which costs eight times as much as all the rest. Then it calls `execute`, as we do.
         """
-        from alibabacloud_sls20201230.client import (  # noqa: PLC0415  # not where no log is kept
-            Client,
-        )
-        from alibabacloud_tea_openapi.utils_models import OpenApiRequest  # noqa: PLC0415  # as above
-        from Tea.exceptions import TeaException  # noqa: PLC0415  # as above
+        from alibabacloud_sls20201230.client import Client
+        from alibabacloud_tea_openapi.utils_models import OpenApiRequest
+        from Tea.exceptions import TeaException
 
         host = self._logstore.endpoint or f"{self._region_id}.log.aliyuncs.com"
         client = Client(self._cloud.config(self._caller, host, self._region_id))
@@ -54,20 +62,9 @@ class SlsLog(OutcomeLog):
             raise _refusal(error) if error.code else error from error
         return {"body": {}, "headers": answer["headers"]}
 
-    def _call(self) -> CloudCall:
-        project, name = self._logstore.project, self._logstore.name
-        return CloudCall(
-            "sls",
-            "log:PostLogStoreLogs",
-            f"logstore {name} of project {project} in {self._region_id}",
-            f"allow log:PostLogStoreLogs on project/{project}/logstore/{name} in a policy of the "
-            "function's role",
-            self._caller,
-        )
-
 
 def _put_logs(logstore: str) -> Any:
-    from alibabacloud_tea_openapi.utils_models import Params  # noqa: PLC0415  # as above
+    from alibabacloud_tea_openapi.utils_models import Params
 
     return Params(
         action="PutLogs",
@@ -83,14 +80,14 @@ def _put_logs(logstore: str) -> Any:
 
 
 def _log_group(records: Sequence[Record], at: datetime) -> dict[str, Any]:
-    """The plain data that the SDK's serialiser takes."""
+    """The plain data that the SDK serialises."""
     content, time = _Contents().__getitem__, int(at.timestamp())
     items = [{"Time": time, "Contents": list(map(content, record.items()))} for record in records]
     return {"LogItems": items, "LogTags": [], "Topic": TOPIC, "Source": ""}
 
 
 class _Contents(dict[tuple[str, str], dict[str, str]]):
-    """Each field and value once: most are the same in thousands of records."""
+    """Each pair of field and value once, as most are the same in thousands of records."""
 
     def __missing__(self, field: tuple[str, str]) -> dict[str, str]:
         self[field] = content = {"Key": field[0], "Value": field[1]}
@@ -98,9 +95,9 @@ class _Contents(dict[tuple[str, str], dict[str, str]]):
 
 
 def _refusal(error: Any) -> Exception:
-    from alibabacloud_tea_openapi.exceptions import ClientException  # noqa: PLC0415  # as above
+    from alibabacloud_tea_openapi.exceptions import ClientException
 
-    answered = error.data or {}
+    answered = error.data if isinstance(error.data, dict) else {}
     refusal: Exception = ClientException(
         status_code=_status(str(error.code), str(error.message), answered.get("statusCode") or 0),
         code=error.code,
@@ -111,9 +108,9 @@ def _refusal(error: Any) -> Exception:
 
 
 def _status(code: str, message: str, answered: int) -> int:
-    """The status that the other APIs would answer: to SLS, 401 and 403 mean more than to them."""
+    """The status that the other APIs would answer with: SLS uses 401 and 403 for more cases."""
     if "denied by" in message:  # 401 Unauthorized: denied by sts or ram, action: …
-        return 403
+        return HTTPStatus.FORBIDDEN
     if code.endswith("QuotaExceed") or code == "ServerBusy":
-        return 429
+        return HTTPStatus.TOO_MANY_REQUESTS
     return answered

@@ -26,6 +26,7 @@ from acr_refresher.config.fields import (
 )
 from acr_refresher.config.strict import Pattern, Problem, StrictModel, field_error, quoted
 from acr_refresher.core.model import Role
+from acr_refresher.settings import SETTINGS
 
 _SECRET_NAME = r"[A-Za-z0-9_/+=.@-]{1,192}"  # noqa: S105  # a pattern
 _SECRET_ARN = re.compile(rf"acs:kms:(?P<region>[a-z0-9-]+):[0-9]+:secret/{_SECRET_NAME}", re.ASCII)
@@ -56,7 +57,7 @@ def region_of(secret_arn: str) -> str:
 
 KubeconfigDuration = Annotated[
     timedelta,
-    in_range(timedelta(minutes=15), timedelta(hours=72), "use 15m to 72h"),
+    in_range(SETTINGS.kubeconfig_duration_min, SETTINGS.kubeconfig_duration_max),
     WITH_UNITS,
 ]
 

@@ -32,6 +32,7 @@ from acr_refresher.config.fields import (
     Threshold,
 )
 from acr_refresher.config.strict import Pattern, Problem, StrictModel, field_error, quoted
+from acr_refresher.settings import SETTINGS
 
 LogProject = Annotated[
     str,
@@ -97,9 +98,6 @@ class RateLimitsSection(StrictModel):
     kms: CallsPerSecond = Field(
         50, description="Key Management Service. It allows 450 GetSecretValue. Default: 50."
     )
-
-
-SHARD_SIZE = 500
 
 
 class RegistrySection(RoleKeys):
@@ -320,7 +318,10 @@ class ConfigDocument(StrictModel):
         [], min_length=1, description="Where to discover further ACK clusters in every run."
     )
     concurrency: int = Field(
-        64, ge=1, le=1000, description="How many clusters are served at the same time."
+        SETTINGS.clusters_at_once,
+        ge=1,
+        le=1000,
+        description="How many clusters are served at the same time.",
     )
     cluster_timeout: ClusterTimeout | None = Field(
         None,
@@ -329,7 +330,7 @@ class ConfigDocument(StrictModel):
         " cluster.",
     )
     shard_size: int = Field(
-        SHARD_SIZE,
+        SETTINGS.shard_size,
         ge=1,
         le=5000,
         description="How many clusters one invocation serves. If there are more, the function"

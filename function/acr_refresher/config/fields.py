@@ -11,12 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from acr_refresher.config.strict import Pattern, StrictModel, field_error, quoted
 from acr_refresher.core.ack_helper import HELPER_PREFIX
 from acr_refresher.core.select import ALL
+from acr_refresher.settings import SETTINGS
 
 EXCLUSION = "!"
 EVERY_SERVICE_ACCOUNT = "*"
-THRESHOLD_LIMIT = timedelta(hours=12)
-CLUSTER_TIMEOUT_LIMIT = timedelta(minutes=10)
-_SECOND = timedelta(seconds=1)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
@@ -203,27 +201,29 @@ def format_duration(span: timedelta) -> str:
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
 
-def in_range(least: timedelta, most: timedelta, remedy: str) -> AfterValidator:
+def in_range(least: timedelta, most: timedelta) -> AfterValidator:
     """A validator of durations, both bounds included."""
 
     def check(duration: timedelta) -> timedelta:
         if not least <= duration <= most:
+            remedy = f"use {format_duration(least)} to {format_duration(most)}"
             raise field_error(f"{format_duration(duration)} is out of range", remedy)
         return duration
 
     return AfterValidator(check)
 
 
+_SECOND = timedelta(seconds=1)
 WITH_UNITS = BeforeValidator(
     parse_duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
 )
 Threshold = Annotated[
     timedelta,
-    in_range(_SECOND, THRESHOLD_LIMIT - _SECOND, "use more than 0s and less than 12h"),
+    in_range(_SECOND, SETTINGS.expiring_threshold_max - _SECOND),
     WITH_UNITS,
 ]
 ClusterTimeout = Annotated[
-    timedelta, in_range(_SECOND, CLUSTER_TIMEOUT_LIMIT, "use 1s to 10m"), WITH_UNITS
+    timedelta, in_range(SETTINGS.cluster_timeout_min, SETTINGS.cluster_timeout_max), WITH_UNITS
 ]
 
 # ---- lists ---------------------------------------------------------------------------------------

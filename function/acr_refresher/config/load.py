@@ -17,7 +17,6 @@ from pydantic import SecretStr, ValidationError
 from acr_refresher.config.access import ConnectionKeys, KubeconfigSecretSection, region_of
 from acr_refresher.config.checks import contradictions
 from acr_refresher.config.document import (
-    SHARD_SIZE,
     ClusterSection,
     ConfigDocument,
     DiscoverSection,
@@ -42,9 +41,7 @@ from acr_refresher.core.model import (
     Rrsa,
     Verification,
 )
-
-CLUSTER_TIMEOUT = timedelta(seconds=20)
-DEFAULT_KUBECONFIG_DURATION = timedelta(hours=1)
+from acr_refresher.settings import SETTINGS
 
 
 class ConfigError(InvalidInput):
@@ -66,8 +63,8 @@ class Config:
     concurrency: int
     discoveries: tuple[Discovery, ...] = ()
     logstore: Logstore | None = None
-    cluster_timeout: timedelta = CLUSTER_TIMEOUT
-    shard_size: int = SHARD_SIZE
+    cluster_timeout: timedelta = SETTINGS.cluster_timeout
+    shard_size: int = SETTINGS.shard_size
     rate_limits: Mapping[str, float] = field(default_factory=dict)
     timings: tuple[TimerRequirement, ...] = ()
 
@@ -122,7 +119,7 @@ def to_config(document: ConfigDocument) -> Config:
             for index, section in enumerate(document.discover)
         ),
         logstore=_logstore_from(document.sls) if document.sls else None,
-        cluster_timeout=document.cluster_timeout or CLUSTER_TIMEOUT,
+        cluster_timeout=document.cluster_timeout or SETTINGS.cluster_timeout,
         shard_size=document.shard_size,
         rate_limits=document.rate_limits.model_dump(),
         timings=timer_requirements(document),
@@ -216,7 +213,7 @@ def _ack_access_from(
         sys.intern(region_id),
         section.role_chain,
         section.private_endpoint,
-        section.kubeconfig_duration or DEFAULT_KUBECONFIG_DURATION,
+        section.kubeconfig_duration or SETTINGS.kubeconfig_duration,
     )
 
 

@@ -7,7 +7,6 @@ own settings precede those that stand beside its list.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from acr_refresher.config.document import PullSecretSettings, Selector, Settings
@@ -20,9 +19,9 @@ from acr_refresher.core.select import (
     Operator,
     ServiceAccountSelection,
 )
+from acr_refresher.settings import SETTINGS
 
 DEFAULT_SECRET_NAME = "acr-pull"  # noqa: S105  # the name of an object
-DEFAULT_EXPIRING_THRESHOLD = timedelta(minutes=15)
 DEFAULT_NAMESPACE = "default"
 DEFAULT_SERVICE_ACCOUNT = "default"
 
@@ -81,7 +80,7 @@ def _pull_secret_from(layers: Layers, registries: Mapping[str, Registry]) -> Pul
         service_accounts=ServiceAccountSelection(
             () if EVERY_SERVICE_ACCOUNT in accounts else tuple(accounts)
         ),
-        expiring_threshold=first_given(layers, "expiring_threshold", DEFAULT_EXPIRING_THRESHOLD),
+        expiring_threshold=first_given(layers, "expiring_threshold", SETTINGS.expiring_threshold),
         allowed_on_request=tuple(registries[name] for name in first_given(layers, "grantable", [])),
     )
 

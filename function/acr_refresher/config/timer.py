@@ -13,9 +13,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from acr_refresher.config.document import ConfigDocument, Settings
-from acr_refresher.config.fields import THRESHOLD_LIMIT, format_duration, parse_duration
+from acr_refresher.config.fields import format_duration, parse_duration
 from acr_refresher.config.pull_secrets import (
-    DEFAULT_EXPIRING_THRESHOLD,
     Layers,
     first_given,
     has_own_settings,
@@ -24,6 +23,7 @@ from acr_refresher.config.pull_secrets import (
 )
 from acr_refresher.config.strict import InvalidInput, Problem, quoted
 from acr_refresher.config.strict_yaml import read_yaml
+from acr_refresher.settings import SETTINGS
 
 TIMER_VARIABLE = "ACR_REFRESHER_TIMER"
 """The environment variable with the schedule of the function's timer. s.yaml sets it."""
@@ -158,7 +158,9 @@ def _remedy(risk: Risk, timer: Timer, threshold: timedelta, duration: timedelta)
         return f"make it less than {format_duration(duration)}"
     often_enough = min(threshold / 2, duration / 3)
     remedy = f"let the timer run every {format_duration(often_enough)} or more often"
-    if not risk.value.about_duration and 2 * timer.period < min(duration, THRESHOLD_LIMIT):
+    if not risk.value.about_duration and 2 * timer.period < min(
+        duration, SETTINGS.expiring_threshold_max
+    ):
         return f"make it {format_duration(2 * timer.period)} or more, or {remedy}"
     return remedy
 
@@ -207,7 +209,7 @@ def _distinct_settings(document: ConfigDocument) -> Iterator[tuple[str, Settings
 def _threshold(layers: Layers, paths: Mapping[int, str], secret_path: str) -> DurationSetting:
     layer = layer_with(layers, "expiring_threshold")
     if layer is None or layer.expiring_threshold is None:
-        path, span = "defaults.expiringThreshold", DEFAULT_EXPIRING_THRESHOLD
+        path, span = "defaults.expiringThreshold", SETTINGS.expiring_threshold
         return DurationSetting(path, span, explicit=False)
     path = f"{paths.get(id(layer), secret_path)}.expiringThreshold"
     return DurationSetting(path, layer.expiring_threshold, explicit=True)

@@ -1,23 +1,37 @@
-"""What came of a namespace's secret, and of a cluster, and why."""
+"""The outcome of each secret and of each cluster, with its reason.
+
+Outcomes are part of the report's JSON: `core.report` writes and reads these classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
 from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
 from acr_refresher.core.model import Entry, SecretContent
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.secret import earliest_entry_expiry
+from acr_refresher.core.secret import earliest_entry_expiry, rfc3339
+
+Moment = Annotated[AwareDatetime, Strict(), PlainSerializer(rfc3339)]
+"""A time, in JSON as RFC 3339."""
+_Milliseconds = Annotated[
+    timedelta,
+    AfterValidator(lambda seconds: seconds / 1000),  # pydantic reads a number as seconds
+    PlainSerializer(lambda duration: round(duration / timedelta(milliseconds=1))),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong, by meaning, in words that are safe to log.
+    """What went wrong, by meaning, with a message that is safe to log.
 
-    `subject` is what it concerns (a registry, a service account), `code` the service's own error
-    code and `request_id` what its operators can look up.
+    `subject` is the registry or service account concerned. `code` is the service's own error code.
+    Operators of the service can look up `request_id`.
     """
 
     meaning: str
@@ -30,21 +44,22 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretOutcome:
-    """What came of one pull secret, `secret` by name, in one namespace.
+    """The outcome of one pull secret in one namespace. `secret` is its name.
 
-    `service_accounts` refer to it now, `bound` began to in this run, `waiting_for` do not exist.
-    `warnings` tell what someone should look at though the secret is as it should be.
+    `service_accounts` refer to it now. `bound` are those among them that were bound in this run.
+    `waiting_for` are configured service accounts that do not exist. `warnings` are about things to
+    look at although the secret is as it should be.
     """
 
     namespace: str
     secret: str
     result: Result
     reason: Reason
+    hosts: Annotated[tuple[str, ...], Field(alias="registryHosts")] = ()
     service_accounts: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
     waiting_for: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -53,39 +68,39 @@ class SecretOutcome:
 class Deferral:
     """Why a cluster is left to the next run.
 
-    `fresh`: nothing was due there, by what the last visit saw, which `earliest_expiry` is from.
+    `fresh`: the last visit saw nothing that is due now. `earliest_expiry` is what it saw.
     """
 
     why: str
     fresh: bool = False
-    earliest_expiry: datetime | None = None
+    earliest_expiry: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOutcome:
-    """What came of one cluster. `failure` is what kept it from being served at all.
+    """The outcome of one cluster. With a `failure` it could not be served at all.
 
-    `skipped` says why there was nothing to serve: it is not running. `deferred`: the run had no
-    time for it. `last_seen_expiry`: where it failed, that of its first secret by the visit before.
+    `skipped` says why there was nothing to serve: the cluster is not running. `deferred`: the run
+    had no time for it. `last_seen_expiry` is the earliest expiry at the last visit, if it failed.
     """
 
     cluster: str
-    secrets: tuple[SecretOutcome, ...] = ()
     failure: Failure | None = None
     skipped: str = ""
     deferred: Deferral | None = None
-    last_seen_expiry: datetime | None = None
+    last_seen_expiry: Moment | None = None
     warnings: tuple[str, ...] = ()
     requests: int = 0
-    duration: timedelta = timedelta()
+    duration: Annotated[_Milliseconds, Field(alias="durationMs")] = timedelta()
+    secrets: tuple[SecretOutcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStart:
-    """So many clusters that another invocation serves, under this task ID and the same run.
+    """An invocation that serves a number of clusters, under this task ID and the same run.
 
-    `started` False: it was started before, by another attempt or delivery of this invocation; or,
-    with a `failure`, it was not.
+    `started` is False where an earlier attempt or delivery started it, or where a `failure`
+    prevented the start.
     """
 
     task_id: str
@@ -96,7 +111,7 @@ class ShardStart:
 
 @dataclass(frozen=True, slots=True)
 class UnsentOutcomes:
-    """So many records of outcomes that did not get into their log, and why."""
+    """How many records could not be written to the log of outcomes, and why."""
 
     records: int
     failure: Failure
@@ -110,9 +125,9 @@ def reconciled_outcome(
     unwritten: tuple[Failure, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> SecretOutcome:
-    """The outcome of a namespace that was served, as far as the failures let it.
+    """The outcome of a namespace that was served, as far as that succeeded.
 
-    `unminted`: registries without a new token. `unwritten`: what the API server did not take.
+    `unminted`: failures to get a token. `unwritten`: failures to write to the API server.
     """
     entries = written.entries if written else action.entries
     unbound = {account.name for account in action.bind} - set(bound)
@@ -134,7 +149,7 @@ def reconciled_outcome(
 def refused_outcome(
     action: Reconcile, failure: Failure, unminted: tuple[Failure, ...]
 ) -> SecretOutcome:
-    """The outcome where the API server did not take the secret: what was there still stands."""
+    """The outcome where the API server refused the secret. What was there before is still there."""
     outcome = reconciled_outcome(action, unminted=unminted, unwritten=(failure,))
     if failure.meaning == "gone":
         return SecretOutcome(
@@ -152,7 +167,7 @@ def refused_outcome(
 
 
 def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> SecretOutcome:
-    """The outcome of a namespace that was to lose its secret: where something failed, it has it."""
+    """The outcome of a removal. With failures, the namespace still has its secret."""
     entries = action.entries if failures else ()
     return SecretOutcome(
         namespace=action.namespace,
@@ -167,7 +182,7 @@ def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> Secre
 
 
 def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:
-    """The outcome of a namespace in which the system itself failed."""
+    """The outcome of an action that failed with an unexpected error."""
     if isinstance(action, Reconcile):
         return reconciled_outcome(action, unwritten=(failure,))
     if isinstance(action, Remove):
@@ -176,21 +191,22 @@ def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:
 
 
 def planned_outcome(action: Action) -> SecretOutcome:
-    """What would come of an action, with nothing minted and nothing written."""
+    """The outcome of an action in a dry run: nothing is minted or written."""
     if isinstance(action, Skip):
         return skipped_outcome(action)
     if isinstance(action, Remove):
-        there = action.entries
-        gone = removal_outcome(action)
         return replace(
-            gone, result=Result.PLANNED, hosts=all_hosts(there), expires_at=entries_expiry(there)
+            removal_outcome(action),
+            result=Result.PLANNED,
+            hosts=all_hosts(action.entries),
+            expires_at=entries_expiry(action.entries),
         )
     outcome = reconciled_outcome(action, bound=tuple(account.name for account in action.bind))
     return replace(outcome, result=Result.PLANNED) if action.apply or action.bind else outcome
 
 
 def skipped_outcome(action: Skip) -> SecretOutcome:
-    """The outcome of a namespace in which nothing was touched."""
+    """The outcome of a namespace in which nothing was changed."""
     return SecretOutcome(
         namespace=action.namespace,
         secret=action.secret,
@@ -208,7 +224,7 @@ def all_hosts(entries: Iterable[Entry]) -> tuple[str, ...]:
 
 
 def entries_expiry(entries: Collection[Entry]) -> datetime | None:
-    """When the first of a secret's tokens expires, where its record says so."""
+    """When the first of a secret's tokens expires, if its record lists any."""
     return earliest_entry_expiry(entries) if entries else None
 
 

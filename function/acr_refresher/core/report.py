@@ -1,42 +1,47 @@
-"""What a run came to: the verdict, and the report as plain data."""
+"""The report of a run: its verdict, and its JSON in both directions.
+
+A report is read by the command line of another version than the function's: keys that are unknown
+are ignored, keys that are missing get defaults, and words that are unknown are kept.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, ConfigDict, Field, PlainSerializer, TypeAdapter, with_config
+from pydantic.alias_generators import to_camel
 
 from acr_refresher.core.outcome import (
     ClusterOutcome,
-    Deferral,
     Failure,
+    Moment,
     SecretOutcome,
     ShardStart,
     UnsentOutcomes,
 )
 from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import rfc3339
-
-CLOCK_TOLERANCE = timedelta(minutes=1)
+from acr_refresher.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """A finished run. `started_at` is the run's `now`.
 
-    `clock_skew` is how far the clock here is ahead of the cloud's; None where nothing told.
-    `unsent` are records that did not get into the log of outcomes, where there is one.
-    `delegated` are clusters that other invocations serve and report.
-    `throttled` is how many calls the cloud refused as too many, by service; most were made again.
+    `clock_skew` is how far our clock is ahead of the cloud's; None where it is unknown.
+    `unsent` are records that could not be written to the log of outcomes.
+    `delegated` are the clusters that other invocations serve and report.
+    `throttled` counts by service the calls that the cloud throttled. Most were repeated.
     """
 
     run: str
     request: Request
     started_at: datetime
-    clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # long, and asyncio.run asks for it
+    clusters: tuple[ClusterOutcome, ...] = field(repr=False)  # asyncio.run computes the repr
     clock_skew: timedelta | None = None
     unsent: UnsentOutcomes | None = None
     delegated: tuple[ShardStart, ...] = field(default=(), repr=False)
@@ -44,34 +49,39 @@ class Report:
 
     @property
     def clock_skew_seconds(self) -> int | None:
-        """Where it is worth a warning: the cloud refuses requests a quarter of an hour off."""
-        if self.clock_skew is None or abs(self.clock_skew) <= CLOCK_TOLERANCE:
+        """The clock skew where it needs a warning. The cloud refuses requests 15 minutes off."""
+        if self.clock_skew is None or abs(self.clock_skew) <= SETTINGS.clock_tolerance:
             return None
         return round(self.clock_skew.total_seconds())
 
     @property
     def ok(self) -> bool:
-        """Whether every cluster was served or handed on, and nothing needs attention."""
+        """Whether every cluster was served or delegated, and nothing needs attention."""
         return not self.failing and not self.not_delegated
 
     @property
     def failing(self) -> tuple[str, ...]:
         """The clusters that need attention."""
-        return tuple(one.cluster for one in self.clusters if not cluster_ok(one))
+        return tuple(cluster.cluster for cluster in self.clusters if not cluster_ok(cluster))
 
     @property
     def not_delegated(self) -> tuple[str, ...]:
-        """The tasks that could not be started; their clusters are among those of this run."""
-        return tuple(one.task_id for one in self.delegated if one.failure)
+        """The tasks that could not be started. This run reports their clusters itself."""
+        return tuple(shard.task_id for shard in self.delegated if shard.failure)
 
     @property
     def deferred(self) -> tuple[str, ...]:
         """The clusters left to the next run."""
-        return tuple(one.cluster for one in self.clusters if one.deferred)
+        return tuple(cluster.cluster for cluster in self.clusters if cluster.deferred)
+
+    @property
+    def secrets(self) -> tuple[SecretOutcome, ...]:
+        """The outcomes of all secrets in all clusters."""
+        return tuple(secret for cluster in self.clusters for secret in cluster.secrets)
 
 
 def cluster_ok(cluster: ClusterOutcome) -> bool:
-    """Whether a cluster was served with nothing that needs attention, or can do without for now."""
+    """Whether nothing in a cluster needs attention. While it is fresh, it may be deferred."""
     failing = any(secret.result in FAILING for secret in cluster.secrets)
     overdue = cluster.deferred is not None and not cluster.deferred.fresh
     return cluster.failure is None and not failing and not overdue
@@ -79,11 +89,11 @@ def cluster_ok(cluster: ClusterOutcome) -> bool:
 
 def clusters_delegated(report: Report) -> int:
     """How many clusters other invocations serve."""
-    return sum(one.clusters for one in report.delegated if not one.failure)
+    return sum(shard.clusters for shard in report.delegated if not shard.failure)
 
 
-def count_results(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
-    """How many secrets came out how."""
+def count_results(secrets: Iterable[SecretOutcome]) -> dict[str, int]:
+    """How many secrets have each result."""
     found = Counter(secret.result for secret in secrets)
     return {result.value: count for result, count in found.items()}
 
@@ -91,9 +101,9 @@ def count_results(secrets: tuple[SecretOutcome, ...]) -> dict[str, int]:
 def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:
     """When the first of the secrets expires, as far as known.
 
-    One in a namespace that is being deleted goes with it: nothing is to be renewed there.
+    A skipped secret does not count: it is deleted with its namespace and needs no renewal.
     """
-    lasting = (one.expires_at for one in secrets if one.result is not Result.SKIPPED)
+    lasting = (secret.expires_at for secret in secrets if secret.result is not Result.SKIPPED)
     return min(filter(None, lasting), default=None)
 
 
@@ -103,86 +113,93 @@ def first_expiry(clusters: Iterable[ClusterOutcome]) -> datetime | None:
 
 
 def cluster_expiry(cluster: ClusterOutcome) -> datetime | None:
-    """When a cluster's first secret expires; where none was seen, by the visit before, if any."""
+    """When a cluster's first secret expires. If no secret was read, the last visit counts."""
     if cluster.deferred:
         return cluster.deferred.earliest_expiry
     return cluster.last_seen_expiry if cluster.failure else earliest_expiry(cluster.secrets)
 
 
+@with_config(ConfigDict(alias_generator=to_camel, defer_build=True))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The report as its JSON has it, without the values that are computed from others."""
+
+    run: str
+    trigger: str = ""
+    reason: str = ""
+    force: bool = False
+    allow_removal: bool = False
+    dry_run: bool = False
+    started_at: Moment
+    clock_skew: Annotated[
+        timedelta | None,
+        PlainSerializer(lambda skew: skew and round(skew.total_seconds())),
+        Field(alias="clockSkewSeconds"),
+    ] = None
+    outcomes_unsent: int = 0
+    outcomes_failure: Failure | None = None
+    delegated: Annotated[
+        tuple[ShardStart, ...],
+        Field(validation_alias=AliasChoices("delegated", "handedOn")),  # version 0.1.0: handedOn
+    ] = ()
+    throttled: Mapping[str, int] = field(default_factory=dict)
+    clusters: tuple[ClusterOutcome, ...]
+
+
+_CODEC = TypeAdapter(_Document)
+
+
 def report_to_json(report: Report) -> dict[str, Any]:
-    """The report for a caller: JSON-able, keys in camelCase like the events', nothing secret."""
-    everything = tuple(secret for cluster in report.clusters for secret in cluster.secrets)
-    unsent = report.unsent
+    """The report for a caller: JSON-able, with keys in camelCase, and without secrets."""
+    request, unsent = report.request, report.unsent
+    document = _Document(
+        run=report.run,
+        trigger=request.trigger,
+        reason=request.reason,
+        force=request.force,
+        allow_removal=request.allow_removal,
+        dry_run=request.dry_run,
+        started_at=report.started_at,
+        clock_skew=report.clock_skew if report.clock_skew_seconds else None,
+        outcomes_unsent=unsent.records if unsent else 0,
+        outcomes_failure=unsent.failure if unsent else None,
+        delegated=report.delegated,
+        throttled=report.throttled,
+        clusters=report.clusters,
+    )
+    fields = _CODEC.dump_python(document, mode="json", by_alias=True)
+    clusters = fields.pop("clusters")
+    for outcome, cluster in zip(report.clusters, clusters, strict=True):
+        cluster["ok"] = cluster_ok(outcome)
+        for secret_outcome, secret in zip(outcome.secrets, cluster["secrets"], strict=True):
+            secret["remedy"] = secret_outcome.reason.remedy
     return {
-        "run": report.run,
-        "trigger": report.request.trigger,
-        "reason": report.request.reason,
-        "force": report.request.force,
-        "dryRun": report.request.dry_run,
-        "startedAt": rfc3339(report.started_at),
-        "clockSkewSeconds": report.clock_skew_seconds,
+        **fields,
         "ok": report.ok,
         "failing": list(report.failing),
-        "results": count_results(everything),
-        "outcomesUnsent": unsent.records if unsent else 0,
-        "outcomesFailure": _failure_to_json(unsent.failure) if unsent else None,
         "deferred": list(report.deferred),
-        "delegated": [_shard_start_to_json(one) for one in report.delegated],
-        "throttled": dict(report.throttled),
-        "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
+        "results": count_results(report.secrets),
+        "clusters": clusters,
     }
 
 
-def _cluster_to_json(cluster: ClusterOutcome) -> dict[str, Any]:
-    return {
-        "cluster": cluster.cluster,
-        "ok": cluster_ok(cluster),
-        "failure": _failure_to_json(cluster.failure) if cluster.failure else None,
-        "skipped": cluster.skipped,
-        "deferred": _deferral_to_json(cluster.deferred) if cluster.deferred else None,
-        "warnings": list(cluster.warnings),
-        "requests": cluster.requests,
-        "durationMs": round(cluster.duration.total_seconds() * 1000),
-        "secrets": [_secret_to_json(secret) for secret in cluster.secrets],
-    }
-
-
-def _deferral_to_json(deferral: Deferral) -> dict[str, Any]:
-    ends = deferral.earliest_expiry
-    return {
-        "why": deferral.why,
-        "fresh": deferral.fresh,
-        "earliestExpiry": rfc3339(ends) if ends else None,
-    }
-
-
-def _shard_start_to_json(handed: ShardStart) -> dict[str, Any]:
-    return {
-        "taskId": handed.task_id,
-        "clusters": handed.clusters,
-        "started": handed.started,
-        "failure": _failure_to_json(handed.failure) if handed.failure else None,
-    }
-
-
-def _secret_to_json(secret: SecretOutcome) -> dict[str, Any]:
-    return {
-        "namespace": secret.namespace,
-        "secret": secret.secret,
-        "result": secret.result.value,
-        "reason": secret.reason.value,
-        "remedy": secret.reason.remedy,
-        "registryHosts": list(secret.hosts),
-        "serviceAccounts": list(secret.service_accounts),
-        "bound": list(secret.bound),
-        "waitingFor": list(secret.waiting_for),
-        "expiresAt": rfc3339(secret.expires_at) if secret.expires_at else None,
-        "failures": [_failure_to_json(failure) for failure in secret.failures],
-        "warnings": list(secret.warnings),
-    }
-
-
-def _failure_to_json(failure: Failure) -> dict[str, str]:
-    fields: dict[str, str] = asdict(failure)
-    fields["requestId"] = fields.pop("request_id")
-    return fields
+def report_from_json(answer: bytes) -> Report:
+    """The report in what a function returned. Raises ValueError where it is not a report."""
+    found = _CODEC.validate_json(answer)
+    failure = found.outcomes_failure
+    return Report(
+        run=found.run,
+        request=Request(
+            found.trigger,
+            force=found.force,
+            allow_removal=found.allow_removal,
+            dry_run=found.dry_run,
+            reason=found.reason,
+        ),
+        started_at=found.started_at,
+        clusters=found.clusters,
+        clock_skew=found.clock_skew,
+        unsent=UnsentOutcomes(found.outcomes_unsent, failure) if failure else None,
+        delegated=found.delegated,
+        throttled=found.throttled,
+    )

@@ -1,9 +1,11 @@
-"""The secret as the record: what the next run must know stands in the Secret's annotations.
+"""The content of a pull secret: its annotations and its document of registry logins.
+
+The annotations hold all that the next run must know:
 
 - `acr-refresher/expires-at`: the earliest expiry among its entries, RFC 3339 UTC; for people.
 - `acr-refresher/refreshed-at`: when it was last written; for people.
 - `acr-refresher/run`: the run that wrote it, as in the logs; for people.
-- `acr-refresher/entries`: one object a registry: its hosts, expiry and digest of inputs.
+- `acr-refresher/entries`: one object per registry, with its hosts, expiry and digest of inputs.
 - `acr-refresher/content`: SHA-256 of these entries and the document, as they were written.
 """
 
@@ -33,12 +35,16 @@ CONTENT_ANNOTATION = "acr-refresher/content"
 SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
 
 UNTRUSTED = "doubted"
-"""Instead of the inputs of an entry that was carried over from a secret that somebody changed."""
+"""Replaces the inputs of an entry that was carried over from a secret changed from outside."""
+
+FIRST_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
+LAST_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
+"""Times outside of these limits are not ours. Within them, arithmetic cannot overflow."""
 
 
-@functools.lru_cache  # asked once a namespace
+@functools.lru_cache  # needed once per namespace
 def inputs_digest(registry: Registry) -> str:
-    """Digest of what a token is made from. A longer validity alone is no reason to mint anew."""
+    """A digest of what a token is made from. The token's validity does not count."""
     made_from = (
         registry.instance_id,
         registry.region_id,
@@ -51,7 +57,7 @@ def inputs_digest(registry: Registry) -> str:
 
 
 def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> SecretContent:
-    """The Secret that holds these credentials, of which there is at least one."""
+    """The Secret that holds these credentials. There must be at least one."""
     held = sorted(credentials, key=lambda credential: credential.entry.registry)
     entries = tuple(credential.entry for credential in held)
     document = build_dockerconfig(held)
@@ -67,23 +73,23 @@ def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> 
 
 
 def read_entries(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
-    """The entries recorded; none where the record is missing or cannot be read."""
+    """The recorded entries, or none if the record is missing or any entry is unreadable."""
     try:
-        return tuple(_entry_from_json(item) for item in json.loads(annotations[ENTRIES_ANNOTATION]))
+        return tuple(map(_entry_from_json, json.loads(annotations[ENTRIES_ANNOTATION])))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
 
 
 def read_refreshed_at(annotations: Mapping[str, str]) -> datetime | None:
-    """When it was last written, where that can be read."""
+    """When the secret was last written, if that can be read."""
     try:
-        return _parse_time(annotations[REFRESHED_AT_ANNOTATION])
+        return parse_rfc3339(annotations[REFRESHED_AT_ANNOTATION])
     except (ValueError, KeyError):
         return None
 
 
 def decision_key(secret: SecretState) -> Hashable:
-    """All in a secret that decides what is to be done with it: alike in most namespaces."""
+    """Everything in a secret that a decision depends on. Most namespaces have the same."""
     recorded = (
         secret.annotations.get(ENTRIES_ANNOTATION),
         secret.annotations.get(CONTENT_ANNOTATION),
@@ -92,15 +98,14 @@ def decision_key(secret: SecretState) -> Hashable:
 
 
 def checksum_ok(secret: SecretState) -> bool:
-    """Whether the document and its record are still those that were written."""
+    """Whether the document and its record are still as they were written."""
     recorded = secret.annotations.get(ENTRIES_ANNOTATION, "")
-    return secret.annotations.get(CONTENT_ANNOTATION) == _checksum(
-        recorded, secret.dockerconfigjson
-    )
+    written = secret.annotations.get(CONTENT_ANNOTATION)
+    return written == _checksum(recorded, secret.dockerconfigjson)
 
 
 def is_same_write(secret: SecretState, written: SecretContent) -> bool:
-    """Whether this is what was written, and by the same run."""
+    """Whether the secret holds this content, written by the same run."""
     return all(
         secret.annotations.get(name) == written.annotations[name]
         for name in (CONTENT_ANNOTATION, RUN_ANNOTATION)
@@ -108,7 +113,7 @@ def is_same_write(secret: SecretState, written: SecretContent) -> bool:
 
 
 def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
-    """The credentials in a secret, as far as its record and its document agree on their hosts."""
+    """The credentials whose hosts stand both in the secret's record and in its document."""
     logins = parse_dockerconfig(secret.dockerconfigjson)
     return tuple(
         Credential(entry, *logins[entry.hosts[0]])
@@ -118,20 +123,27 @@ def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
 
 
 def earliest_entry_expiry(entries: Iterable[Entry]) -> datetime:
-    """When the first of at least one entry expires."""
+    """When the first entry expires. There must be at least one."""
     return min(entry.expires_at for entry in entries)
 
 
-@functools.lru_cache(256)  # the same few moments stand in a report and a log a thousand times
-@functools.lru_cache(256)  # thousands of secrets end at the same moment
+@functools.lru_cache(256)  # thousands of secrets expire at the same time
 def rfc3339(moment: datetime) -> str:
-    """`2026-01-31T23:59:59Z`."""
+    """The time in UTC, in seconds: `2026-01-31T23:59:59Z`."""
     in_utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
     return f"{in_utc.isoformat(timespec='seconds')}Z"  # strftime writes the year 1 as one digit
 
 
+def parse_rfc3339(text: str) -> datetime:
+    """The time of such a text. Raises ValueError where it is not UTC or not within our limits."""
+    moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")  # Python 3.10 knows no Z
+    if not FIRST_TIME <= moment < LAST_TIME:
+        raise ValueError(f"{text} is not between {FIRST_TIME:%Y} and {LAST_TIME:%Y}")
+    return moment
+
+
 def _checksum(recorded: str, document: SecretStr) -> str:
-    """Tells whether they are those that were written, without telling what is in the document."""
+    """A digest of the recorded entries and the document, which does not reveal the passwords."""
     written = f"{recorded}\n{document.get_secret_value()}"
     return hashlib.sha256(written.encode()).hexdigest()
 
@@ -146,32 +158,30 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
-    """Whoever may edit the Secret may have written anything: what moves a cursor is no host."""
+    """An entry, from text that anyone with access to the Secret may have written.
+
+    Raises ValueError, KeyError, TypeError or AttributeError where it is not as we write it.
+    """
     entry = Entry(
         registry=item["registry"],
         hosts=tuple(item["hosts"]),
-        expires_at=_parse_time(item["expiresAt"]),
+        expires_at=parse_rfc3339(item["expiresAt"]),
         inputs=item["inputs"],
     )
     if not all(text.isprintable() for text in (entry.registry, entry.inputs, *entry.hosts)):
-        raise ValueError("what cannot be printed was not written here")
+        raise ValueError("an entry has characters that cannot be printed")
     return entry
 
 
-def _parse_time(text: str) -> datetime:
-    """Python 3.10 does not read the Z; anything that is not UTC does not parse and is drift."""
-    return datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
-
-
 class Login(NamedTuple):
-    """What a host's entry logs in with."""
+    """The login of one registry host."""
 
     username: str
     password: SecretStr
 
 
 def build_dockerconfig(credentials: Iterable[Credential]) -> SecretStr:
-    """The document for these credentials: the same for the same ones, whatever their order."""
+    """The document for these credentials. Their order makes no difference."""
     auths = {
         host: {"auth": _auth(credential)}
         for credential in credentials
@@ -181,7 +191,7 @@ def build_dockerconfig(credentials: Iterable[Credential]) -> SecretStr:
 
 
 def parse_dockerconfig(document: SecretStr) -> Mapping[str, Login]:
-    """The logins by host. Entries that cannot be read, or a whole such document, are left out."""
+    """The logins by host. An unreadable entry, or an unreadable document, is left out."""
     try:
         auths = json.loads(document.get_secret_value())["auths"].items()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -196,7 +206,7 @@ def _auth(credential: Credential) -> str:
 
 def _login(auth: object) -> Login | None:
     try:
-        pair = base64.b64decode(auth["auth"], validate=True).decode()  # type: ignore[index]  # anything may stand there; TypeError below
+        pair = base64.b64decode(auth["auth"], validate=True).decode()  # type: ignore[index]  # of unknown type: TypeError is caught
     except (binascii.Error, ValueError, KeyError, TypeError):
         return None
     username, colon, password = pair.partition(":")

@@ -29,12 +29,12 @@ from acr_refresher.kube.objects import (
     shared_part,
 )
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 
-PAGE_SIZE = 500
 EXPIRED_PAGE = "410"
 OK = frozenset({200, 201, 202})
 FORBIDDEN, TOO_MANY = 403, 429
@@ -185,7 +185,7 @@ class KubernetesApi(KubeApi):
 
     async def _pages(self, path: str, query: Mapping[str, str]) -> list[Json]:
         items: list[Json] = []
-        page_query = {**query, "limit": str(PAGE_SIZE)}
+        page_query = {**query, "limit": str(SETTINGS.kube_page_size)}
         while True:
             answer = await self._ask("GET", f"{path}?{urlencode(page_query)}")
             page, continuation = _converted(f"GET {path}", partial(_page, answer))

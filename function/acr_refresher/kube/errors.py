@@ -17,8 +17,8 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
+from acr_refresher.settings import SETTINGS
 
-LIST_LIMIT = 300
 TOKENS = "serviceaccounts/token"
 NAMED = frozenset({"secrets", TOKENS})
 """Resources on which the function gets rights by name alone."""
@@ -169,7 +169,7 @@ def _fields(body: _Status) -> str:
 
 
 def _listed(introduction: str, words: Iterable[str]) -> str:
-    listed = ", ".join(sorted(set(filter(None, words))))[:LIST_LIMIT]
+    listed = ", ".join(sorted(set(filter(None, words))))[: SETTINGS.quoted_text]
     return f"{introduction} {listed}" if listed else ""
 
 

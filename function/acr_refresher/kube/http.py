@@ -23,9 +23,7 @@ from acr_refresher.errors import Invalid
 from acr_refresher.kube.errors import RedirectedError, connection_error
 from acr_refresher.kube.kubeconfig import ServerAccess
 from acr_refresher.run.host_names import HostNames
-
-MAX_TLS_CLIENTS = 2000
-"""Of 27 KB each."""
+from acr_refresher.settings import SETTINGS
 
 MadeOf: TypeAlias = "tuple[str | None, SecretStr | None]"
 
@@ -45,7 +43,7 @@ class TlsClients:
         made_of = (access.ca_pem, access.client_pem)
         client = self._kept.pop(made_of, None) or _client(*made_of)
         self._kept[made_of] = client  # at the end
-        if len(self._kept) > MAX_TLS_CLIENTS:
+        if len(self._kept) > SETTINGS.tls_clients_kept:
             del self._kept[next(iter(self._kept))]  # which was used longest ago
         return client
 
@@ -85,7 +83,6 @@ def pem_file(pem: SecretStr) -> Iterator[str]:
         yield f"/proc/self/fd/{file.fileno()}"
 
 
-TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)  # seconds
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -150,7 +147,10 @@ class KubeConnection:
         rest.configuration.client_session_kwargs = {
             "trust_env": False,
             "cookie_jar": aiohttp.DummyCookieJar(),
-            "timeout": TIMEOUT,
+            "timeout": aiohttp.ClientTimeout(
+                total=SETTINGS.kube_request_timeout.total_seconds(),
+                sock_connect=SETTINGS.kube_connect_timeout.total_seconds(),
+            ),
         }
         rest._create_connector = partial(  # type: ignore[method-assign]  # noqa: SLF001  # as it says
             aiohttp.TCPConnector, limit=rest.maxsize, ssl=rest.ssl_context, resolver=HostNames()

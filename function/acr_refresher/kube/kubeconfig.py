@@ -23,11 +23,10 @@ from pydantic_core import PydanticCustomError
 
 from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import Kubeconfig
+from acr_refresher.settings import SETTINGS
 
 Model = TypeVar("Model", bound=BaseModel)
 Yaml = Any
-
-MAX_DEPTH = 20
 
 USE_INSTEAD = "use a token, or client-certificate-data and client-key-data"
 
@@ -233,7 +232,7 @@ def _load(document: SecretStr) -> Yaml:
     try:
         # Before anything is built: the C loader recurses, and a deep document ends the process.
         if _is_deep(text):
-            raise _invalid([f"it is nested more than {MAX_DEPTH} levels deep"])
+            raise _invalid([f"it is nested more than {SETTINGS.kubeconfig_depth} levels deep"])
         return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
         # The error's own text quotes the document.
@@ -247,7 +246,7 @@ def _is_deep(text: str) -> bool:
         isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         for event in yaml.parse(text, _LOADER)
     )
-    return any(depth > MAX_DEPTH for depth in accumulate(steps))
+    return any(depth > SETTINGS.kubeconfig_depth for depth in accumulate(steps))
 
 
 def _checked(model: type[Model], fields: Yaml, part: str) -> Model:

@@ -13,7 +13,6 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,8 +21,8 @@ from pydantic.alias_generators import to_camel
 
 from acr_refresher.errors import Invalid, Unreachable
 from acr_refresher.kube.kubeconfig import encoded
+from acr_refresher.settings import SETTINGS
 
-TIMEOUT = timedelta(seconds=30)
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
 """Variables in which Function Compute hands us our role's credentials begin so."""
 
@@ -119,10 +118,13 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
         reason = getattr(error, "strerror", None) or "not a command"
         raise _invalid(f"it cannot be run: {reason}") from error
     try:
-        printed, _ = await asyncio.wait_for(process.communicate(), TIMEOUT.total_seconds())
+        printed, _ = await asyncio.wait_for(
+            process.communicate(), SETTINGS.plugin_timeout.total_seconds()
+        )
     except asyncio.TimeoutError:
         raise Unreachable(
-            f"the credential plugin gave no answer in {TIMEOUT.seconds} seconds", service="files"
+            f"the credential plugin gave no answer in {SETTINGS.plugin_timeout.seconds} seconds",
+            service="files",
         ) from None
     finally:
         with suppress(ProcessLookupError):

@@ -33,7 +33,6 @@ from acr_refresher.core.renewal import (
 )
 from acr_refresher.errors import Conflict, Gone, PortError
 from acr_refresher.run.concurrency import (
-    MAX_REQUESTS_AT_ONCE,
     SingleFlight,
     connections_for,
     run_bounded,
@@ -41,8 +40,7 @@ from acr_refresher.run.concurrency import (
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
-
-BINDING_ATTEMPTS = 5
+from acr_refresher.settings import SETTINGS
 
 T = TypeVar("T")
 Change = Callable[[ServiceAccountState, str], ServiceAccountState]
@@ -81,7 +79,7 @@ class Applier:
     _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
     _making: SingleFlight = field(default_factory=SingleFlight)
     _free: asyncio.Semaphore = field(
-        default_factory=partial(asyncio.Semaphore, MAX_REQUESTS_AT_ONCE)
+        default_factory=partial(asyncio.Semaphore, SETTINGS.requests_per_cluster)
     )
 
     async def make(self, actions: Iterable[Action]) -> None:
@@ -214,7 +212,7 @@ class Applier:
         """Write the list back as it was read but for ours; read anew where someone was faster."""
         key = (account.namespace, account.name)
         account = self._left.get(key, account)
-        for _ in range(BINDING_ATTEMPTS):
+        for _ in range(SETTINGS.binding_attempts):
             wanted = change(account, secret)
             if wanted == account:
                 return  # an overlapping run did it

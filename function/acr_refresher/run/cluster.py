@@ -23,12 +23,10 @@ from acr_refresher.core.outcome import (
 from acr_refresher.core.plan import plan, secrets_in_scope
 from acr_refresher.core.report import cluster_expiry, cluster_ok
 from acr_refresher.core.request import RunContext
-from acr_refresher.errors import NotRunning, PortError, unexpected_error
+from acr_refresher.errors import NotRunning, PortError, log_bug
 from acr_refresher.log_events import log_cluster, log_deferred, log_secrets
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.concurrency import (
-    MAX_REQUESTS_AT_ONCE,
-    STUCK_SECONDS,
     ExtraWorkers,
     connections_for,
     run_bounded,
@@ -38,6 +36,7 @@ from acr_refresher.run.deadline import DeadlineExceeded, PausableDeadline, Stopw
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 
 
 async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
@@ -51,10 +50,6 @@ async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
     for name in secret_names:
         secrets += await retrying(partial(kube.list_secrets, name))
     return ClusterState(namespaces, tuple(secrets), await retrying(kube.list_service_accounts))
-
-
-WIND_UP_TIME = timedelta(seconds=5)
-"""Kept back of a run's time to hand on what was not begun, and to write the outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +127,7 @@ class ClusterRunner:
                 return None  # it waited for the cloud, as others do
             failure = progress.cut_off("within the run's time: raise the function's timeout")
         except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
-            failure = unexpected_error(error)
+            failure = log_bug(error)
         outcome = ClusterOutcome(
             cluster=cluster.name,
             secrets=progress.outcomes,
@@ -152,7 +147,7 @@ class ClusterRunner:
             if not self.context.request.is_scoped:
                 self.last_seen.note(outcome, self.context.now)
         except Exception as error:  # noqa: BLE001  # nor must a bug in telling of one stop others
-            return replace(outcome, failure=outcome.failure or unexpected_error(error))
+            return replace(outcome, failure=outcome.failure or log_bug(error))
         return outcome
 
     def defer(self, cluster: Cluster) -> ClusterOutcome:
@@ -179,7 +174,7 @@ class ClusterRunner:
 
     @property
     def _to_wind_up(self) -> timedelta:
-        return min(WIND_UP_TIME, self.context.budget / 4)
+        return min(SETTINGS.wind_up_time, self.context.budget / 4)
 
     async def _visit(self, cluster: Cluster, progress: _Progress) -> None:
         own = PausableDeadline(self.cluster_timeout)
@@ -198,7 +193,9 @@ class ClusterRunner:
         state = await observe(kube, secrets_in_scope(cluster, context.request))
         # A call that takes longer than all the lists is left by itself: others get another place.
         spares = ExtraWorkers(
-            MAX_REQUESTS_AT_ONCE, max(STUCK_SECONDS, clock() - began), lambda: kube.throttled > 0
+            SETTINGS.requests_per_cluster,
+            max(SETTINGS.stalled_request.total_seconds(), clock() - began),
+            lambda: kube.throttled > 0,
         )
         planned = plan(cluster.pull_secrets, state, context.request, context.now)
         progress.actions = tuple(chain.from_iterable(planned))
@@ -225,4 +222,4 @@ class ClusterRunner:
             try:
                 progress.done[id(action)] = await applier.apply(action)
             except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
-                progress.done[id(action)] = failed_outcome(action, unexpected_error(error))
+                progress.done[id(action)] = failed_outcome(action, log_bug(error))

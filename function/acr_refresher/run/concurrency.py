@@ -9,23 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-MAX_REQUESTS_AT_ONCE = 16
-"""Requests to one cluster: what an API server of modest size takes without queueing."""
-OBJECTS_ON_ONE_CONNECTION, OBJECTS_PER_CONNECTION = 25, 12
-"""Objects written over one connection, and over each where there are more. A TLS handshake costs
-the CPU of five writes, and its buffers 256 KiB: it has to pay."""
-STUCK_SECONDS = 0.5
+from acr_refresher.settings import SETTINGS
 
 T = TypeVar("T")
 
 
 def connections_for(objects: int) -> int:
     """How many connections to a cluster pay for so many objects to write."""
-    return (
-        1
-        if objects <= OBJECTS_ON_ONE_CONNECTION
-        else min(MAX_REQUESTS_AT_ONCE, math.ceil(objects / OBJECTS_PER_CONNECTION))
-    )
+    if objects <= SETTINGS.objects_on_one_connection:
+        return 1
+    wanted = math.ceil(objects / SETTINGS.objects_per_connection)
+    return min(SETTINGS.requests_per_cluster, wanted)
 
 
 @dataclass(frozen=True, slots=True)

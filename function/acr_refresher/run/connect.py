@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
@@ -20,14 +20,9 @@ from acr_refresher.run.ports import (
     KubeConnector,
 )
 from acr_refresher.run.retry import retrying
-from acr_refresher.run.tokens import SESSION_DURATION, Minter
+from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 
-BEFORE_EXPIRY = timedelta(minutes=10)
-"""A kubeconfig that ends sooner is not used any more: a run may last that long."""
-MAX_KEPT = 5000
-"""Of 7 KB each. An instance that serves shards meets other clusters at every tick."""
-WITHOUT_EXPIRY = timedelta(hours=1)
-"""For how long a secret is kept, which says nothing of its end and may be changed at any time."""
 FORBIDDEN = "403"
 """Of those who are known. Any other denial (401, the handshake) is of the credentials."""
 
@@ -52,10 +47,10 @@ class KubeconfigCache:
     def put(self, access: RemoteAccess, kubeconfig: Kubeconfig, now: datetime) -> None:
         """Keep it as long as it is good."""
         ends = kubeconfig.expires_at
-        until = ends - BEFORE_EXPIRY if ends else now + WITHOUT_EXPIRY
+        until = ends - SETTINGS.kubeconfig_margin if ends else now + SETTINGS.kubeconfig_kept
         self.drop(access)
         self._kept[access] = (kubeconfig, until)
-        if len(self._kept) > MAX_KEPT:
+        if len(self._kept) > SETTINGS.kubeconfigs_kept:
             del self._kept[next(iter(self._kept))]  # the one that was fetched first
 
     def drop_lapsed(self, now: datetime) -> None:
@@ -130,7 +125,7 @@ class ClusterConnections:
             raise
 
     async def _fetched(self, cluster: Cluster, access: RemoteAccess) -> Kubeconfig:
-        caller = await self.minter.session(access.role_chain, SESSION_DURATION)
+        caller = await self.minter.session(access.role_chain, SETTINGS.session_duration)
         try:
             kubeconfig = await retrying(lambda: self._fetch(caller, access))
         except Gone as gone:

@@ -19,14 +19,12 @@ from acr_refresher.core.fleet import (
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import ClusterOutcome, Failure
 from acr_refresher.core.request import Request, Shard
-from acr_refresher.errors import PortError, unexpected_error
+from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log_events import log_cluster
 from acr_refresher.run.ports import ClusterPage, ContainerService
 from acr_refresher.run.retry import retrying
-from acr_refresher.run.tokens import SESSION_DURATION, Minter
-
-MAX_PAGES_AT_ONCE = 8
-"""Of one list: its budget of calls is what it waits for then, and not each answer."""
+from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 
 _KEEP_AS_WRITTEN = (
     "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by that"
@@ -96,7 +94,7 @@ class Discoverer:
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "no list of clusters in time", code="Deadline")
         except Exception as error:  # noqa: BLE001  # a bug met in one list must not stop the others
-            failure = unexpected_error(error)
+            failure = log_bug(error)
         else:
             return _List(found)
         return _List(
@@ -104,15 +102,15 @@ class Discoverer:
         )
 
     async def _ask(self, discovery: Discovery, region_id: str) -> tuple[DiscoveredCluster, ...]:
-        caller = await self.minter.session(discovery.access.role_chain, SESSION_DURATION)
+        caller = await self.minter.session(discovery.access.role_chain, SETTINGS.session_duration)
 
         async def page(number: int) -> ClusterPage:
             return await retrying(lambda: self.ack.clusters(caller, region_id, number))
 
         pages = [await page(1)]
         count = pages[0].pages
-        for begin in range(2, count + 1, MAX_PAGES_AT_ONCE):
-            numbers = range(begin, min(begin + MAX_PAGES_AT_ONCE, count + 1))
+        for begin in range(2, count + 1, SETTINGS.list_pages_at_once):
+            numbers = range(begin, min(begin + SETTINGS.list_pages_at_once, count + 1))
             pages += await asyncio.gather(*map(page, numbers))
         return tuple(DiscoveredCluster(discovery, found) for each in pages for found in each.found)
 

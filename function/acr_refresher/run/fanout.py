@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import chain
 
 from acr_refresher.config.events import shard_event
@@ -13,18 +12,13 @@ from acr_refresher.core.fleet import ClusterNames, known_clusters, split_into_sh
 from acr_refresher.core.model import Cluster, Function
 from acr_refresher.core.outcome import Failure, ShardStart
 from acr_refresher.core.request import RunContext, Shard
-from acr_refresher.errors import PortError, unexpected_error
+from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log_events import log_shard_start
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.deadline import Stopwatch
 from acr_refresher.run.ports import Functions
 from acr_refresher.run.retry import retrying
-
-MAX_EVENT_BYTES = 128_000
-"""Of an event: 128 KB is what an asynchronous invocation takes."""
-MAX_STARTS_AT_ONCE = 16
-START_TIMEOUT = timedelta(seconds=30)
-"""With all shards together: what cannot be started has to be served here."""
+from acr_refresher.settings import SETTINGS
 
 Delegation = tuple[tuple[Cluster, ...], tuple[ShardStart, ...]]
 """The clusters that are left to this invocation, and those that are not."""
@@ -59,10 +53,10 @@ class FanOut:
         functions, function = self.functions, self.context.function
         if not functions or not function or self.context.request.dry_run:
             return tuple(clusters), ()  # a dry run's report is for whoever waits for it
-        patience = Stopwatch.start(min(self.watch.remaining, START_TIMEOUT))
+        patience = Stopwatch.start(min(self.watch.remaining, SETTINGS.shard_start_timeout))
         shards = self._shards(clusters, continued)
         handed = await run_bounded(
-            MAX_STARTS_AT_ONCE,
+            SETTINGS.shard_starts_at_once,
             (self._start(functions, function, shard, patience) for shard in shards),
         )
         outcomes = zip(shards, handed, strict=True)
@@ -86,7 +80,7 @@ class FanOut:
             clusters,
             self.shard_size,
             context.account,
-            lambda names: len(self._event(part(names))) <= MAX_EVENT_BYTES,
+            lambda names: len(self._event(part(names))) <= SETTINGS.shard_event_bytes,
         )
         shards = map(part, parts)
         if before:
@@ -113,7 +107,7 @@ class FanOut:
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "not started in time", service="fc", code="Deadline")
         except Exception as error:  # noqa: BLE001  # a bug met with one shard must not stop others
-            failure = unexpected_error(error)
+            failure = log_bug(error)
         handed = ShardStart(task, len(shard.clusters), started, failure)
         log_shard_start(handed)
         return handed

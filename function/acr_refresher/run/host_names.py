@@ -1,7 +1,7 @@
-"""Host names, looked up in threads that nobody waits for.
+"""Host names, looked up in threads that nothing waits for.
 
-A name whose servers are silent takes its look-up half a minute. An event loop waits for those under
-way before it closes, and Python for a pool's threads before it ends.
+The look-up of a name whose servers are silent takes half a minute. Before it closes, an event loop
+waits for the threads of its executor, and before it ends, Python waits for those of any pool.
 """
 
 from __future__ import annotations
@@ -12,30 +12,28 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
-from aiohttp.abc import AbstractResolver, ResolveResult
 
+class HostNames:
+    """The methods of a resolver of aiohttp, which remembers answers and passes no addresses.
 
-class HostNames(AbstractResolver):
-    """For aiohttp, which remembers an answer for ten seconds a session, and asks of no address.
-
-    Each look-up has a thread of its own: however many are silent, the next is not kept waiting.
+    Each look-up has a thread of its own, so silent names do not delay the next one.
     """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    ) -> list[Any]:
         """The addresses of a name. Raises OSError."""
-        answer: Future[list[ResolveResult]] = Future()
+        answer: Future[list[Any]] = Future()
         arguments = (answer, host, port, family)
         threading.Thread(target=_look_up, args=arguments, name="look-up", daemon=True).start()
         return await asyncio.wrap_future(answer)
 
     async def close(self) -> None:
-        """What is under way ends by itself."""
+        """Do nothing: look-ups under way end by themselves."""
 
 
 def _look_up(
-    answer: Future[list[ResolveResult]], host: str, port: int, family: socket.AddressFamily
+    answer: Future[list[Any]], host: str, port: int, family: socket.AddressFamily
 ) -> None:
     if not answer.set_running_or_notify_cancel():
         return
@@ -47,16 +45,21 @@ def _look_up(
         answer.set_exception(error)
 
 
-def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-    flags = socket.AI_ADDRCONFIG  # no IPv6 where this machine has none
+def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Any]:
+    flags = socket.AI_ADDRCONFIG  # no IPv6 if this machine has none
     found: list[Any] = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=flags)
     return [_address(host, kind, proto, address) for kind, _, proto, _, address in found]
 
 
-def _address(host: str, family: int, proto: int, address: Any) -> ResolveResult:
-    """In figures, with the zone of an IPv6 address that has one."""
-    figures, port = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+def _address(host: str, family: int, proto: int, address: Any) -> dict[str, Any]:
+    """A ResolveResult of aiohttp. The address keeps the zone that an IPv6 address may have."""
+    number, port = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(
-        hostname=host, host=figures, port=int(port), family=family, proto=proto, flags=flags
-    )
+    return {
+        "hostname": host,
+        "host": number,
+        "port": int(port),
+        "family": family,
+        "proto": proto,
+        "flags": flags,
+    }

@@ -24,7 +24,7 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
-from acr_refresher.log_events import Record
+from acr_refresher.core.outcome_records import Record
 
 # ---- the cloud ----------------------------------------------------------------------------------
 

@@ -11,24 +11,20 @@ from functools import partial
 from itertools import islice
 
 from acr_refresher.core.outcome import Failure, UnsentOutcomes
-from acr_refresher.errors import PortError, unexpected_error
-from acr_refresher.log import mask_text
-from acr_refresher.log_events import (
+from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
     batches,
     count_records,
-    log_unsent,
     outcome_records,
     record_summaries,
 )
+from acr_refresher.errors import PortError, log_bug
+from acr_refresher.log import mask_text
+from acr_refresher.log_events import log_unsent
 from acr_refresher.run.ports import OutcomeLog
 from acr_refresher.run.retry import retrying
-
-MIN_TIME = timedelta(seconds=3)
-"""Allowed even where the clusters took all of the run's time, of what is kept back to report."""
-MAX_TIME = timedelta(seconds=30)
-"""A log that does not answer must not keep the function running."""
+from acr_refresher.settings import SETTINGS
 
 LATE = Failure("unreachable", "not written in time", service="sls", code="Deadline")
 
@@ -43,14 +39,15 @@ async def publish(
 
     What it takes to name what was not written comes on top: some microseconds for each record.
     """
-    written, failure = await _write(finished, outcome_log, min(max(left, MIN_TIME), MAX_TIME))
+    within = min(max(left, SETTINGS.publish_time_min), SETTINGS.publish_time_max)
+    written, failure = await _write(finished, outcome_log, within)
     if failure is None:
         return None
     report = finished.report
     try:
         log_unsent(islice(record_summaries(report), written, None), failure)
     except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
-        log_unsent([f"run {report.run}"], unexpected_error(error))
+        log_unsent([f"run {report.run}"], log_bug(error))
     return UnsentOutcomes(count_records(report) - written, failure)
 
 
@@ -74,7 +71,7 @@ async def _write(
     except asyncio.TimeoutError:
         return written, LATE
     except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
-        return written, unexpected_error(error)
+        return written, log_bug(error)
     return written, None
 
 

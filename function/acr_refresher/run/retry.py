@@ -12,10 +12,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from acr_refresher.errors import PortError
-
-ATTEMPTS = 4
-TIMEOUT = timedelta(seconds=30)
-MAX_WAIT = timedelta(seconds=10)
+from acr_refresher.settings import SETTINGS
 
 T = TypeVar("T")
 
@@ -37,7 +34,11 @@ async def _retrying(call: Callable[[], Awaitable[T]], first: PortError | None) -
 
     set_on_retry_hooks([])  # one canonical line tells the end of it, not a line an attempt
     async for attempt in stamina.retry_context(
-        on=_backoff, attempts=ATTEMPTS, timeout=TIMEOUT, wait_initial=0.2, wait_max=MAX_WAIT
+        on=_backoff,
+        attempts=SETTINGS.retry_attempts,
+        timeout=SETTINGS.retry_timeout,
+        wait_initial=SETTINGS.retry_first_wait,
+        wait_max=SETTINGS.retry_longest_wait,
     ):
         with attempt:
             if first:
@@ -55,6 +56,6 @@ def _backoff(error: Exception) -> bool | timedelta:
         return False
     if error.retry_after is None:
         return True
-    if error.retry_after > MAX_WAIT:
+    if error.retry_after > SETTINGS.retry_longest_wait:
         return False
     return error.retry_after + timedelta(seconds=random.random())  # noqa: S311  # jitter, not a secret

@@ -12,10 +12,11 @@ from acr_refresher.config.load import Config
 from acr_refresher.core.fleet import most_urgent_first
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import ClusterOutcome
+from acr_refresher.core.outcome_records import FinishedRun
 from acr_refresher.core.plan import secrets_in_scope
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import Request, RunContext
-from acr_refresher.log_events import FinishedRun, log_run
+from acr_refresher.log_events import log_run
 from acr_refresher.run.cluster import ClusterRunner, LastSeenClusters
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.connect import ClusterConnections, Kubeconfigs

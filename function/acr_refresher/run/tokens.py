@@ -26,11 +26,7 @@ from acr_refresher.run.ports import (
     TokenSource,
 )
 from acr_refresher.run.retry import retrying
-
-SESSION_DURATION = timedelta(hours=1)
-"""Of sessions that lead on to another role or fetch a kubeconfig: every role allows an hour."""
-IDENTITY_DURATION = timedelta(minutes=10)
-"""Of service account tokens: the shortest that an API server issues."""
+from acr_refresher.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class RoleSessions:
         if not role_chain and origin.rrsa:
             return await self._begin(origin.rrsa, origin, duration, policy)
         *before, role = role_chain
-        caller = await self.session(tuple(before), SESSION_DURATION, origin)
+        caller = await self.session(tuple(before), SETTINGS.session_duration, origin)
         return await retrying(
             lambda: self.sts.assume_role(caller, role, self.name, duration, policy)
         )
@@ -100,7 +96,9 @@ class RoleSessions:
             raise Invalid("RRSA begins in a cluster, and none is being served", service="sts")
         try:
             return await retrying(
-                lambda: cluster.service_account_token(*account, OIDC_AUDIENCE, IDENTITY_DURATION)
+                lambda: cluster.service_account_token(
+                    *account, OIDC_AUDIENCE, SETTINGS.identity_duration
+                )
             )
         except Gone as gone:
             raise Invalid(
@@ -220,14 +218,17 @@ class Minter:
         try:
             return await open_session(chain, registry.session_duration, origin, policy), ()
         except Invalid as error:
-            if error.code != DURATION_REFUSED or registry.session_duration <= SESSION_DURATION:
+            if (
+                error.code != DURATION_REFUSED
+                or registry.session_duration <= SETTINGS.session_duration
+            ):
                 raise
         warning = (
             f"registry {registry.name}: the last role allows no session of"
             f" {registry.session_duration.total_seconds():.0f} s, so its token lives 3600 s: raise"
             " the role's MaxSessionDuration or lower expireDuration"
         )
-        return await open_session(chain, SESSION_DURATION, origin, policy), (warning,)
+        return await open_session(chain, SETTINGS.session_duration, origin, policy), (warning,)
 
     def _sessions(self) -> RoleSessions:
         return RoleSessions(self.sts, self.function, self.session_name, self._flights)

@@ -20,11 +20,11 @@ from localcloud.demo import (
 
 
 def test_a_role_session_can_ask_for_a_registry_token(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
 
-    token = asyncio.run(CrClient(sdk).token(session, THE_REGISTRY))
+    token = asyncio.run(CrClient(cloud_client).token(session, THE_REGISTRY))
 
     issued = cloud.registry_tokens[token.password.get_secret_value()]
     assert token.username == "cr_temp_user"
@@ -37,9 +37,9 @@ def test_a_role_session_can_ask_for_a_registry_token(
 
 
 def test_assuming_a_role_asks_for_the_name_and_duration_given(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    assume(sdk, function, REGISTRY_ROLE_ARN, timedelta(minutes=15))
+    assume(cloud_client, function, REGISTRY_ROLE_ARN, timedelta(minutes=15))
 
     [call] = cloud.calls("AssumeRole")
     assert call.host == f"sts.{REGION}.aliyuncs.com"
@@ -48,17 +48,17 @@ def test_assuming_a_role_asks_for_the_name_and_duration_given(
 
 
 def test_a_session_knows_the_account_that_its_calls_are_counted_against(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    assert assume(sdk, function, REGISTRY_ROLE_ARN).account_id == REGISTRY_ACCOUNT
+    assert assume(cloud_client, function, REGISTRY_ROLE_ARN).account_id == REGISTRY_ACCOUNT
 
 
 def test_a_registrys_hosts_are_the_domains_of_all_enabled_endpoints(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
 
-    hosts = asyncio.run(CrClient(sdk).hosts(session, THE_REGISTRY))
+    hosts = asyncio.run(CrClient(cloud_client).hosts(session, THE_REGISTRY))
 
     assert hosts == (
         f"acme-registry-vpc.{REGION}.cr.aliyuncs.com",
@@ -67,8 +67,8 @@ def test_a_registrys_hosts_are_the_domains_of_all_enabled_endpoints(
     )
 
 
-def test_calls_run_beside_each_other(sdk: CloudClient, function: CloudCredentials) -> None:
-    sts = StsClient(sdk, REGION)
+def test_calls_run_beside_each_other(cloud_client: CloudClient, function: CloudCredentials) -> None:
+    sts = StsClient(cloud_client, REGION)
 
     async def both() -> list[CloudCredentials]:
         calls = [

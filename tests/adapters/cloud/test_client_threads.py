@@ -6,10 +6,10 @@ import asyncio
 import threading
 from typing import Any
 
-from acr_refresher.cloud.client import THREADS
 from acr_refresher.cloud.errors import CloudCall
 from acr_refresher.core.model import Function
 from acr_refresher.run.ports import Caller, CloudCredentials
+from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 from adapters.loopback import answering, http, tcp_server
 from localcloud.demo import FUNCTION_ACCOUNT, REGION
@@ -30,7 +30,8 @@ def test_a_run_can_hand_on_while_a_service_answers_none_of_its_calls(
     async def scenario(instance: Instance) -> bool:
         call = CloudCall("cs", "cs:Any", "a cluster", "", caller)
         stalled = [
-            asyncio.ensure_future(instance.sdk.call(call, unanswered, None)) for _ in range(THREADS)
+            asyncio.ensure_future(instance.cloud_client.call(call, unanswered, None))
+            for _ in range(SETTINGS.cloud_threads)
         ]
         try:
             functions = instance.functions(Caller(caller, REGION))

@@ -10,25 +10,25 @@ CALLER = CloudCredentials("STS.abc", SecretStr("a-secret"), SecretStr("a-token")
 
 
 def test_requests_leave_over_https_to_the_real_host_and_are_sent_once() -> None:
-    sdk = CloudClient(transport_from_environment({}), threads=1)
+    cloud_client = CloudClient(transport_from_environment({}), threads=1)
 
-    config = sdk.config(CALLER, "sts.cn-hangzhou.aliyuncs.com", "cn-hangzhou")
+    config = cloud_client.config(CALLER, "sts.cn-hangzhou.aliyuncs.com", "cn-hangzhou")
 
     assert (config.protocol, config.http_proxy) == ("https", None)
     assert config.endpoint == "sts.cn-hangzhou.aliyuncs.com"
     assert (config.connect_timeout, config.read_timeout) == (3000, 8000)
     assert config.retry_options is None
     assert config.security_token == "a-token"
-    sdk.close()
+    cloud_client.close()
 
 
 def test_a_long_lived_access_key_has_no_security_token() -> None:
-    sdk = CloudClient(CloudTransport(), threads=1)
+    cloud_client = CloudClient(CloudTransport(), threads=1)
 
-    config = sdk.config(CloudCredentials("LTAI", SecretStr("s")), "cr.x.aliyuncs.com", "x")
+    config = cloud_client.config(CloudCredentials("LTAI", SecretStr("s")), "cr.x.aliyuncs.com", "x")
 
     assert config.security_token is None
-    sdk.close()
+    cloud_client.close()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://[::1]:8080"])

@@ -30,28 +30,28 @@ def cloud_ahead_by(skew: timedelta) -> Iterator[tuple[CloudClient, CloudCredenti
     """A cloud whose clock is ahead of ours, and the function's credentials there."""
     cloud = Cloud(demo_world(), clock=lambda: datetime.now(timezone.utc) + skew)
     with serving(cloud) as url:
-        sdk = CloudClient(CloudTransport(url), threads=2)
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
         session = cloud.function_credentials(FUNCTION_ROLE_ARN)
         secret, token = SecretStr(session.access_key_secret), SecretStr(session.security_token)
-        yield sdk, CloudCredentials(session.access_key_id, secret, token)
-        sdk.close()
+        yield cloud_client, CloudCredentials(session.access_key_id, secret, token)
+        cloud_client.close()
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=-5), timedelta(0)])
 def test_answers_tell_how_far_it_is_off(ahead: timedelta) -> None:
-    with cloud_ahead_by(ahead) as (sdk, function):
-        assume(sdk, function, REGISTRY_ROLE_ARN)
-        skew = sdk.take_clock_skew()
+    with cloud_ahead_by(ahead) as (cloud_client, function):
+        assume(cloud_client, function, REGISTRY_ROLE_ARN)
+        skew = cloud_client.take_clock_skew()
     assert skew is not None
     assert abs(skew + ahead) < SECONDS
 
 
 def test_it_is_told_once_and_only_where_somebody_answered() -> None:
-    with cloud_ahead_by(timedelta(0)) as (sdk, function):
-        assert sdk.take_clock_skew() is None
-        assume(sdk, function, REGISTRY_ROLE_ARN)
-        assert sdk.take_clock_skew() is not None
-        assert sdk.take_clock_skew() is None
+    with cloud_ahead_by(timedelta(0)) as (cloud_client, function):
+        assert cloud_client.take_clock_skew() is None
+        assume(cloud_client, function, REGISTRY_ROLE_ARN)
+        assert cloud_client.take_clock_skew() is not None
+        assert cloud_client.take_clock_skew() is None
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_a_request_refused_for_its_time_says_by_how_much(
     ahead: timedelta, words: str, action: str
 ) -> None:
     """The SDK's exceptions keep no headers, so the cloud is asked for the time once more."""
-    with cloud_ahead_by(ahead) as (sdk, function):
+    with cloud_ahead_by(ahead) as (cloud_client, function):
         with pytest.raises(Invalid) as refused:
-            asyncio.run(ASK[action](sdk, function))
-        assert sdk.take_clock_skew() is not None
+            asyncio.run(ASK[action](cloud_client, function))
+        assert cloud_client.take_clock_skew() is not None
     assert words in str(refused.value)
     [seconds] = map(int, re.findall(r"clock here is (\d+) s", str(refused.value)))
     assert abs(timedelta(seconds=seconds) - abs(ahead)) < SECONDS

@@ -52,14 +52,14 @@ RRSA = Rrsa(f"acs:ram::{CLUSTER_ACCOUNT}:role/acr-refresher-rrsa", PROVIDER.arn)
 
 
 @contextmanager
-def sdk_for(cloud: Cloud) -> Iterator[tuple[CloudClient, CloudCredentials]]:
+def client_for(cloud: Cloud) -> Iterator[tuple[CloudClient, CloudCredentials]]:
     """An SDK that asks this cloud, and the function's credentials there."""
     session = cloud.function_credentials(FUNCTION_ROLE_ARN)
     secret, token = SecretStr(session.access_key_secret), SecretStr(session.security_token)
     with serving(cloud) as url:
-        sdk = CloudClient(CloudTransport(url), threads=2)
-        yield sdk, CloudCredentials(session.access_key_id, secret, token)
-        sdk.close()
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
+        yield cloud_client, CloudCredentials(session.access_key_id, secret, token)
+        cloud_client.close()
 
 
 def with_role(role: CloudRole, **more: Any) -> Cloud:
@@ -73,19 +73,19 @@ def with_role(role: CloudRole, **more: Any) -> Cloud:
 
 
 def test_an_external_id_and_a_policy_are_sent_along(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
     role = Role(REGISTRY_ROLE_ARN, "tenant-7")
-    asyncio.run(StsClient(sdk, REGION).assume_role(function, role, "run-1", HOUR, POLICY))
+    asyncio.run(StsClient(cloud_client, REGION).assume_role(function, role, "run-1", HOUR, POLICY))
     [call] = cloud.calls("AssumeRole")
     assert call.parameters["ExternalId"] == "tenant-7"
     assert call.parameters["Policy"] == POLICY
 
 
 def test_without_them_nothing_is_sent(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    assume(sdk, function, REGISTRY_ROLE_ARN)
+    assume(cloud_client, function, REGISTRY_ROLE_ARN)
     [call] = cloud.calls("AssumeRole")
     assert not {"ExternalId", "Policy"} & set(call.parameters)
 
@@ -105,19 +105,19 @@ def test_a_trust_policy_that_denies_is_named_with_whom_it_lacks(given: str, word
     )
     cloud = with_role(replace(registry_role(), trust_policy=trust))
     role = Role(REGISTRY_ROLE_ARN, given)
-    with sdk_for(cloud) as (sdk, function), pytest.raises(Denied) as refused:
-        asyncio.run(StsClient(sdk, REGION).assume_role(function, role, "run-1", HOUR))
+    with client_for(cloud) as (cloud_client, function), pytest.raises(Denied) as refused:
+        asyncio.run(StsClient(cloud_client, REGION).assume_role(function, role, "run-1", HOUR))
     assert f"the trust policy of {REGISTRY_ROLE_ARN} {words}" in str(refused.value)
     assert "denied to acr-refresher-function:function of account" in str(refused.value)
 
 
 def test_a_caller_without_the_permission_is_told_so(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     """The cluster's role may assume nobody."""
-    cluster = assume(sdk, function, CLUSTER_ROLE_ARN)
+    cluster = assume(cloud_client, function, CLUSTER_ROLE_ARN)
     with pytest.raises(Denied, match=f"lacks sts:AssumeRole on {REGISTRY_ROLE_ARN}"):
-        assume(sdk, cluster, REGISTRY_ROLE_ARN)
+        assume(cloud_client, cluster, REGISTRY_ROLE_ARN)
 
 
 # ---- RRSA ----------------------------------------------------------------------------------------
@@ -143,16 +143,16 @@ def identity(**changes: Any) -> SecretStr:
 
 
 def assume_by_token(
-    sdk: CloudClient, token: SecretStr, rrsa: Rrsa = RRSA, policy: str = ""
+    cloud_client: CloudClient, token: SecretStr, rrsa: Rrsa = RRSA, policy: str = ""
 ) -> CloudCredentials:
-    sts = StsClient(sdk, REGION)
+    sts = StsClient(cloud_client, REGION)
     return asyncio.run(sts.assume_role_with_oidc(rrsa, token, "run-1", HOUR, policy))
 
 
 def test_a_clusters_token_opens_a_session_and_nobody_signs_for_it() -> None:
     cloud = rrsa_cloud()
-    with sdk_for(cloud) as (sdk, _):
-        session = assume_by_token(sdk, identity(), policy=POLICY)
+    with client_for(cloud) as (cloud_client, _):
+        session = assume_by_token(cloud_client, identity(), policy=POLICY)
     [call] = cloud.calls("AssumeRoleWithOIDC")
     assert call.caller_arn == ""
     assert (call.parameters["DurationSeconds"], call.parameters["Policy"]) == ("3600", POLICY)
@@ -175,8 +175,8 @@ def test_what_sts_refuses_never_shows_the_token(
     claims: dict[str, Any], rrsa: Rrsa, meaning: type[PortError]
 ) -> None:
     token = identity(**claims)
-    with sdk_for(rrsa_cloud()) as (sdk, _), pytest.raises(meaning) as refused:
-        assume_by_token(sdk, token, rrsa)
+    with client_for(rrsa_cloud()) as (cloud_client, _), pytest.raises(meaning) as refused:
+        assume_by_token(cloud_client, token, rrsa)
     assert "sts:AssumeRoleWithOIDC" in str(refused.value)
     assert rrsa.role_arn in str(refused.value)
     assert token.get_secret_value()[:40] not in str(refused.value)
@@ -193,22 +193,22 @@ def test_what_sts_refuses_never_shows_the_token(
     ],
 )
 def test_the_hosts_of_some_endpoints(
-    sdk: CloudClient, function: CloudCredentials, types: tuple[str, ...], hosts: tuple[str, ...]
+    cloud_client: CloudClient, function: CloudCredentials, types: tuple[str, ...], hosts: tuple[str, ...]
 ) -> None:
-    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
     chosen = replace(THE_REGISTRY, endpoints=types)
-    assert asyncio.run(CrClient(sdk).hosts(session, chosen)) == hosts
+    assert asyncio.run(CrClient(cloud_client).hosts(session, chosen)) == hosts
 
 
 def test_an_instance_without_such_an_endpoint_is_told() -> None:
     world = demo_world()
     [instance] = world.registries
     inside = replace(instance, endpoints=instance.endpoints[1:])
-    with sdk_for(Cloud(replace(world, registries=(inside,)))) as (sdk, function):
-        session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    with client_for(Cloud(replace(world, registries=(inside,)))) as (cloud_client, function):
+        session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
         chosen = replace(THE_REGISTRY, endpoints=("internet",))
         with pytest.raises(Invalid, match="no enabled endpoint of type internet with a domain"):
-            asyncio.run(CrClient(sdk).hosts(session, chosen))
+            asyncio.run(CrClient(cloud_client).hosts(session, chosen))
 
 
 def personal_cloud(*registries: PersonalRegistry) -> Cloud:
@@ -218,10 +218,10 @@ def personal_cloud(*registries: PersonalRegistry) -> Cloud:
 
 def test_a_token_of_personal_edition() -> None:
     cloud = personal_cloud(PersonalRegistry(REGISTRY_ACCOUNT, REGION))
-    with sdk_for(cloud) as (sdk, function):
-        session = assume(sdk, function, REGISTRY_ROLE_ARN)
-        token = asyncio.run(CrClient(sdk).token(session, PERSONAL))
-        hosts = asyncio.run(CrClient(sdk).hosts(session, PERSONAL))
+    with client_for(cloud) as (cloud_client, function):
+        session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
+        token = asyncio.run(CrClient(cloud_client).token(session, PERSONAL))
+        hosts = asyncio.run(CrClient(cloud_client).hosts(session, PERSONAL))
     assert token.username == "cr_temp_user"
     issued = cloud.registry_tokens[token.password.get_secret_value()]
     assert abs(token.expires_at - issued.expires_at) < timedelta(seconds=1)
@@ -235,16 +235,16 @@ def test_a_token_of_personal_edition() -> None:
 
 
 def test_an_account_without_personal_edition() -> None:
-    with sdk_for(personal_cloud()) as (sdk, function):
-        session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    with client_for(personal_cloud()) as (cloud_client, function):
+        session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
         with pytest.raises(Gone, match=f"Personal Edition in {REGION} is not there"):
-            asyncio.run(CrClient(sdk).token(session, PERSONAL))
+            asyncio.run(CrClient(cloud_client).token(session, PERSONAL))
 
 
 def test_a_role_without_its_policy_is_told_what_to_allow(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     """Its policy names an instance, which Personal Edition is not."""
-    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
     with pytest.raises(Denied, match=r"allow cr:GetAuthorizationToken and cr:PullRepository on \*"):
-        asyncio.run(CrClient(sdk).token(session, PERSONAL))
+        asyncio.run(CrClient(cloud_client).token(session, PERSONAL))

@@ -19,6 +19,7 @@ from acr_refresher.core.model import AckAccess, KmsAccess
 from acr_refresher.errors import Denied, Gone, Invalid, NotRunning
 from acr_refresher.run.ports import CloudCredentials, ClusterPage
 from acr_refresher.run.rate_limit import RateLimiter
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import HOUR, THE_CLUSTER, assume
 from adapters.conftest import issue_kubeconfig
 from localcloud.cloud import Cloud
@@ -30,13 +31,13 @@ from localcloud.world import AckCluster, Secret, World
 
 @pytest.mark.parametrize("private", [False, True])
 def test_a_cluster_role_gets_a_temporary_kubeconfig(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials, private: bool
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, private: bool
 ) -> None:
-    session = assume(sdk, function, CLUSTER_ROLE_ARN)
+    session = assume(cloud_client, function, CLUSTER_ROLE_ARN)
     before = datetime.now(timezone.utc).replace(microsecond=0)
 
     access = replace(THE_CLUSTER, private=private, validity=timedelta(hours=72))
-    kubeconfig = asyncio.run(CsClient(sdk).kubeconfig(session, access))
+    kubeconfig = asyncio.run(CsClient(cloud_client).kubeconfig(session, access))
 
     assert kubeconfig.document.get_secret_value() == f"# of {CLUSTER_ROLE_ARN} for 3 days, 0:00:00"
     assert kubeconfig.expires_at is not None
@@ -59,13 +60,13 @@ def asked(world: World, use: Any) -> Any:
     )
     cloud = Cloud(replace(world, roles=roles))
     with serving(cloud) as url:
-        sdk = CloudClient(CloudTransport(url), threads=2)
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
         session = cloud.function_credentials(FUNCTION_ROLE_ARN)
-        caller = assume(sdk, _credentials(session), CLUSTER_ROLE_ARN)
+        caller = assume(cloud_client, _credentials(session), CLUSTER_ROLE_ARN)
         try:
-            return asyncio.run(use(sdk, caller))
+            return asyncio.run(use(cloud_client, caller))
         finally:
-            sdk.close()
+            cloud_client.close()
 
 
 def _credentials(session: Any) -> CloudCredentials:
@@ -82,7 +83,7 @@ def test_all_clusters_of_a_region_are_found_with_what_they_can_be_chosen_by() ->
     )
     world = demo_world([ack_cluster("c1", "shop-edge", profile="Edge"), registered])
 
-    page = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
+    page = asked(world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1))
 
     assert page.pages == 1
     assert page.found == (
@@ -94,16 +95,16 @@ def test_all_clusters_of_a_region_are_found_with_what_they_can_be_chosen_by() ->
 
 
 def test_a_region_without_clusters_has_none() -> None:
-    page = asked(demo_world(), lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
+    page = asked(demo_world(), lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1))
     assert page == ClusterPage(())
 
 
 def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cs, "PAGE_SIZE", 2)
+    monkeypatch.setattr(cs, "SETTINGS", replace(SETTINGS, list_page_size=2))
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
 
-    first = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 1))
-    last = asked(world, lambda sdk, caller: CsClient(sdk).clusters(caller, REGION, 3))
+    first = asked(world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1))
+    last = asked(world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 3))
 
     assert first.pages == 3
     assert [cluster.cluster_id for cluster in first.found] == ["c0", "c1"]
@@ -111,13 +112,13 @@ def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cs, "PAGE_SIZE", 2)
+    monkeypatch.setattr(cs, "SETTINGS", replace(SETTINGS, list_page_size=2))
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
     rate_limiter = RateLimiter({"cs": 20.0}, clock=lambda: 0.0)
 
     asked(
         world,
-        lambda sdk, caller: CsClient(sdk.with_rate_limiter(rate_limiter)).clusters(
+        lambda cloud_client, caller: CsClient(cloud_client.with_rate_limiter(rate_limiter)).clusters(
             caller, REGION, 1
         ),
     )
@@ -131,7 +132,7 @@ def test_a_cluster_that_is_not_up_is_told_from_a_failure(state: str) -> None:
     world = demo_world([ack_cluster("c1", "shop", state=state)])
 
     with pytest.raises(NotRunning, match=f"not running: cluster c1 is in state {state}"):
-        asked(world, lambda sdk, caller: CsClient(sdk).kubeconfig(caller, AckAccess("c1", REGION)))
+        asked(world, lambda cloud_client, caller: CsClient(cloud_client).kubeconfig(caller, AckAccess("c1", REGION)))
 
 
 # ---- KMS -----------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ def read(name: str, secret: Secret = SECRET, *policies: Any) -> str:
     )
     kubeconfig = asked(
         replace(world, roles=roles, secrets=(secret,)),
-        lambda sdk, caller: KmsClient(sdk).kubeconfig(caller, KmsAccess(name, REGION)),
+        lambda cloud_client, caller: KmsClient(cloud_client).kubeconfig(caller, KmsAccess(name, REGION)),
     )
     assert kubeconfig.expires_at is None
     assert SECRET.data not in repr(kubeconfig)

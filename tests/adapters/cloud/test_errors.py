@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from requests import Request
 from requests import exceptions as http
 
-from acr_refresher.cloud.errors import MESSAGE_LIMIT, CloudCall, Refusal, port_error, refused, scrub
+from acr_refresher.cloud.errors import CloudCall, Refusal, port_error, refused, scrub
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import CloudCredentials
+from acr_refresher.settings import SETTINGS
 
 CALLER = CloudCredentials("STS.NUxxxxxxxxxxxx", SecretStr("kEy/with+signs"), SecretStr("CAIS=tok"))
 CALL = CloudCall("sts", "sts:AssumeRole", "role acs:ram::1:role/pull", "grant it there", CALLER)
@@ -169,7 +170,7 @@ def test_no_answer_names_the_host_and_what_to_check(known_by: str) -> None:
         ),
         ("server string to sign is: POST\n/\nabc", "server ***"),
         ("two\nlines", "two lines"),
-        ("word " * 100, ("word " * 100)[: MESSAGE_LIMIT - 1] + "…"),
+        ("word " * 100, ("word " * 100)[: SETTINGS.quoted_text - 1] + "…"),
     ],
 )
 def test_a_message_carries_no_secret_and_is_not_too_long(message: str, scrubbed: str) -> None:

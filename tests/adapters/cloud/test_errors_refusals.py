@@ -19,6 +19,7 @@ from acr_refresher.cloud.cs import CsClient
 from acr_refresher.core.model import AckAccess
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import CloudCredentials
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import ASK, THE_CLUSTER, THE_REGISTRY, assert_no_secret, assume
 from adapters.loopback import ConnectProxy, answering, free_port, http, over_tls, tcp_server
 from localcloud.cloud import Cloud
@@ -55,7 +56,7 @@ from localkube.pki import Authority
 )
 @pytest.mark.parametrize("action", ASK)
 def test_a_fault_has_the_same_meaning_at_every_service(
-    sdk: CloudClient,
+    cloud_client: CloudClient,
     cloud: Cloud,
     function: CloudCredentials,
     action: str,
@@ -66,7 +67,7 @@ def test_a_fault_has_the_same_meaning_at_every_service(
     cloud.faults.inject(action, fault)
 
     with pytest.raises(meaning) as raised:
-        asyncio.run(ASK[action](sdk, function))
+        asyncio.run(ASK[action](cloud_client, function))
 
     assert words in str(raised.value)
     assert f":{action} for " in str(raised.value)
@@ -75,12 +76,12 @@ def test_a_fault_has_the_same_meaning_at_every_service(
 
 
 def test_a_pause_asked_for_is_handed_on(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
     cloud.faults.inject("AssumeRole", throttled(timedelta(milliseconds=1500)))
 
     with pytest.raises(Throttled) as raised:
-        assume(sdk, function, REGISTRY_ROLE_ARN)
+        assume(cloud_client, function, REGISTRY_ROLE_ARN)
 
     assert raised.value.retry_after == timedelta(milliseconds=1500)
     assert raised.value.code == "Throttling.User"
@@ -88,24 +89,26 @@ def test_a_pause_asked_for_is_handed_on(
 
 
 def test_no_answer_in_time_is_unreachable(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials, monkeypatch: pytest.MonkeyPatch
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "READ_TIMEOUT", timedelta(milliseconds=50))
+    monkeypatch.setattr(
+        client, "SETTINGS", replace(SETTINGS, cloud_read_timeout=timedelta(milliseconds=50))
+    )
     cloud.faults.inject("AssumeRole", Stall())
 
     with pytest.raises(Unreachable, match="no answer in time") as raised:
-        assume(sdk, function, REGISTRY_ROLE_ARN)
+        assume(cloud_client, function, REGISTRY_ROLE_ARN)
 
     assert raised.value.retryable
 
 
 def test_a_denied_role_says_which_two_things_may_lack(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    cluster_session = assume(sdk, function, CLUSTER_ROLE_ARN)
+    cluster_session = assume(cloud_client, function, CLUSTER_ROLE_ARN)
 
     with pytest.raises(Denied) as raised:
-        assume(sdk, cluster_session, REGISTRY_ROLE_ARN)
+        assume(cloud_client, cluster_session, REGISTRY_ROLE_ARN)
 
     assert f"lacks sts:AssumeRole on {REGISTRY_ROLE_ARN}" in str(raised.value)
     assert "trust policy lacks the caller" in str(raised.value)
@@ -114,37 +117,37 @@ def test_a_denied_role_says_which_two_things_may_lack(
 
 
 def test_a_role_that_does_not_exist_is_a_mistake_in_the_configuration(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     role_arn = f"acs:ram::{FUNCTION_ACCOUNT}:role/acr-refresher-misspelt"
 
     with pytest.raises(Invalid, match="misspelt does not exist; check assumeRoleARN"):
-        assume(sdk, function, role_arn)
+        assume(cloud_client, function, role_arn)
 
 
 def test_a_session_longer_than_the_roles_is_invalid(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     with pytest.raises(Invalid) as raised:
-        assume(sdk, function, CLUSTER_ROLE_ARN, timedelta(hours=2))
+        assume(cloud_client, function, CLUSTER_ROLE_ARN, timedelta(hours=2))
 
     assert raised.value.code == "InvalidParameter.DurationSeconds"
 
 
 def test_a_wrong_secret_is_denied_without_showing_what_was_signed(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     caller = replace(function, access_key_secret=SecretStr("somebody-elses"))
 
     with pytest.raises(Denied, match="the signature does not match") as raised:
-        assume(sdk, caller, REGISTRY_ROLE_ARN)
+        assume(cloud_client, caller, REGISTRY_ROLE_ARN)
 
     assert_no_secret(raised.value, caller)
 
 
-def test_unknown_access_keys_are_denied(sdk: CloudClient) -> None:
+def test_unknown_access_keys_are_denied(cloud_client: CloudClient) -> None:
     with pytest.raises(Denied, match="access key is unknown"):
-        assume(sdk, CloudCredentials("LTAI-nobody", SecretStr("secret")), REGISTRY_ROLE_ARN)
+        assume(cloud_client, CloudCredentials("LTAI-nobody", SecretStr("secret")), REGISTRY_ROLE_ARN)
 
 
 @pytest.mark.parametrize(
@@ -161,35 +164,35 @@ def test_unknown_access_keys_are_denied(sdk: CloudClient) -> None:
     ],
 )
 def test_a_missing_permission_is_named_with_its_place(
-    sdk: CloudClient, function: CloudCredentials, action: str, grant: str
+    cloud_client: CloudClient, function: CloudCredentials, action: str, grant: str
 ) -> None:
     with pytest.raises(Denied) as raised:
-        asyncio.run(ASK[action](sdk, function))
+        asyncio.run(ASK[action](cloud_client, function))
 
     assert grant in str(raised.value)
     assert "denied to acr-refresher-function:function of account" in str(raised.value)
 
 
 def test_a_refusal_within_http_200_is_an_error_like_others(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    session = assume(sdk, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
     cloud.faults.inject("GetAuthorizationToken", Unsuccessful("INSTANCE_NOT_EXIST"))
 
     with pytest.raises(Gone) as raised:
-        asyncio.run(CrClient(sdk).token(session, THE_REGISTRY))
+        asyncio.run(CrClient(cloud_client).token(session, THE_REGISTRY))
 
     assert raised.value.code == "INSTANCE_NOT_EXIST"
     assert raised.value.request_id == cloud.calls("GetAuthorizationToken")[0].request_id
 
 
 def test_a_cluster_that_does_not_exist_is_gone(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    session = assume(sdk, function, CLUSTER_ROLE_ARN)
+    session = assume(cloud_client, function, CLUSTER_ROLE_ARN)
 
     with pytest.raises(Gone, match="cluster c-none in cn-hangzhou is not there"):
-        asyncio.run(CsClient(sdk).kubeconfig(session, AckAccess("c-none", REGION)))
+        asyncio.run(CsClient(cloud_client).kubeconfig(session, AckAccess("c-none", REGION)))
 
 
 # ---- answers that the local cloud never gives ----------------------------------------------------
@@ -203,40 +206,40 @@ def test_an_instance_without_enabled_endpoints_is_invalid(caller: CloudCredentia
     closed = {"Enable": False, "Domains": [{"Domain": "closed.example.com"}]}
     body = {"IsSuccess": True, "RequestId": "4711", "Endpoints": [closed]}
     with tcp_server(answering(answered(body))) as port:
-        sdk = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
+        cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
         with pytest.raises(Invalid, match="has no enabled endpoint") as raised:
-            asyncio.run(CrClient(sdk).hosts(caller, THE_REGISTRY))
-        sdk.close()
+            asyncio.run(CrClient(cloud_client).hosts(caller, THE_REGISTRY))
+        cloud_client.close()
     assert raised.value.request_id == "4711"
 
 
 @pytest.mark.parametrize("body", [{}, {"RequestId": "4711", "IsSuccess": True, "Credentials": {}}])
-@pytest.mark.parametrize("action", set(ASK) - {"ListInstanceEndpoint"})
+@pytest.mark.parametrize("action", sorted(set(ASK) - {"ListInstanceEndpoint"}))
 def test_an_answer_without_what_it_should_hold_is_invalid(
     caller: CloudCredentials, action: str, body: dict[str, object]
 ) -> None:
     with tcp_server(answering(answered(body))) as port:
-        sdk = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
+        cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
         with pytest.raises(Invalid, match="the answer lacks something"):
-            asyncio.run(ASK[action](sdk, caller))
-        sdk.close()
+            asyncio.run(ASK[action](cloud_client, caller))
+        cloud_client.close()
 
 
 def test_a_kubeconfig_need_not_say_when_it_expires(caller: CloudCredentials) -> None:
     with tcp_server(answering(answered({"config": "apiVersion: v1"}))) as port:
-        sdk = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
-        kubeconfig = asyncio.run(CsClient(sdk).kubeconfig(caller, THE_CLUSTER))
-        sdk.close()
+        cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
+        kubeconfig = asyncio.run(CsClient(cloud_client).kubeconfig(caller, THE_CLUSTER))
+        cloud_client.close()
     assert kubeconfig.expires_at is None
 
 
 def test_a_proxy_that_is_not_there_is_named(caller: CloudCredentials) -> None:
-    sdk = CloudClient(CloudTransport(f"http://127.0.0.1:{free_port()}"), threads=1)
+    cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{free_port()}"), threads=1)
 
     with pytest.raises(Unreachable, match="the proxy cannot be reached"):
-        assume(sdk, caller, REGISTRY_ROLE_ARN)
+        assume(cloud_client, caller, REGISTRY_ROLE_ARN)
 
-    sdk.close()
+    cloud_client.close()
 
 
 def test_a_certificate_that_is_not_the_clouds_is_not_retried(
@@ -251,10 +254,10 @@ def test_a_certificate_that_is_not_the_clouds_is_not_retried(
 
     with tcp_server(over_tls(tls, listen)) as port, tcp_server(ConnectProxy(port)) as proxy_port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy_port}")
-        sdk = CloudClient(CloudTransport(), threads=1)
+        cloud_client = CloudClient(CloudTransport(), threads=1)
         with pytest.raises(Unreachable, match="certificate is not trusted") as raised:
-            assume(sdk, caller, REGISTRY_ROLE_ARN)
-        sdk.close()
+            assume(cloud_client, caller, REGISTRY_ROLE_ARN)
+        cloud_client.close()
 
     assert not raised.value.retryable
     assert seen == [], "nothing was sent"

@@ -98,10 +98,10 @@ def test_without_a_stand_in_requests_go_to_the_accounts_host_over_https(
 
     with tcp_server(refuse) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        sdk = CloudClient(CloudTransport(), threads=1)
+        cloud_client = CloudClient(CloudTransport(), threads=1)
         with pytest.raises(Unreachable):
-            asyncio.run(FunctionClient(sdk, caller).invoke(function, ECHO))
-        sdk.close()
+            asyncio.run(FunctionClient(cloud_client, caller).invoke(function, ECHO))
+        cloud_client.close()
     host = f"{FUNCTION_ACCOUNT}.{REGION}.fc.aliyuncs.com"
     assert asked == [f"{host}:443".encode()]
 
@@ -113,7 +113,7 @@ def test_answers_are_waited_for_as_long_as_functions_run() -> None:
 
 LOADED = """
 import sys
-import acr_refresher.adapters.functions
+import acr_refresher.cloud.fc
 assert not {"fc2", "websocket", "alibabacloud_tea_openapi"} & set(sys.modules)
 """
 

@@ -117,11 +117,11 @@ def test_wrong_credentials_are_not_taken_for_a_missing_permission(
 
 
 def invoke_at(url: str, function: Function, caller: CloudCredentials) -> bytes:
-    sdk = CloudClient(CloudTransport(url), threads=1)
+    cloud_client = CloudClient(CloudTransport(url), threads=1)
     try:
-        return asyncio.run(FunctionClient(sdk, caller).invoke(function, ECHO))
+        return asyncio.run(FunctionClient(cloud_client, caller).invoke(function, ECHO))
     finally:
-        sdk.close()
+        cloud_client.close()
 
 
 @BOTH

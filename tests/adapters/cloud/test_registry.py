@@ -13,7 +13,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from pydantic import SecretStr
 
@@ -23,6 +22,7 @@ from acr_refresher.cloud.cr import CrClient
 from acr_refresher.cloud.registry import RegistryClient, may_have_password
 from acr_refresher.errors import Denied, Unreachable
 from acr_refresher.run.ports import CloudCredentials, RegistryToken
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import THE_REGISTRY, assume
 from adapters.loopback import Serve, answering, free_port, http, over_tls, tcp_server
 from localcloud.certificates import loopback_server, self_signed
@@ -60,12 +60,12 @@ def place_of(cloud: Cloud, function: CloudCredentials, service: str = "") -> Ite
         running_registry(cloud, url, service or REGISTRY.service) as registry,
     ):
         registry.push_image(IMAGE)
-        sdk = CloudClient(CloudTransport(url), threads=2)
-        session = assume(sdk, function, REGISTRY_ROLE_ARN)
-        token = asyncio.run(CrClient(sdk).token(session, THE_REGISTRY))
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
+        session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
+        token = asyncio.run(CrClient(cloud_client).token(session, THE_REGISTRY))
         ca_file = str(registry.certificates / "ca.crt")
         yield Place(registry, RegistryClient(CloudTransport(url, ca_file)), token)
-        sdk.close()
+        cloud_client.close()
 
 
 def test_a_new_token_is_taken_and_pulls(cloud: Cloud, function: CloudCredentials) -> None:
@@ -257,7 +257,9 @@ def test_a_name_that_leads_nowhere() -> None:
 
 
 def test_no_answer_in_time(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    monkeypatch.setattr(
+        registry, "SETTINGS", replace(SETTINGS, registry_timeout=timedelta(seconds=0.2))
+    )
 
     def stall(connection: socket.socket) -> None:
         while connection.recv(65536):

@@ -13,9 +13,13 @@ from pydantic import SecretStr
 from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.cloud.sls import SlsLog
 from acr_refresher.core.model import Logstore
+from acr_refresher.core.outcome_records import (
+    Record,
+    batches,
+)
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
-from acr_refresher.log_events import MOST_RECORDS, TEXT_LIMIT, Record, batches
 from acr_refresher.run.ports import CloudCredentials
+from acr_refresher.settings import SETTINGS
 from adapters.cloudapi import assert_no_secret
 from localcloud.cloud import Cloud
 from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, function_role
@@ -43,11 +47,11 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def sdk(cloud: Cloud) -> Iterator[CloudClient]:
+def cloud_client(cloud: Cloud) -> Iterator[CloudClient]:
     with serving(cloud) as url:
-        sdk = CloudClient(CloudTransport(url), threads=2)
-        yield sdk
-        sdk.close()
+        cloud_client = CloudClient(CloudTransport(url), threads=2)
+        yield cloud_client
+        cloud_client.close()
 
 
 @pytest.fixture
@@ -58,21 +62,21 @@ def function(cloud: Cloud) -> CloudCredentials:
 
 
 def write(
-    sdk: CloudClient,
+    cloud_client: CloudClient,
     caller: CloudCredentials,
     logstore: Logstore = OUTCOMES,
     *records: Record,
     at: datetime | None = None,
 ) -> None:
-    log = SlsLog(sdk, caller, logstore, REGION)
+    log = SlsLog(cloud_client, caller, logstore, REGION)
     asyncio.run(log.write(records or (RECORD,), at or datetime.now(timezone.utc)))
 
 
 def test_records_arrive_as_of_the_time_given(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
     at = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(minutes=1)
-    write(sdk, function, at=at)
+    write(cloud_client, function, at=at)
     [record] = cloud.logs.records("acr-refresher", "outcomes")
     assert record == {
         "__time__": int(at.timestamp()),
@@ -99,24 +103,26 @@ HOSTS = {
 
 @pytest.mark.parametrize(("logstore", "host"), HOSTS.values(), ids=HOSTS)
 def test_requests_go_to_the_projects_host(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials, logstore: Logstore, host: str
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, logstore: Logstore, host: str
 ) -> None:
     cloud.faults.inject("PutLogs", ApiError(404, "ProjectNotExist"), host="cn-beijing")
     try:
-        write(sdk, function, logstore)
+        write(cloud_client, function, logstore)
     except Gone:
         assert "cn-beijing" in host
     assert cloud.calls("PutLogs")[0].host == host
 
 
 def test_the_largest_batches_are_taken(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    wide: Record = {f"field{n}": "字" * TEXT_LIMIT for n in range(8)}
+    wide: Record = {f"field{n}": "字" * SETTINGS.record_text for n in range(8)}
     batch = next(batches([wide] * 100))
-    write(sdk, function, OUTCOMES, *batch)
-    write(sdk, function, OUTCOMES, *([RECORD] * MOST_RECORDS))
-    assert len(cloud.logs.records("acr-refresher", "outcomes")) == len(batch) + MOST_RECORDS
+    write(cloud_client, function, OUTCOMES, *batch)
+    write(cloud_client, function, OUTCOMES, *([RECORD] * SETTINGS.batch_records))
+    assert (
+        len(cloud.logs.records("acr-refresher", "outcomes")) == len(batch) + SETTINGS.batch_records
+    )
 
 
 REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
@@ -142,7 +148,7 @@ REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
 
 @pytest.mark.parametrize(("fault", "meaning", "words"), REFUSED.values(), ids=REFUSED)
 def test_a_refusal_has_a_meaning(
-    sdk: CloudClient,
+    cloud_client: CloudClient,
     cloud: Cloud,
     function: CloudCredentials,
     fault: Fault,
@@ -151,7 +157,7 @@ def test_a_refusal_has_a_meaning(
 ) -> None:
     cloud.faults.inject("PutLogs", fault)
     with pytest.raises(meaning) as caught:
-        write(sdk, function)
+        write(cloud_client, function)
     error = caught.value
     assert type(error) is meaning
     assert error.service == "sls"
@@ -162,16 +168,16 @@ def test_a_refusal_has_a_meaning(
 
 
 def test_a_denial_says_what_to_allow(
-    sdk: CloudClient, cloud: Cloud, function: CloudCredentials
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
     with pytest.raises(Denied, match="allow log:PostLogStoreLogs on project/acr-refresher/logsto"):
-        write(sdk, function, replace(OUTCOMES, name="function"))
+        write(cloud_client, function, replace(OUTCOMES, name="function"))
     assert cloud.calls("PutLogs")[0].code == "Unauthorized"
 
 
 def test_an_expired_token_is_not_taken_for_a_missing_permission(
-    sdk: CloudClient, function: CloudCredentials
+    cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     foreign = replace(function, security_token=SecretStr("x" * 40))
     with pytest.raises(Denied, match="identity was not accepted"):
-        write(sdk, foreign)
+        write(cloud_client, foreign)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from acr_refresher.kube import api as kube_api
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
 from acr_refresher.kube.http import TlsClients
 from acr_refresher.run.ports import Kubeconfig
+from acr_refresher.settings import SETTINGS
 from adapters import kubeapi
 from localkube.cluster import KubeCluster
 from localkube.double import DoubleCluster
@@ -120,7 +122,7 @@ def test_a_long_list_is_read_page_by_page(
     namespace = new_namespace(cluster)
     for number in range(5):
         cluster.create_service_account(namespace, f"account-{number}")
-    monkeypatch.setattr(kube_api, "PAGE_SIZE", 2)
+    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
 
     async def listed(api: KubernetesApi) -> tuple[set[str], int]:
         accounts = await api.list_service_accounts()

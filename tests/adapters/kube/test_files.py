@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from acr_refresher.kube import plugin as plugin_module
 from acr_refresher.kube.files import LocalKubeconfigs, Pod
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.run.ports import Kubeconfig
+from acr_refresher.settings import SETTINGS
 
 NO_POD = Pod(Path("/nowhere"), {})
 
@@ -276,7 +278,9 @@ def test_a_plugin_that_hangs_is_ended_with_all_that_it_began(
     begun = tmp_path / "pid"
     plugin(tmp_path, f"sleep 600 & echo $! > {begun}.new; mv {begun}.new {begun}\nwait")
     for seconds in (0.2, 2, 20):  # until it had the time to begin anything
-        monkeypatch.setattr(plugin_module, "TIMEOUT", timedelta(seconds=seconds))
+        monkeypatch.setattr(
+            plugin_module, "SETTINGS", replace(SETTINGS, plugin_timeout=timedelta(seconds=seconds))
+        )
         with pytest.raises(Unreachable, match="gave no answer"):
             token_of(tmp_path)
         if begun.exists():

@@ -6,9 +6,9 @@ import asyncio
 import json
 import socket
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
-import aiohttp
 import pytest
 
 from acr_refresher.core.model import ServiceAccountState
@@ -16,6 +16,7 @@ from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Un
 from acr_refresher.kube import api as kube_api
 from acr_refresher.kube import http as kube_http
 from acr_refresher.kube.api import KubernetesApi
+from acr_refresher.settings import SETTINGS
 from adapters.kubeapi import ask, namespaces, tls_server
 from adapters.loopback import answering, http
 from localkube.double import DoubleCluster, Fault
@@ -111,7 +112,9 @@ def test_a_request_cut_off_leaves_no_connection_behind() -> None:
 def test_no_answer_in_time_is_unreachable(
     double: DoubleCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http, "TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+    monkeypatch.setattr(
+        kube_http, "SETTINGS", replace(SETTINGS, kube_request_timeout=timedelta(seconds=0.1))
+    )
     double.faults.add(Fault(stall=60))
 
     with pytest.raises(Unreachable, match="no answer in time"):
@@ -121,7 +124,7 @@ def test_no_answer_in_time_is_unreachable(
 def test_a_list_that_outlasts_its_snapshot_begins_anew_once(
     double: DoubleCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_api, "PAGE_SIZE", 2)
+    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
     double.faults.add(Fault(path_contains="continue=", status=410))
 
     async def listed(api: KubernetesApi) -> tuple[int, int]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
+from pydantic import SecretStr
 
 from acr_refresher.errors import Unreachable
+from acr_refresher.kube.api import KubernetesConnector
+from acr_refresher.kube.http import TlsClients
+from acr_refresher.run.ports import Kubeconfig
 from adapters.kubeapi import changed, namespaces
 from adapters.loopback import ConnectProxy, answering, free_port, http, tcp_server
 from localkube.double import DoubleCluster
@@ -47,6 +52,31 @@ def test_the_environments_proxy_is_used_unless_exempt(
         assert namespaces(double.kubeconfig())
 
     assert bool(proxy.asked) is not bool(exempt)
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+def test_the_environment_is_read_once_for_all_clusters_and_requests(
+    double: DoubleCluster, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    """Each reading goes through all variables; per cluster or per request that takes CPU time."""
+    proxy = ConnectProxy(port_of(double))
+
+    async def ask(connector: KubernetesConnector) -> None:
+        api = connector.connect(Kubeconfig(SecretStr(double.kubeconfig())))
+        try:
+            assert await api.list_namespaces()
+            assert await api.list_namespaces()
+        finally:
+            await api.close()
+
+    with tcp_server(proxy) as port:
+        if proxied:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        connector = KubernetesConnector("1.2.3", TlsClients())
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{free_port()}")
+        asyncio.run(ask(connector))
+
+    assert bool(proxy.asked) is proxied
 
 
 def test_a_proxy_that_is_not_there_is_named(double: DoubleCluster) -> None:

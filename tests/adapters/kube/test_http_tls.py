@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from acr_refresher.errors import Denied, Invalid, Unreachable
 from acr_refresher.kube import http as kube_http
 from acr_refresher.kube.http import TlsClients, pem_file
+from acr_refresher.settings import SETTINGS
 from adapters.kubeapi import changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http
 from localkube.double import DoubleCluster
@@ -145,7 +147,7 @@ def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
 def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
     kept: int, loaded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http, "MAX_TLS_CLIENTS", kept)
+    monkeypatch.setattr(kube_http, "SETTINGS", replace(SETTINGS, tls_clients_kept=kept))
     made: list[str] = []
     really_make = os.memfd_create
 

@@ -21,9 +21,9 @@ KEYS = CloudCredentials("LTAIhunter2", SecretStr("hunter2"))
 def told(body: object) -> tuple[str, CheckResult]:
     answer = http("200 OK", json.dumps(body).encode(), "Content-Type: application/json")
     with tcp_server(answering(answer)) as port:
-        sdk = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
-        found = asyncio.run(check_caller(StsClient(sdk, "cn-hangzhou"), KEYS))
-        sdk.close()
+        cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
+        found = asyncio.run(check_caller(StsClient(cloud_client, "cn-hangzhou"), KEYS))
+        cloud_client.close()
     return found
 
 

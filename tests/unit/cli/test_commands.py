@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import stamina
 from typer.testing import CliRunner, Result
 
 from acr_refresher.cli.app import app
@@ -71,7 +72,9 @@ def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region
 
 
 def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) -> None:
-    result = command(*arguments, **KEYS, **REGION)
+    no_cloud = {"ACR_REFRESHER_LOCAL_CLOUD": "http://127.0.0.1:9"}  # the discard port: refused
+    with stamina.set_testing(True, attempts=2, cap=True):  # no waiting between attempts
+        result = command(*arguments, **KEYS, **REGION, **no_cloud)
     assert result.exit_code == 1
     assert "there is no kubeconfig" in result.output
     assert "hunter2" not in result.output

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-import acr_refresher
-from acr_refresher.cli.answered import report_from_json
 from acr_refresher.cli.app import app
 from acr_refresher.cli.render import report_lines
+from acr_refresher.cli.rotate import read_report
 from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
@@ -34,8 +27,6 @@ from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 
-PATIENCE = 30
-"""Seconds, of which an answer would take many more."""
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2"}
 PLACE = {"FC_REGION": "cn-hangzhou", "ACR_REFRESHER_ACCOUNT": "1000000000000001"}
 UNSET: dict[str, str | None] = dict.fromkeys(
@@ -134,7 +125,7 @@ REPORT = Report(
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
-    document, report = report_from_json(json.dumps(report_to_json(REPORT)).encode())
+    document, report = read_report(json.dumps(report_to_json(REPORT)).encode())
     assert report == REPORT
     assert document == report_to_json(REPORT)
 
@@ -174,9 +165,7 @@ def test_why_outcomes_could_not_be_written_is_told() -> None:
 
 
 def test_what_a_newer_function_adds_is_kept() -> None:
-    document, report = report_from_json(
-        json.dumps({**report_to_json(REPORT), "tasks": ["t"]}).encode()
-    )
+    document, report = read_report(json.dumps({**report_to_json(REPORT), "tasks": ["t"]}).encode())
     assert (document["tasks"], report) == (["t"], REPORT)
 
 
@@ -194,31 +183,5 @@ def test_what_a_newer_function_adds_is_kept() -> None:
     ],
 )
 def test_anything_else_is_refused(answer: Any) -> None:
-    with pytest.raises(Invalid, match="is not a report"):
-        report_from_json(answer)
-
-
-def test_who_interrupts_it_does_not_wait_for_the_answer() -> None:
-    command = [sys.executable, "-m", "acr_refresher.cli", "rotate", "--function", "f", "--yes"]
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(PATIENCE)
-        environ = {
-            **os.environ,
-            **KEYS,
-            **PLACE,
-            "ACR_REFRESHER_LOCAL_CLOUD": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "PYTHONPATH": str(Path(acr_refresher.__file__).parents[1]),
-        }
-        with subprocess.Popen(  # noqa: S603  # our own command
-            command, env=environ, stderr=subprocess.PIPE, text=True
-        ) as rotating:
-            try:
-                asked, _ = silent.accept()
-                with asked:
-                    asked.recv(1)
-                    rotating.send_signal(signal.SIGINT)
-                    _, told = rotating.communicate(timeout=PATIENCE)
-            finally:
-                rotating.kill()
-    assert told == "Interrupted. The function runs on, and logs what it does.\n"
-    assert rotating.returncode == 130
+    with pytest.raises(Invalid, match="did not return a report"):
+        read_report(answer)

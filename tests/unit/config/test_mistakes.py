@@ -249,7 +249,7 @@ from config_documents import (
                 with_cluster(expiringThreshold=threshold),
                 "clusters[0].expiringThreshold",
                 f"{threshold} is out of range",
-                "use more than 0s and less than 12h",
+                "use 1s to 11h59m59s",
             )
             for threshold in ("0s", "12h")
         ),

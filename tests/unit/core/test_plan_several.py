@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
-from acr_refresher.core.model import Cluster, ClusterState, KubeconfigAccess, PullSecret
+from acr_refresher.core.model import (
+    Cluster,
+    ClusterState,
+    Credential,
+    KubeconfigAccess,
+    PullSecret,
+)
 from acr_refresher.core.plan import plan, secrets_in_scope
 from acr_refresher.core.reasons import Reason, Result
 from factories import (
@@ -38,6 +44,12 @@ def minted(action: Action) -> list[str]:
     assert isinstance(action, Reconcile)
     assert action.apply
     return [registry.name for registry in action.apply.mint]
+
+
+def terms(action: Action) -> tuple[str, ...]:
+    """The registries that the written secret covers; none where nothing is written."""
+    assert isinstance(action, Reconcile)
+    return tuple(one.name for one in action.apply.terms.registries) if action.apply else ()
 
 
 # ---- several pull secrets ------------------------------------------------------------------------
@@ -110,6 +122,28 @@ def test_a_selected_namespace_gets_what_it_asks_for_besides() -> None:
 def test_another_namespace_gets_only_what_it_asks_for() -> None:
     (action,) = planned(state(namespaces=[namespace("lab", "cri-partner")]), ASKING)["lab"]
     assert minted(action) == ["partner"]
+
+
+@pytest.mark.parametrize("held", [(), (credential(MAIN),)], ids=["no secrets", "equal secrets"])
+def test_what_one_namespace_asks_for_its_neighbour_does_not_get(
+    held: tuple[Credential, ...],
+) -> None:
+    """Namespaces that hold the same are decided together only if they are to have the same."""
+    names = ("asking", "plain", "asking-too")
+    want = wanted(MAIN, namespaces=("all",), allowed_on_request=(PARTNER,))
+    found = state(
+        *(secret(*held, namespace=name) for name in names if held),
+        namespaces=[
+            namespace("asking", "cri-partner"), "plain", namespace("asking-too", "cri-partner")
+        ],
+    )  # fmt: skip
+    groups = planned(found, want)
+    given = {name: terms(group[0]) for name, group in groups.items()}
+    assert given == {
+        "asking": ("main", "partner"),
+        "plain": () if held else ("main",),
+        "asking-too": ("main", "partner"),
+    }
 
 
 def test_what_it_has_anyway_is_not_given_twice() -> None:

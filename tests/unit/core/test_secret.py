@@ -15,6 +15,7 @@ from acr_refresher.core.secret import (
     build_dockerconfig,
     build_secret,
     checksum_ok,
+    parse_rfc3339,
     read_credentials,
     read_entries,
     rfc3339,
@@ -158,5 +159,28 @@ def test_times_are_written_in_utc() -> None:
     assert rfc3339(elsewhere) == "2026-01-31T12:00:00Z"
 
 
-def test_any_time_that_is_written_can_be_read() -> None:
+def test_any_time_can_be_written() -> None:
     assert rfc3339(datetime.min.replace(tzinfo=timezone.utc)) == "0001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "text", ["2000-01-01T00:00:00Z", "2026-01-31T12:00:00Z", "2199-12-31T23:59:59Z"]
+)
+def test_a_time_that_is_written_can_be_read(text: str) -> None:
+    assert rfc3339(parse_rfc3339(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1999-12-31T23:59:59Z",
+        "2200-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2026-01-31T12:00:00+08:00",
+        "soon",
+    ],
+)
+def test_a_time_that_is_not_ours_cannot_be_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not between|Invalid isoformat"):
+        parse_rfc3339(text)

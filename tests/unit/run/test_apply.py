@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import cast
 
 import pytest
 
 from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Terms
-from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
+from acr_refresher.core.model import (
+    Credential,
+    Registry,
+    SecretContent,
+    SecretState,
+    ServiceAccountState,
+)
 from acr_refresher.core.outcome import SecretOutcome
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
-from acr_refresher.run.apply import BINDING_ATTEMPTS, Applier
+from acr_refresher.run.apply import Applier
 from acr_refresher.run.ports import TokenSource
 from acr_refresher.run.tokens import Minter
-from factories import MAIN, NOW, PARTNER, account, credential, request
+from acr_refresher.settings import SETTINGS
+from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, request, secret
 from runs import Kube
 from virtual_time import in_virtual_time
 
@@ -36,6 +43,8 @@ class Cluster(Kube):
 
     errors: Mapping[str, PortError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    versions: list[str | None] = field(default_factory=list)
+    """The version that each written Secret had to have."""
     stands: ServiceAccountState = field(default_factory=account)
     """What is read anew of a service account."""
 
@@ -47,7 +56,8 @@ class Cluster(Kube):
         uid: str | None,
         resource_version: str | None = None,
     ) -> None:
-        del namespace, content, resource_version
+        del namespace, content
+        self.versions.append(resource_version)
         self._told("apply", name, f" of {uid}" if uid else "")
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
@@ -206,6 +216,102 @@ def test_what_a_failed_step_leaves_undone(
     assert came_of(outcome) == came
 
 
+OF_TWO = served("uid-1", MAIN, PARTNER, fallback=(credential(PARTNER),))
+PARTNER_DENIED = {"mint partner": DENIED}
+
+
+@pytest.mark.parametrize(
+    ("action", "errors", "versions"),
+    [
+        pytest.param(OF_TWO, PARTNER_DENIED, ["7"], id="what is carried over must be unchanged"),
+        pytest.param(OF_TWO, {}, [None], id="new credentials alone undo nothing"),
+        pytest.param(
+            served("uid-1", MAIN, PARTNER, replace=True, fallback=(credential(PARTNER),)),
+            PARTNER_DENIED, [None],
+            id="a Secret that was deleted to be replaced has no version any more",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_must_be_as_it_was_read_only_where_some_of_it_is_carried_over(
+    action: Reconcile, errors: Mapping[str, PortError], versions: list[str | None]
+) -> None:
+    cluster = Cluster(errors=errors)
+    applied(replace(action, resource_version="7"), cluster)
+    assert cluster.versions == versions
+
+
+@dataclass
+class Overtaken(Cluster):
+    """Another run writes the Secret first, as often as `conflicts` says: `found` is its work."""
+
+    found: SecretState | None = None
+    conflicts: int = 1
+    refusal: PortError = CONFLICT
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        await super().apply_secret(namespace, name, content, uid, resource_version)
+        if len(self.versions) <= self.conflicts:
+            raise self.refusal
+
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        self._told("read", f"{namespace}/{name}")
+        return self.found
+
+
+WRITE, READ = "apply acr-pull of uid-default", "read default/acr-pull"
+DUE = replace(secret(credential(MAIN, MINUTE), credential(PARTNER)), resource_version="8")
+FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version="8")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "asked", "came"),
+    [
+        pytest.param(
+            Overtaken(found=DUE), [WRITE, READ, WRITE, *BOUND], ("renewed", ()),
+            id="what is still due is renewed",
+        ),
+        pytest.param(
+            Overtaken(found=FRESH), [WRITE, READ, *BOUND], ("bound", ()),
+            id="what the other run has renewed is left alone, and bound",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, conflicts=2), [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            id="a second conflict is final",
+        ),
+        pytest.param(
+            Overtaken(found=None), [WRITE, READ], ("conflict", ("denied", "conflict")),
+            id="nor is one written that another run has deleted",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, errors={"read default/acr-pull": DENIED}), [WRITE, READ],
+            ("conflict", ("denied", "conflict")),
+            id="where it cannot be read the conflict is reported",
+        ),
+        pytest.param(
+            Overtaken(found=DUE, refusal=DENIED), [WRITE], ("failed", ("denied", "denied")),
+            id="another refusal says nothing of another run",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_that_another_run_has_written_meanwhile_is_decided_again(
+    cluster: Overtaken, asked: list[str], came: tuple[str, tuple[str, ...]]
+) -> None:
+    """Only where some of it would be carried over: else nothing of the other run's is undone."""
+    action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER),))
+    cluster.errors = {**PARTNER_DENIED, **cluster.errors}
+    outcome = applied(replace(action, resource_version="7"), cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == came
+    assert cluster.versions == ["7", "8"][: asked.count(WRITE)]
+
+
 @pytest.mark.parametrize(
     ("action", "result"), [(served(), "created"), (CLEARED, "removed")], ids=["bound", "unbound"]
 )
@@ -223,7 +329,7 @@ def test_an_account_that_somebody_else_changed_is_read_anew_five_times_at_most()
     assert outcome.failures[0].subject == "service account builder"
     tries = [one for one in cluster.asked if one.startswith("bind builder")]
     assert tries == ["bind builder: theirs acr-pull", *["bind builder: theirs newer acr-pull"] * 4]
-    assert len(tries) == BINDING_ATTEMPTS
+    assert len(tries) == SETTINGS.binding_attempts
     assert outcome.bound == ("default",)
 
 

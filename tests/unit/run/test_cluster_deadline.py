@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from structlog.testing import capture_logs
 
 from acr_refresher.core.fleet import LastSeen
+from acr_refresher.core.model import Registry, SecretContent
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
+from acr_refresher.run.ports import CloudCredentials, RegistryToken
+from acr_refresher.run.run import Dependencies
 from factories import HOUR, MINUTE, NOW, request
-from runs import Fleet, Kube
+from runs import Fleet, Kube, Registries
 
 SHORT, A_SHORT_RUN = timedelta(seconds=5), 10
 
 
 def outcomes(report: Report) -> dict[str, str]:
     return {one.namespace: one.result.value for one in report.clusters[0].secrets}
+
+
+@dataclass(eq=False)
+class Counted(Kube):
+    """Counts how many secrets are written at a time."""
+
+    now: int = 0
+    peak: int = 0
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        await asyncio.sleep(0.1)
+        await super().apply_secret(namespace, name, content, uid, resource_version)
+        self.now -= 1
+
+
+class SlowRegistries(Registries):
+    """Take ten seconds per token."""
+
+    async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
+        await asyncio.sleep(10)
+        return await super().token(caller, registry)
+
+
+class Slow(Fleet):
+    """A fleet whose registries are slow."""
+
+    def dependencies(self) -> Dependencies:
+        return replace(super().dependencies(), registry_api=SlowRegistries())
 
 
 def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_is_named() -> None:
@@ -40,6 +82,14 @@ def test_a_namespace_that_stalls_holds_up_no_other_of_its_cluster() -> None:
     assert failed == {"n00", "n07", "n08"}
     assert list(came_out) == list(names), "reported in order all the same"
     assert len(kube.written) == 22
+
+
+def test_waiting_for_a_token_opens_no_further_connection() -> None:
+    """Tokens are minted before the first write: a slow registry is no sign of a slow cluster."""
+    kube = Counted(tuple(f"n{number:02}" for number in range(25)))
+    report = Slow({"a": kube}).run()
+    assert set(outcomes(report).values()) == {"created"}
+    assert kube.peak == 1
 
 
 def test_a_cluster_that_does_not_answer_at_all_is_unreachable() -> None:

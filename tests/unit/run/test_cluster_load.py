@@ -11,7 +11,7 @@ import pytest
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Throttled
-from acr_refresher.run.concurrency import MAX_REQUESTS_AT_ONCE
+from acr_refresher.settings import SETTINGS
 from factories import account, wanted
 from runs import Fleet, Kube
 
@@ -94,7 +94,7 @@ def test_requests_at_a_time_follow_from_what_is_to_be_written(
     names = tuple(f"n{number:03}" for number in range(namespaces))
     kube = Busy(names, accounts=accounts, seconds=0.001)
     assert first_run(kube).ok
-    assert kube.peak == at_a_time <= MAX_REQUESTS_AT_ONCE
+    assert kube.peak == at_a_time <= SETTINGS.requests_per_cluster
     assert len(set(kube.bound)) == namespaces * accounts
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from acr_refresher.run.concurrency import (
-    MAX_REQUESTS_AT_ONCE,
     ExtraWorkers,
     connections_for,
     run_bounded,
 )
-from virtual_time import in_virtual_time
+from acr_refresher.settings import SETTINGS
+from virtual_time import VirtualTime, in_virtual_time
 
 FOREVER = 1000.0
 
@@ -47,7 +47,7 @@ def peak(
     server: Server, calls: int, limit: int = 1, throttled: Callable[[], bool] | None = never
 ) -> int:
     """How many calls were under way at a time, at most; all of them come to an end, in order."""
-    spares = ExtraWorkers(MAX_REQUESTS_AT_ONCE, 0.5, throttled) if throttled else None
+    spares = ExtraWorkers(SETTINGS.requests_per_cluster, 0.5, throttled) if throttled else None
     given = in_virtual_time(lambda _: run_bounded(limit, map(server.call, range(calls)), spares))
     assert given == tuple(range(calls))
     return server.peak
@@ -69,7 +69,7 @@ def test_calls_that_hang_hold_up_none_behind_them() -> None:
 
 
 def test_all_that_hang_leave_each_other_alone_up_to_the_most() -> None:
-    assert peak(Server(0.1, hanging=frozenset(range(40))), 40) == MAX_REQUESTS_AT_ONCE
+    assert peak(Server(0.1, hanging=frozenset(range(40))), 40) == SETTINGS.requests_per_cluster
 
 
 def test_a_server_that_is_slow_as_a_whole_is_asked_little_more_at_once() -> None:
@@ -91,13 +91,57 @@ def test_a_connection_has_to_pay(objects: int, expected: int) -> None:
     assert connections_for(objects) == expected
 
 
-def test_what_a_call_raises_ends_all() -> None:
-    async def broken(number: int) -> int:
+POOLS = pytest.mark.parametrize(
+    "spares", [None, ExtraWorkers(4, 100, never)], ids=["fixed", "growing"]
+)
+
+
+@dataclass
+class Begun:
+    """Calls that take ten seconds each, but for the third, which fails at once."""
+
+    begun: list[int] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+
+    async def call(self, number: int) -> int:
+        self.begun.append(number)
         if number == 2:
             raise KeyError(number)
-        await asyncio.sleep(1)
+        await asyncio.sleep(10 + number)
+        self.ended.append(number)
         return number
 
-    for spares in (None, ExtraWorkers(4, 0.5, never)):
+
+@POOLS
+def test_an_error_cancels_the_calls_under_way_and_begins_no_other(
+    spares: ExtraWorkers | None,
+) -> None:
+    calls = Begun()
+
+    async def work(loop: VirtualTime) -> float:
         with pytest.raises(KeyError):
-            in_virtual_time(lambda _, spares=spares: run_bounded(2, map(broken, range(9)), spares))  # type: ignore[misc]  # a default
+            await run_bounded(2, map(calls.call, range(9)), spares)
+        raised = loop.time()
+        await asyncio.sleep(FOREVER)
+        return raised
+
+    assert in_virtual_time(work) == 10, "the second call was not waited for"
+    assert calls.begun == [0, 1, 2]
+    assert calls.ended == [0]
+
+
+@POOLS
+def test_when_the_caller_is_cancelled_so_are_the_calls_under_way(
+    spares: ExtraWorkers | None,
+) -> None:
+    calls = Begun()
+
+    async def work(loop: VirtualTime) -> float:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(run_bounded(2, map(calls.call, (0, 1, 3, 4)), spares), 5)
+        left = loop.time()
+        await asyncio.sleep(FOREVER)
+        return left
+
+    assert in_virtual_time(work) == 5
+    assert (calls.begun, calls.ended) == ([0, 1], [])

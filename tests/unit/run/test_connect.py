@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -25,6 +25,7 @@ from acr_refresher.run.ports import (
     KubeConnector,
 )
 from acr_refresher.run.tokens import Minter
+from acr_refresher.settings import SETTINGS
 from factories import HOUR, MINUTE, NOW, wanted
 
 ACCESS = AckAccess("c1", "cn-hangzhou", (Role("acs:ram::1:role/a"),))
@@ -214,7 +215,7 @@ def test_what_has_lapsed_is_given_back() -> None:
 
 def test_of_too_many_the_first_to_be_fetched_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards bring other clusters to an instance at every tick."""
-    monkeypatch.setattr(connect, "MAX_KEPT", 2)
+    monkeypatch.setattr(connect, "SETTINGS", replace(SETTINGS, kubeconfigs_kept=2))
     instance = Instance()
     for name in ("c0", "c1", "c0", "c2"):
         instance.access = AckAccess(name, "cn-hangzhou")

@@ -93,9 +93,7 @@ def test_clusters_found_come_after_those_configured() -> None:
     ("error", "meaning", "message"),
     [
         pytest.param(Denied("no right", service="cs"), "denied", "no right", id="denied"),
-        pytest.param(
-            KeyError("hunter2"), "bug", "unexpected KeyError at test_discover.py", id="bug"
-        ),
+        pytest.param(KeyError("hunter2"), "bug", "unexpected KeyError at run/", id="bug"),
         pytest.param(None, "unreachable", "no list of clusters in time", id="no answer"),
     ],
 )

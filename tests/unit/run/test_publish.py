@@ -14,14 +14,15 @@ import stamina
 import structlog
 
 from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, UnsentOutcomes
+from acr_refresher.core.outcome_records import FinishedRun, Record
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Denied, Throttled, Unreachable
 from acr_refresher.log import configure_logging
-from acr_refresher.log_events import MOST_RECORDS, NAMED_AT_ONCE, FinishedRun, Record
 from acr_refresher.run import publish as publishing
 from acr_refresher.run.ports import OutcomeLog
 from acr_refresher.run.publish import LATE, publish
+from acr_refresher.settings import SETTINGS
 from factories import HOUR, MINUTE, NOW, request
 from virtual_time import VirtualTime, in_virtual_time
 
@@ -128,27 +129,29 @@ def test_the_report_says_why_it_could_not_be_written() -> None:
 def test_what_was_written_before_is_not_unsent(capsys: pytest.CaptureFixture[str]) -> None:
     log = Log([None, DENIED])
     more = 3
-    assert unsent(outcome_of(MOST_RECORDS - 2 + more), log) == more
-    assert len(log.written) == MOST_RECORDS
+    assert unsent(outcome_of(SETTINGS.batch_records - 2 + more), log) == more
+    assert len(log.written) == SETTINGS.batch_records
     assert [line["count"] for line in told(capsys)] == [more]
 
 
 def test_after_one_batch_failed_no_more_are_tried() -> None:
     log = Log([DENIED])
-    assert unsent(outcome_of(2 * MOST_RECORDS), log) == 2 * MOST_RECORDS + 2
+    assert unsent(outcome_of(2 * SETTINGS.batch_records), log) == 2 * SETTINGS.batch_records + 2
     assert log.calls == 1
 
 
 def test_many_are_named_in_lines_of_a_certain_length(capsys: pytest.CaptureFixture[str]) -> None:
-    unsent(outcome_of(NAMED_AT_ONCE + 1), Log([DENIED]))
-    assert [line["count"] for line in told(capsys)] == [NAMED_AT_ONCE, 3]
+    unsent(outcome_of(SETTINGS.unsent_per_line + 1), Log([DENIED]))
+    assert [line["count"] for line in told(capsys)] == [SETTINGS.unsent_per_line, 3]
 
 
 def test_a_log_that_does_not_answer_is_given_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After the least there is, though the clusters took all of the run's time."""
-    monkeypatch.setattr(publishing, "MIN_TIME", timedelta(milliseconds=10))
+    monkeypatch.setattr(
+        publishing, "SETTINGS", replace(SETTINGS, publish_time_min=timedelta(milliseconds=10))
+    )
     assert unsent(outcome_of(1), Log(stalls=True), left=-MINUTE) == 3
     [line] = told(capsys)
     assert (line["error"], line["error_code"]) == ("unreachable", "Deadline")
@@ -156,20 +159,23 @@ def test_a_log_that_does_not_answer_is_given_up(
 
 def test_a_bug_in_writing_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert unsent(outcome_of(1), Log([KeyError("hunter2")])) == 3
-    [line] = told(capsys)
+    *bugs, line = told(capsys)
+    assert {bug["event"] for bug in bugs} == {"bug.found"}
     assert line["error"] == "bug"
-    assert "hunter2" not in json.dumps(line)
+    assert "hunter2" not in json.dumps([*bugs, line])
 
 
 def test_a_bug_in_making_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert unsent(outcome_of(1, warnings=(404,)), Log()) == 3
-    [line] = told(capsys)
+    *bugs, line = told(capsys)
+    assert {bug["event"] for bug in bugs} == {"bug.found"}
     assert (line["error"], line["count"]) == ("bug", 3)
 
 
 def test_a_bug_in_naming_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert unsent(outcome_of(1, expires_at="13 h"), Log()) == 3
-    [line] = told(capsys)
+    *bugs, line = told(capsys)
+    assert {bug["event"] for bug in bugs} == {"bug.found"}
     assert (line["error"], line["records"]) == ("bug", ["run run-7"])
 
 
@@ -187,23 +193,25 @@ def test_what_there_is_time_for_is_written_and_all_else_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     log = Log(seconds=2)
-    lost, took = in_time(outcome_of(3 * MOST_RECORDS - 2), log, 5)
-    assert (lost, took) == (UnsentOutcomes(MOST_RECORDS, LATE), 5)
-    assert len(log.written) == 2 * MOST_RECORDS
+    lost, took = in_time(outcome_of(3 * SETTINGS.batch_records - 2), log, 5)
+    assert (lost, took) == (UnsentOutcomes(SETTINGS.batch_records, LATE), 5)
+    assert len(log.written) == 2 * SETTINGS.batch_records
     lines = told(capsys)
-    assert sum(line["count"] for line in lines) == MOST_RECORDS
-    assert lines[-1]["records"][-1].startswith(f"prod/n{3 * MOST_RECORDS - 3}/acr-pull renewed")
+    assert sum(line["count"] for line in lines) == SETTINGS.batch_records
+    assert lines[-1]["records"][-1].startswith(
+        f"prod/n{3 * SETTINGS.batch_records - 3}/acr-pull renewed"
+    )
 
 
 def test_what_there_is_no_time_for_is_named_without_being_made_into_records(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fine, unmakeable = outcome_of(MOST_RECORDS), outcome_of(1, hosts=(404,))
+    fine, unmakeable = outcome_of(SETTINGS.batch_records), outcome_of(1, hosts=(404,))
     clusters = (*fine.report.clusters, *unmakeable.report.clusters)
     finished = replace(fine, report=replace(fine.report, clusters=clusters))
     lost, _ = in_time(finished, Log(stalls=True), 5)
-    assert lost == UnsentOutcomes(MOST_RECORDS + 4, LATE)
-    assert sum(line["count"] for line in told(capsys)) == MOST_RECORDS + 4
+    assert lost == UnsentOutcomes(SETTINGS.batch_records + 4, LATE)
+    assert sum(line["count"] for line in told(capsys)) == SETTINGS.batch_records + 4
 
 
 def test_what_looks_like_a_secret_is_masked() -> None:

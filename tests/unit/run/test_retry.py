@@ -8,12 +8,13 @@ import pytest
 import stamina
 
 from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
-from acr_refresher.run.retry import ATTEMPTS, retrying
+from acr_refresher.run.retry import retrying
+from acr_refresher.settings import SETTINGS
 
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=ATTEMPTS):
+    with stamina.set_testing(True, attempts=SETTINGS.retry_attempts):
         yield
 
 

@@ -1,5 +1,5 @@
-# The role in an account that owns ACK clusters: it fetches their kubeconfigs.
-# In each cluster its identity needs infra/rbac besides.
+# The role in an account with ACK clusters. The function gets kubeconfigs with it.
+# In each cluster, the role also needs the permissions of infra/rbac.
 
 locals {
   ram = "${path.module}/../../../ram"
@@ -29,7 +29,7 @@ locals {
 
 resource "alicloud_ram_role" "cluster" {
   role_name                   = "${var.name_prefix}cluster"
-  description                 = "Lets the function acr-refresher fetch kubeconfigs"
+  description                 = "Lets the function acr-refresher get kubeconfigs"
   assume_role_policy_document = local.trust
   max_session_duration        = var.max_session_hours * 3600
 }

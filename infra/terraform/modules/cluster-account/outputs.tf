@@ -4,6 +4,6 @@ output "role_arn" {
 }
 
 output "role_id" {
-  description = "The role's ID, by which ACK clusters know it (infra/rbac)."
+  description = "The role's ID, which identifies it in ACK clusters (infra/rbac)."
   value       = alicloud_ram_role.cluster.role_id
 }

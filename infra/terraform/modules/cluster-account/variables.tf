@@ -1,40 +1,40 @@
 variable "function_role_arn" {
-  description = "The function's role, which may assume the one made here."
+  description = "The ARN of the function's role, which may assume this role."
   type        = string
 }
 
 variable "external_id" {
-  description = "What the function must say to assume the role. For accounts of different companies. Null: nothing."
+  description = "The external ID that is required to assume the role, for accounts of different companies. null: none."
   type        = string
   default     = null
 }
 
 variable "name_prefix" {
-  description = "As in the function's account: it may assume roles with this prefix only."
+  description = "The prefix of all names, the same as in the function's account: the function may assume only roles with it."
   type        = string
   default     = "acr-refresher-"
 }
 
 variable "max_session_hours" {
-  description = "How long a session of the role may last."
+  description = "The maximum duration of a session of the role."
   type        = number
   default     = 1
 }
 
 variable "discovery" {
-  description = "Whether the function may list the account's clusters, to find them by itself."
+  description = "Whether the function may list the account's clusters, to discover them."
   type        = bool
   default     = false
 }
 
 variable "account" {
-  description = "The number of this account. Needed with kubeconfig_secrets."
+  description = "The number of this account. Required for kubeconfig_secrets."
   type        = string
   default     = ""
 }
 
 variable "kubeconfig_secrets" {
-  description = "KMS secrets that hold kubeconfigs of clusters outside ACK, and the keys they are encrypted with."
+  description = "KMS secrets with kubeconfigs of clusters outside ACK, and their encryption keys."
   type = map(object({
     region = string
     secret = string

@@ -1,9 +1,9 @@
-# The function's role, and the queue for invocations that failed.
+# The function's role, and the queue for failed invocations.
 
 locals {
   ram = "${path.module}/../../../ram"
 
-  # What the function's code needs, and what the platform does in its role.
+  # The permissions of the function's code, and of Function Compute, which uses the same role.
   policies = merge(
     {
       assume-roles = templatefile("${local.ram}/function-role.policy.json", {
@@ -79,5 +79,5 @@ resource "alicloud_ram_role_policy_attachment" "function" {
 
 resource "alicloud_message_service_queue" "failed" {
   queue_name               = "${var.name_prefix}failed"
-  message_retention_period = 604800 # seconds, the most there is
+  message_retention_period = 604800 # seconds: the maximum
 }

@@ -1,5 +1,5 @@
 output "role_arn" {
-  description = "`role` in s.yaml, and whom the other accounts trust."
+  description = "`role` in s.yaml, and the role that the other accounts trust."
   value       = alicloud_ram_role.function.arn
 }
 
@@ -9,6 +9,6 @@ output "failure_destination" {
 }
 
 output "role_id" {
-  description = "The role's ID, by which ACK clusters know it (infra/rbac)."
+  description = "The role's ID, which identifies it in ACK clusters (infra/rbac)."
   value       = alicloud_ram_role.function.role_id
 }

@@ -9,24 +9,24 @@ variable "region" {
 }
 
 variable "name_prefix" {
-  description = "What the names of all roles begin with; the function may assume such roles only."
+  description = "The prefix of all names. The function may assume only roles with this prefix."
   type        = string
   default     = "acr-refresher-"
 }
 
 variable "log_project" {
-  description = "The log project that `logConfig` of s.yaml names."
+  description = "The SLS project: `logConfig.project` in s.yaml."
   type        = string
 }
 
 variable "function" {
-  description = "`functionName` of s.yaml; in infra/s.fc2.yaml the service has the same name."
+  description = "`functionName` in s.yaml. The service in infra/s.fc2.yaml has the same name."
   type        = string
   default     = "acr-refresher"
 }
 
 variable "registries" {
-  description = "ACR instances of this account that config.yaml names without assumeRoleARN."
+  description = "ACR instances of this account, which are in config.yaml without assumeRoleARN."
   type = map(object({
     region   = string
     instance = string
@@ -35,25 +35,25 @@ variable "registries" {
 }
 
 variable "serves_own_clusters" {
-  description = "Whether config.yaml names clusters of this account without assumeRoleARN."
+  description = "Whether clusters of this account are in config.yaml without assumeRoleARN."
   type        = bool
   default     = false
 }
 
 variable "discovers_own_clusters" {
-  description = "Whether config.yaml has clusters of this account found without assumeRoleARN."
+  description = "Whether `discover` in config.yaml searches this account without assumeRoleARN."
   type        = bool
   default     = false
 }
 
 variable "personal_edition" {
-  description = "Whether config.yaml names this account's Personal Edition without assumeRoleARN, which cannot be narrowed to an instance."
+  description = "Whether this account's Personal Edition is in config.yaml without assumeRoleARN. Its policy cannot be limited to an instance."
   type        = bool
   default     = false
 }
 
 variable "kubeconfig_secrets" {
-  description = "KMS secrets of this account with kubeconfigs that config.yaml names without assumeRoleARN, and the keys they are encrypted with."
+  description = "KMS secrets of this account with kubeconfigs, which are in config.yaml without assumeRoleARN, and their encryption keys."
   type = map(object({
     region = string
     secret = string

@@ -1,4 +1,4 @@
-# The role in an account that owns ACR instances: it mints tokens that can pull, and nothing more.
+# The role in an account with ACR instances. It may create tokens for image pulls, and nothing else.
 
 locals {
   ram = "${path.module}/../../../ram"

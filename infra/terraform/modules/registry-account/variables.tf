@@ -1,33 +1,33 @@
 variable "account" {
-  description = "The number of this account, which owns the instances."
+  description = "The number of this account."
   type        = string
 }
 
 variable "function_role_arn" {
-  description = "The function's role, which may assume the one made here."
+  description = "The ARN of the function's role, which may assume this role."
   type        = string
 }
 
 variable "external_id" {
-  description = "What the function must say to assume the role. For accounts of different companies. Null: nothing."
+  description = "The external ID that is required to assume the role, for accounts of different companies. null: none."
   type        = string
   default     = null
 }
 
 variable "name_prefix" {
-  description = "As in the function's account: it may assume roles with this prefix only."
+  description = "The prefix of all names, the same as in the function's account: the function may assume only roles with it."
   type        = string
   default     = "acr-refresher-"
 }
 
 variable "max_session_hours" {
-  description = "How long a session of the role may last, and with it a registry token: the most that expireDuration in config.yaml may ask for."
+  description = "The maximum duration of a session of the role, and so of a registry token: the upper limit of expireDuration in config.yaml."
   type        = number
   default     = 1
 }
 
 variable "registries" {
-  description = "The ACR instances that may be pulled from."
+  description = "The ACR instances for which the role may create tokens."
   type = map(object({
     region   = string
     instance = string
@@ -35,7 +35,7 @@ variable "registries" {
 }
 
 variable "personal_edition" {
-  description = "Whether the account's Personal Edition may be pulled from, which cannot be narrowed to an instance."
+  description = "Whether the role may create tokens for the account's Personal Edition. Its policy cannot be limited to an instance."
   type        = bool
   default     = false
 }

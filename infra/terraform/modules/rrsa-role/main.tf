@@ -1,4 +1,4 @@
-# The role in a cluster's account that a service account of the cluster assumes with its own token (RRSA).
+# The RRSA role in a cluster's account: a service account of the cluster assumes it with its own token.
 
 locals {
   ram = "${path.module}/../../../ram"
@@ -6,7 +6,7 @@ locals {
 
 resource "alicloud_ram_role" "rrsa" {
   role_name   = var.name
-  description = "Lets a service account reach a registry's account"
+  description = "Lets a service account assume the role in a registry's account"
   assume_role_policy_document = templatefile("${local.ram}/rrsa-role.trust.json", {
     oidc_provider_arn = var.oidc_provider_arn
     oidc_issuer       = var.oidc_issuer

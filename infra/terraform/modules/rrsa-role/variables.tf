@@ -25,6 +25,6 @@ variable "service_account" {
 }
 
 variable "registry_role_arn" {
-  description = "The one role that it may assume in turn."
+  description = "The role in the registry's account. It is the only role that the RRSA role may assume."
   type        = string
 }

@@ -1,45 +1,36 @@
-# The log project: a logstore for the function's lines and one for outcomes, what of them can be queried,
-# dashboards and alerts.
+# The SLS project: a logstore for the function's log lines, a logstore for its records of outcomes, their indexes,
+# the dashboards and the alerts.
 #
-# Every JSON file of infra/sls is taken up, in the form of the SLS API's own requests:
+# The files of infra/sls are requests of the SLS API. This module creates what each of them describes:
 #   index.LOGSTORE.json   CreateIndex: keys {FIELD: {type, json_keys {KEY: {type, doc_value}}}}
 #   dashboard*.json       CreateDashboard: dashboardName, displayName, attribute, charts
 #   alert*.json           CreateAlert: name, displayName, schedule, configuration
+# The `query` of a chart or an alert is the name of a file: queries/NAME.sql.
 
 locals {
   sls       = "${path.module}/../../../sls"
   logstores = toset(["function", "outcomes"])
 
-  # Function Compute writes a printed line into the field `message`; its JSON can be queried by key only
-  # where a json index names the key.
-  line = {
-    message = {
-      type = "json"
-      json_keys = merge(
-        { for key in [
-          "level", "event", "run", "ts", "trigger", "reason", "cluster", "namespace", "secret", "remedy",
-          "error", "error_code", "error_service", "error_subject", "request_id", "message",
-          "expires_at", "earliest_expiry", "ok",
-        ] : key => { type = "text" } },
-        { for key in [
-          "clusters", "clusters_failing", "duration_ms", "requests",
-          "secrets_created", "secrets_renewed", "secrets_failed", "secrets_degraded",
-        ] : key => { type = "long" } },
-      )
-    }
-    functionName = { type = "text" }
-    instanceID   = { type = "text" }
+  # File name to query. ${NAME} in a query stands for queries/parts/NAME.sql.
+  parts = {
+    for file in fileset(local.sls, "queries/parts/*.sql") :
+    trimsuffix(basename(file), ".sql") => trimspace(file("${local.sls}/${file}"))
   }
-  outcome = {
-    for key in ["run", "cluster", "namespace", "secret", "result", "reason", "message"] : key => { type = "text" }
+  # The documentation of SLS does not say that a query may contain comments. So comment lines are removed, and the
+  # other lines are joined with spaces.
+  queries = {
+    for file in fileset(local.sls, "queries/*.sql") : file => join(" ", [
+      for line in split("\n", templatefile("${local.sls}/${file}", local.parts)) : trimspace(line)
+      if trimspace(line) != "" && !startswith(trimspace(line), "--")
+    ])
   }
 
-  written = {
+  # Function Compute writes a log line into the field `message`. Its JSON can be queried only by the keys that the
+  # json index names.
+  indexes = {
     for file in fileset(local.sls, "index.*.json") :
     trimsuffix(trimprefix(file, "index."), ".json") => jsondecode(file("${local.sls}/${file}")).keys
   }
-  indexes = merge({ function = local.line, outcomes = local.outcome }, local.written)
-
   dashboards = {
     for file in fileset(local.sls, "dashboard*.json") : file => jsondecode(file("${local.sls}/${file}"))
   }
@@ -50,7 +41,7 @@ locals {
 
 resource "alicloud_log_project" "this" {
   project_name = var.project
-  description  = "acr-refresher: logs and outcomes"
+  description  = "acr-refresher: log lines and records of outcomes"
 }
 
 resource "alicloud_log_store" "this" {
@@ -102,7 +93,10 @@ resource "alicloud_log_dashboard" "this" {
   dashboard_name = each.value.dashboardName
   display_name   = each.value.displayName
   attribute      = jsonencode(try(each.value.attribute, { type = "grid" }))
-  char_list      = jsonencode(each.value.charts)
+  char_list = jsonencode([
+    for chart in each.value.charts :
+    merge(chart, { search = merge(chart.search, { query = local.queries[chart.search.query] }) })
+  ])
 
   depends_on = [alicloud_log_store_index.this]
 }
@@ -136,7 +130,7 @@ resource "alicloud_sls_alert" "this" {
         project        = alicloud_log_project.this.project_name
         store_type     = "log"
         store          = alicloud_log_store.this[query_list.value.store].logstore_name
-        query          = query_list.value.query
+        query          = local.queries[query_list.value.query]
         start          = query_list.value.start
         end            = query_list.value.end
         time_span_type = try(query_list.value.timeSpanType, "Custom")

@@ -9,6 +9,6 @@ output "function_logstore" {
 }
 
 output "outcomes_logstore" {
-  description = "Where the function reports outcomes."
+  description = "The logstore for the function's records."
   value       = alicloud_log_store.this["outcomes"].logstore_name
 }

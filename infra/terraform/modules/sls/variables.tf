@@ -1,15 +1,15 @@
 variable "project" {
-  description = "The log project; `logConfig.project` in s.yaml. Unique in a region over all accounts."
+  description = "The SLS project: `logConfig.project` in s.yaml. Its name must be unique in the region, across all accounts."
   type        = string
 }
 
 variable "retention_days" {
-  description = "How long log lines are kept."
+  description = "How many days SLS keeps log lines and records."
   type        = number
   default     = 30
 }
 
 variable "action_policy" {
-  description = "The SLS action policy that says whom an alert reaches. \"\": nobody."
+  description = "The ID of the SLS action policy for alerts. If it is empty, no notification is sent."
   type        = string
 }

@@ -1,4 +1,4 @@
-"""The command as a shell has it: completion, the demo, and an end without a traceback."""
+"""The commands in processes of their own: completion, the demo, Ctrl-C, and how they end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ import pty
 import re
 import select
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+import acr_refresher
+
+ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 """Seconds, of which the shell takes a few."""
 COMMAND = ROOT / "bin" / "acr-refresher"
+ROTATE = [sys.executable, "-m", "acr_refresher.cli", "rotate", "--function", "f", "--yes"]
+OPERATOR = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIhunter2",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hunter2",
+    "ACR_REFRESHER_ACCOUNT": "1000000000000001",
+    "FC_REGION": "cn-hangzhou",
+}
 
 
 def ran(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -183,5 +194,51 @@ def test_what_nobody_foresaw_is_told_without_its_words(tmp_path: Path) -> None:
     )
     done = ran(COMMAND, "schema", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("acr-refresher: unexpected RuntimeError at sitecustomize.py:2")
+    assert done.stderr.startswith("acr-refresher: unexpected RuntimeError at cli/app.py:")
     assert "hunter2" not in done.stderr
+
+
+def test_it_runs_from_a_checkout() -> None:
+    command = [str(ROOT / "bin" / "acr-refresher"), "validate", "function/config.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    assert done.stdout.startswith("ok: ")
+
+
+def test_the_function_needs_nothing_of_the_commands() -> None:
+    """What they import besides is not deployed."""
+    program = (
+        "import sys; sys.modules['typer'] = sys.modules['rich'] = None; import handler;"
+        " print([name for name in sys.modules if name.startswith('acr_refresher.cli')])"
+    )
+    done = subprocess.run(  # noqa: S603  # our own
+        [sys.executable, "-c", program],
+        cwd=ROOT / "function",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_an_interrupted_rotate_does_not_wait_for_the_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        environ = {
+            **os.environ,
+            **OPERATOR,
+            "ACR_REFRESHER_LOCAL_CLOUD": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "PYTHONPATH": str(Path(acr_refresher.__file__).parents[1]),
+        }
+        with subprocess.Popen(  # noqa: S603  # our own command
+            ROTATE, env=environ, stderr=subprocess.PIPE, text=True
+        ) as rotating:
+            try:
+                asked, _ = silent.accept()
+                with asked:
+                    asked.recv(1)
+                    rotating.send_signal(signal.SIGINT)
+                    _, told = rotating.communicate(timeout=PATIENCE)
+            finally:
+                rotating.kill()
+    assert told == "Interrupted. The function runs on, and logs what it does.\n"
+    assert rotating.returncode == 130

@@ -9,13 +9,7 @@ import pytest
 
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
 from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
-from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
-from acr_refresher.core.request import Request, Shard
-from acr_refresher.log_events import (
-    MOST_BYTES,
-    MOST_RECORDS,
-    TEXT_LIMIT,
+from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
     batches,
@@ -23,6 +17,10 @@ from acr_refresher.log_events import (
     outcome_records,
     record_summaries,
 )
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.report import Report
+from acr_refresher.core.request import Request, Shard
+from acr_refresher.settings import SETTINGS
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, wanted
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
@@ -232,26 +230,26 @@ def test_each_record_has_a_name_in_few_words_in_the_same_order() -> None:
 
 
 def test_a_long_text_is_cut() -> None:
-    wordy = replace(CREATED, warnings=("x" * TEXT_LIMIT, "y"))
+    wordy = replace(CREATED, warnings=("x" * SETTINGS.record_text, "y"))
     [record] = of_kind("secret", finished(served(wordy)))
-    assert record["warnings"] == "x" * (TEXT_LIMIT - 1) + "…"
+    assert record["warnings"] == "x" * (SETTINGS.record_text - 1) + "…"
 
 
 def test_batches_keep_the_order_and_below_what_a_call_takes() -> None:
-    small = [{"n": str(n)} for n in range(2 * MOST_RECORDS + 1)]
+    small = [{"n": str(n)} for n in range(2 * SETTINGS.batch_records + 1)]
     parts = list(batches(small))
-    assert [len(part) for part in parts] == [MOST_RECORDS, MOST_RECORDS, 1]
+    assert [len(part) for part in parts] == [SETTINGS.batch_records, SETTINGS.batch_records, 1]
     assert [record for part in parts for record in part] == small
     assert list(batches([])) == []
 
 
 def test_batches_count_bytes_not_characters() -> None:
-    large = {"text": "字" * (MOST_BYTES // 9)}
+    large = {"text": "字" * (SETTINGS.batch_bytes // 9)}
     assert [len(part) for part in batches([large] * 5)] == [2, 2, 1]
 
 
 def test_a_record_that_is_too_large_alone_is_left_to_the_service_to_refuse() -> None:
-    huge = {"text": "x" * (MOST_BYTES + 1)}
+    huge = {"text": "x" * (SETTINGS.batch_bytes + 1)}
     assert [len(part) for part in batches([huge, huge])] == [1, 1]
 
 

@@ -1,0 +1,1 @@
+"""Does a unit test notice each small fault in the decisions? `python -m mutants`."""
