@@ -6,9 +6,11 @@ Descriptions go into config.schema.json. Editors show them beside the key.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from acr_refresher.config.access import ClusterAccessKeys, DiscoveryKeys, RoleKeys
 from acr_refresher.config.fields import (
@@ -345,3 +347,24 @@ class ConfigDocument(StrictModel):
         description="Simple Log Service: where outcomes are written, for the dashboard and the"
         " alerts of infra/sls. Default: outcomes are only written to the function's log.",
     )
+
+
+class _SchemaForEditors(GenerateJsonSchema):
+    """Leaves out titles, and null, because the loader refuses empty keys."""
+
+    def field_title_should_be_set(self, _schema: object) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of config.yaml, for editors. Only the operator's commands need it."""
+    schema = ConfigDocument.model_json_schema(schema_generator=_SchemaForEditors)
+    return {"$schema": _SchemaForEditors.schema_dialect, **schema, "title": "acr-refresher"}

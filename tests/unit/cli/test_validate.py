@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from acr_refresher.cli.app import app
-from acr_refresher.config.schema import json_schema
+from acr_refresher.config.document import json_schema
 
 ROOT = Path(__file__).parents[3]
 

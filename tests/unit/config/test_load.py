@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from acr_refresher.config.document import json_schema
 from acr_refresher.config.load import Config, load_config
-from acr_refresher.config.schema import json_schema
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Logstore, Registry, Role
 from acr_refresher.core.select import LabelRequirement, NamespaceSelection, Operator
 
