@@ -153,9 +153,9 @@ class KubeconfigSecretSection(RoleKeys):
     """A secret of Key Management Service whose text is a kubeconfig."""
 
     name: KmsSecretName | None = Field(None, description="Name of the secret.")
-    arn: KmsSecretArn | None = Field(None, description="ARN of the secret, in place of its name.")
+    arn: KmsSecretArn | None = Field(None, description="ARN of the secret, instead of its name.")
     region_id: RegionId | None = Field(
-        None, description="Region of the secret. Needed unless its ARN is given."
+        None, description="Region of the secret. Required unless its ARN is given."
     )
 
     @model_validator(mode="after")
