@@ -191,7 +191,7 @@ def test_a_function_that_fails_is_told_in_its_own_words(broken: BrokenSite) -> N
         result = here.rotate("--cluster", "prdo-*")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("function acr-refresher failed: InvalidEvent: ")
-    assert '"prdo-*" matches none; use one of: prod-hangzhou' in result.stderr
+    assert 'no cluster matches "prdo-*"; use one of: prod-hangzhou' in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -19,7 +19,7 @@ from acr_refresher.cli.rotate import rotate
 from acr_refresher.cli.status import status
 from acr_refresher.cli.unregister import unregister
 from acr_refresher.cli.validate import validate
-from acr_refresher.config.schema import json_schema
+from acr_refresher.config.document import json_schema
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from types import TracebackType
 from typing import TypeVar
 
 from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove
@@ -57,6 +58,14 @@ class _Made:
 
 
 @dataclass(frozen=True, slots=True)
+class _Bug:
+    """Why a content could not be made. Each namespace that raises the error adds frames to it."""
+
+    error: Exception
+    traceback: TracebackType | None
+
+
+@dataclass(frozen=True, slots=True)
 class Applier:
     """Applies actions to one cluster in one run.
 
@@ -73,7 +82,7 @@ class Applier:
     paused: Clock = nullcontext
     resumed: Clock = nullcontext
     _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
-    _made: dict[tuple[str, str], _Made | BaseException] = field(default_factory=dict)
+    _made: dict[tuple[str, str], _Made | _Bug] = field(default_factory=dict)
     _free: asyncio.Semaphore = field(
         default_factory=partial(asyncio.Semaphore, SETTINGS.requests_per_cluster)
     )
@@ -90,7 +99,7 @@ class Applier:
                 sharing.setdefault(id(action.apply), []).append(action)
         applies = (same[0].apply for same in sharing.values())
         contents = (self._make(apply) for apply in applies if apply)
-        made = await asyncio.gather(*contents, return_exceptions=True)
+        made = await asyncio.gather(*map(_settled, contents))
         for same, content in zip(sharing.values(), made, strict=True):
             self._made.update(dict.fromkeys(map(_key, same), content))
 
@@ -127,8 +136,8 @@ class Applier:
         made = None if replanned else self._made.get(_key(action))
         if made is None:
             return await self._make(apply)
-        if isinstance(made, BaseException):
-            raise made
+        if isinstance(made, _Bug):
+            raise made.error.with_traceback(made.traceback)
         return made
 
     async def _make(self, apply: ApplySecret) -> _Made:
@@ -238,6 +247,13 @@ class Applier:
         """Send a request when its turn has come, and retry it."""
         async with self._free:
             return await retrying(call)
+
+
+async def _settled(making: Awaitable[_Made]) -> _Made | _Bug:
+    try:
+        return await making
+    except Exception as error:  # noqa: BLE001  # raised in each namespace that needs the content
+        return _Bug(error, error.__traceback__)
 
 
 def _key(action: Reconcile) -> tuple[str, str]:
