@@ -1,7 +1,7 @@
 """The function's entry points.
 
-Function Compute calls `initialize(context)` once an instance, `handle(event, context)` once an
-invocation and `pre_stop(context)` before it takes the instance away.
+Function Compute calls `initialize(context)` once per instance, `handle(event, context)` once per
+invocation, and `pre_stop(context)` before it removes the instance.
 https://www.alibabacloud.com/help/en/functioncompute/user-guide/event-handlers-3
 """
 
@@ -31,8 +31,8 @@ CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 def initialize(context: object) -> None:
     """Make the instance ready.
 
-    Raises ConfigError with every problem of config.yaml, and InvalidInput where its secrets can
-    expire between the timer's ticks.
+    Raises ConfigError with every problem of config.yaml, and InvalidInput if secrets can expire
+    between two runs of the timer.
     """
     del context
     configure_logging()
@@ -41,25 +41,29 @@ def initialize(context: object) -> None:
         timer = parse_timer(schedule, TIMER_VARIABLE)
         for warning in timer_warnings(config.timings, timer):
             log.warning("config.warning", **asdict(warning))
-    _spare_the_collector()
+    _collect_garbage_rarely()
 
 
 def handle(event: bytes | str, context: object) -> dict[str, Any]:
-    """One run: the report as JSON-able data.
+    """Make one run, and return its report as data for JSON.
 
-    Raises InvalidEvent, ConfigError or Denied (the function has no role) before anything is done,
-    and RunFailed after everything was done where a timer's run, or a shard, needs attention.
+    Raises InvalidEvent, ConfigError or Denied (the function has no role) before anything is done.
+    Raises RunFailed after everything was done, if a run of a timer or of a shard needs attention.
     """
     began = time.monotonic()
-    # What only runs need is more than half of all there is to load: a cold start goes without.
+    # A cold start goes without the modules that only runs need, which are more than half of all.
     from acr_refresher.invocation import handle_invocation  # noqa: PLC0415  # as it says
 
     configure_logging()
-    return handle_invocation(event, context, _config(), _instance(), _config_path().parent, began)
+    folder = _config_path().parent
+    try:
+        return handle_invocation(event, context, _config(), _instance(), folder, began)
+    finally:
+        _freeze_what_the_first_run_loaded()
 
 
 def pre_stop(context: object) -> None:
-    """Give the threads back before the instance goes."""
+    """End the threads before the instance is removed."""
     del context
     if _instance.cache_info().currsize:
         _instance().close()
@@ -78,13 +82,21 @@ def _instance() -> Instance:
     return Instance.new(os.environ)
 
 
-def _spare_the_collector() -> None:
-    """What is loaded by now stays; and a run makes many objects, few of them in cycles.
+def _collect_garbage_rarely() -> None:
+    """Exempt what is loaded from garbage collection, and collect less often.
 
-    Looking for garbage took a tenth of a run's CPU otherwise, in leaps of 60 ms.
+    A run makes many objects, few of them in cycles. Collecting at Python's defaults took a tenth
+    of a run's CPU, in pauses of 60 ms.
     """
     gc.freeze()
     gc.set_threshold(SETTINGS.collect_garbage_after)
+
+
+@functools.cache
+def _freeze_what_the_first_run_loaded() -> None:
+    """Exempt the modules of the first run too: more than half of all, the SDKs among them."""
+    if gc.get_freeze_count():  # in an instance, that is, and not in a command or a test
+        gc.freeze()
 
 
 def _config_path() -> Path:

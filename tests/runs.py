@@ -188,6 +188,7 @@ class Fleet:
     pull_secret: PullSecret = EVERYWHERE
     last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     clock_skew: timedelta | None = None
+    files: KubeconfigFiles = field(default_factory=Files)
     ack: ContainerService | None = None
     """Only where clusters are discovered; then `run` is given the names of those configured."""
 
@@ -228,7 +229,7 @@ class Fleet:
             kubeconfigs=Kubeconfigs(
                 ack=cast("ContainerService", self.ack),
                 kms=cast("KeyManagement", None),  # nor one whose kubeconfig is a secret
-                files=Files(),
+                files=self.files,
                 cache=KubeconfigCache(),
             ),
             connector=Connector(self.kubes),

@@ -1,7 +1,7 @@
-"""What Function Compute tells an invocation about itself.
+"""One invocation of the function: from its event and context to the report of its run.
 
-Runtimes up to python3.10 hand the role's credentials over in the context; python3.12 puts them
-into the environment, and its context has no `credentials` and no `service`.
+Runtimes up to python3.10 have the role's credentials in the context. python3.12 has them in the
+environment, and its context has no `credentials` and no `service`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 
 LATEST = "LATEST"
-"""What Function Compute calls it that was invoked without a qualifier."""
+"""The qualifier of a function that was invoked without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationContext:
-    """One invocation. `timeout`, `function` None: it is not known.
+    """What Function Compute says of an invocation. `timeout` or `function` None: it does not.
 
-    The credentials are those of the function's role and belong to this invocation alone.
+    The credentials are those of the function's role, for this invocation only.
     """
 
     request_id: str
@@ -49,7 +49,7 @@ class InvocationContext:
 
 
 def read_invocation(context: Any, environ: Mapping[str, str]) -> InvocationContext:
-    """From the context object and the environment. Raises Denied where the function has no role."""
+    """Read the context object and the environment. Raises Denied if the function has no role."""
     seconds = getattr(getattr(context, "function", None), "timeout", None)
     region_id = _text(context, "region") or environ.get("FC_REGION", "")
     account_id = _text(context, "account_id") or environ.get("FC_ACCOUNT_ID", "")
@@ -64,7 +64,7 @@ def read_invocation(context: Any, environ: Mapping[str, str]) -> InvocationConte
 
 
 def environment_credentials(environ: Mapping[str, str]) -> CloudCredentials | None:
-    """Those in the variables that Alibaba Cloud's own tools read too, if any."""
+    """Return the credentials in the variables that Alibaba Cloud's own tools read, if any."""
     return _credentials_from(
         environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
         environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
@@ -75,9 +75,9 @@ def environment_credentials(environ: Mapping[str, str]) -> CloudCredentials | No
 def _function_of(
     context: Any, environ: Mapping[str, str], region_id: str, account_id: str
 ) -> Function | None:
-    """Of Function Compute 2.0 where the context names a service, else of 3.0; None: no name.
+    """Return the function that was invoked, with its version or alias, so that it can start itself.
 
-    What starts itself again is to be what it is: the version or alias that was invoked.
+    It is one of Function Compute 2.0 if the context names a service, else of 3.0. None: no name.
     """
     function = getattr(context, "function", None)
     name = _text(function, "name") or environ.get("FC_FUNCTION_NAME", "")
@@ -116,9 +116,9 @@ def _text(source: Any, name: str) -> str:
 
 
 class RunFailed(Exception):
-    """A timer's run, or a shard, left what needs attention; every other cluster was served.
+    """Some clusters of a timer's run, or of a shard, need attention; all others were served.
 
-    Raised so that the platform counts the invocation as failed; the details are in the log.
+    It is raised so that Function Compute counts the invocation as failed. The log has the details.
     """
 
 
@@ -130,17 +130,17 @@ def handle_invocation(
     folder: Path,
     began: float,
 ) -> dict[str, Any]:
-    """The report of the run that the event asks for.
+    """Make the run that the event requests, and return its report.
 
-    `folder` is that of the configuration; the invocation began then by `time.monotonic`.
-    Raises InvalidEvent, or Denied where the function has no role, before anything is done; and
-    RunFailed after everything was.
+    `folder` is the folder of config.yaml. `began` is `time.monotonic` when the invocation began.
+    Raises InvalidEvent, or Denied if the function has no role, before anything is done.
+    Raises RunFailed after everything was done.
     """
     request = parse_event(event)
     if unknown := unknown_name_problems(request, config):
         raise InvalidEvent(unknown)
     invocation = read_invocation(context, os.environ)
-    asked = RunContext(
+    run_context = RunContext(
         run=_run_id(request, invocation),
         request=request,
         now=datetime.now(timezone.utc),
@@ -150,33 +150,34 @@ def handle_invocation(
         function=invocation.function,
     )
     caller = Caller(invocation.credentials, invocation.region_id)
-    report = _complete(run(asked, config, instance.dependencies(config, folder, caller)))
+    report = _complete(run(run_context, config, instance.dependencies(config, folder, caller)))
     if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
     return report_to_json(report)
 
 
 def _run_id(request: Request, invocation: InvocationContext) -> str:
-    """That of the shard's run; for a tick of a timer one that each delivery of it has alike.
+    """Return the ID of the shard's run, or of this one.
 
-    So all shards of a tick report under it, whichever delivery started them.
+    A timer's event may be delivered twice. Both deliveries compute the same ID, so all shards
+    report under it, whichever delivery started them.
     """
     if request.shard:
         return request.shard.run
     if request.scheduled_at and invocation.function:
-        tick = (*astuple(invocation.function), request.trigger, request.scheduled_at)
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(tick)))
+        event = (*astuple(invocation.function), request.trigger, request.scheduled_at)
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(event)))
     return invocation.request_id or str(uuid.uuid4())
 
 
 def _budget(timeout: timedelta, began: float) -> timedelta:
-    """What a run may take of the function's timeout; at least a quarter, so that it tries."""
+    """Return the time that a run may take: at least a quarter of the function's timeout."""
     spent = timedelta(seconds=time.monotonic() - began)
     return max(timeout - spent - SETTINGS.report_time, timeout / 4)
 
 
 def _complete(running: Coroutine[Any, Any, Report]) -> Report:
-    """In uvloop's event loop, whose TLS takes a fifth less of a request's CPU."""
+    """Run in the event loop of uvloop, whose TLS takes a fifth less CPU per request."""
     try:
         import uvloop  # noqa: PLC0415  # there is none for Windows
     except ImportError:

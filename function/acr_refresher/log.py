@@ -66,22 +66,18 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+@functools.lru_cache(1024)  # the same texts stand in the lines of a thousand secrets
 def mask_text(text: str) -> str:
     """Return the text without passwords, tokens, signatures and long base64 runs.
 
     Names of objects (`acr-pull`) and roles, request IDs and digests in hexadecimal stay readable.
     """
-    return text if _is_harmless(text) else _without_secrets(text)
+    return text if _is_harmless(text) else _SECRET_LOOK.sub(_masked, text)
 
 
 def _is_harmless(text: str) -> bool:
     plain = _HARMLESS.fullmatch(text) is not None
     return plain and not any(words in text for words in _YET_SECRET)
-
-
-@functools.lru_cache(256)  # the same warning may stand in a line for each of a thousand secrets
-def _without_secrets(text: str) -> str:
-    return _SECRET_LOOK.sub(_masked, text)
 
 
 def _masked(found: re.Match[str]) -> str:

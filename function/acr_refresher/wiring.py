@@ -1,4 +1,4 @@
-"""Which adapters a run reaches out with: the same for the function and the operator's commands."""
+"""Connects the run with its adapters, for the function and for the commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from acr_refresher.cloud.sts import StsClient
 from acr_refresher.config.load import Config
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.kube.files import LocalKubeconfigs, Pod
-from acr_refresher.kube.http import TlsClients
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import Caller
@@ -27,15 +26,15 @@ from acr_refresher.run.rate_limit import Buckets, RateLimiter
 from acr_refresher.run.run import Dependencies
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its own service account."""
+"""The folder of a pod's own service account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What lasts from one run to the next while a process is warm.
+    """What a warm instance keeps from run to run.
 
-    `reporting_client` has threads of its own: a run that is out of time delegates, and writes
-    its outcomes, with it.
+    `reporting_client` has threads of its own, so a run can delegate clusters and write its outcomes
+    while services that do not answer hold all other threads.
     """
 
     cloud_client: CloudClient
@@ -43,20 +42,19 @@ class Instance:
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
-    tls_clients: TlsClients = field(default_factory=TlsClients)
     last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     buckets: Buckets = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
 
     @staticmethod
     def new(environ: Mapping[str, str]) -> Instance:
-        """One of its own. Raises ValueError: a stand-in for the cloud is not on this machine."""
+        """Make an instance. Raises ValueError if the local cloud is not on this machine."""
         transport = transport_from_environment(environ)
         client = CloudClient(transport)
         return Instance(client, client.with_own_threads(), RegistryClient(transport), environ)
 
     def dependencies(self, config: Config, folder: Path, caller: Caller) -> Dependencies:
-        """All that a run reaches out to. Kubeconfig files are looked for in the folder."""
+        """Return the adapters of one run. Paths of kubeconfig files are relative to the folder."""
         rate_limiter = RateLimiter(config.rate_limits, self.buckets, self.clock)
         client = self.cloud_client.with_rate_limiter(rate_limiter)
         return Dependencies(
@@ -72,18 +70,18 @@ class Instance:
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
-            connector=KubernetesConnector(__version__, self.tls_clients),
+            connector=KubernetesConnector(__version__),
             outcome_log=self._outcome_log(config, caller),
             functions=self.functions(caller),
             last_seen=self.last_seen,
         )
 
     def functions(self, caller: Caller) -> FunctionClient:
-        """What invokes functions of Function Compute."""
+        """Return the client that invokes functions."""
         return FunctionClient(self.reporting_client, caller.credentials)
 
     def close(self) -> None:
-        """Give the threads back."""
+        """End the threads."""
         self.cloud_client.close()
         self.reporting_client.close()
 

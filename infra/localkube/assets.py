@@ -97,7 +97,7 @@ def download(
     """
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
     folder = cache / f"{release.version}-{architecture}"
-    with _only_process_in(cache.parent):
+    with only_process_in(cache.parent):
         missing = [name for name in needed if not (folder / name).is_file()]
         if missing:
             try:
@@ -175,7 +175,7 @@ def _announce(url: str, length: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _only_process_in(folder: Path) -> Iterator[None]:
+def only_process_in(folder: Path) -> Iterator[None]:
     """Other processes wait, and then find what this one downloaded."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)

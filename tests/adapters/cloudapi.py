@@ -40,13 +40,21 @@ ASK: Mapping[str, Callable[[CloudClient, CloudCredentials], Coroutine[Any, Any, 
     "AssumeRole": lambda cloud_client, caller: StsClient(cloud_client, REGION).assume_role(
         caller, Role(REGISTRY_ROLE_ARN), "run-1", HOUR
     ),
-    "GetAuthorizationToken": lambda cloud_client, caller: CrClient(cloud_client).token(caller, THE_REGISTRY),
-    "ListInstanceEndpoint": lambda cloud_client, caller: CrClient(cloud_client).hosts(caller, THE_REGISTRY),
+    "GetAuthorizationToken": lambda cloud_client, caller: CrClient(cloud_client).token(
+        caller, THE_REGISTRY
+    ),
+    "ListInstanceEndpoint": lambda cloud_client, caller: CrClient(cloud_client).hosts(
+        caller, THE_REGISTRY
+    ),
     "DescribeClusterUserKubeconfig": lambda cloud_client, caller: CsClient(cloud_client).kubeconfig(
         caller, THE_CLUSTER
     ),
-    "DescribeClustersV1": lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1),
-    "GetSecretValue": lambda cloud_client, caller: KmsClient(cloud_client).kubeconfig(caller, THE_SECRET),
+    "DescribeClustersV1": lambda cloud_client, caller: CsClient(cloud_client).clusters(
+        caller, REGION, 1
+    ),
+    "GetSecretValue": lambda cloud_client, caller: KmsClient(cloud_client).kubeconfig(
+        caller, THE_SECRET
+    ),
 }
 
 

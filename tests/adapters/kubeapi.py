@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import NamespaceState
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
-from acr_refresher.kube.http import TlsClients
 from acr_refresher.run.ports import Kubeconfig
 from adapters.loopback import Serve, over_tls, tcp_server
 from localkube.pki import Authority, KeyPair
@@ -23,13 +22,9 @@ from localkube.pki import Authority, KeyPair
 T = TypeVar("T")
 
 
-def ask(
-    kubeconfig: str,
-    use: Callable[[KubernetesApi], Awaitable[T]],
-    clients: TlsClients | None = None,
-) -> T:
+def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
     """What `use` gets from the API that a kubeconfig leads to, in an event loop of its own."""
-    connector = KubernetesConnector("1.2.3", clients or TlsClients())
+    connector = KubernetesConnector("1.2.3")
 
     async def scenario() -> T:
         api = connector.connect(Kubeconfig(SecretStr(kubeconfig)))
@@ -41,8 +36,8 @@ def ask(
     return uvloop.run(scenario())
 
 
-def namespaces(kubeconfig: str, clients: TlsClients | None = None) -> tuple[NamespaceState, ...]:
-    return ask(kubeconfig, lambda api: api.list_namespaces(), clients)
+def namespaces(kubeconfig: str) -> tuple[NamespaceState, ...]:
+    return ask(kubeconfig, lambda api: api.list_namespaces())
 
 
 def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:

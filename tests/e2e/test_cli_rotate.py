@@ -1,4 +1,4 @@
-"""`acr-refresher rotate`: the deployed function is invoked by hand, through Function Compute."""
+"""`acr-refresher rotate`: the deployed function is invoked through Function Compute."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_where_shards_serve_the_clusters_their_tasks_are_told(
         tasks = sorted(task.id for task in here.there.tasks)
     assert (told.exit_code, told.stderr) == (0, "")
     assert told.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
-    assert told.stdout.endswith(", 2 clusters handed on.\n")
+    assert told.stdout.endswith(", 2 clusters delegated.\n")
     assert len(tasks) == 2
     assert passwords(broken.hangzhou, shop) != {}
 
@@ -154,7 +154,9 @@ def test_a_version_can_be_named(broken: BrokenSite) -> None:
         assert here.rotate("--yes", "--qualifier", "prod").exit_code == 0
         gone = here.rotate("--yes", "--qualifier", "test")
     assert gone.exit_code == 1
-    assert "function acr-refresher/acr-refresher (test) in cn-hangzhou is not there" in gone.stderr
+    assert (
+        "function acr-refresher/acr-refresher (test) in cn-hangzhou does not exist" in gone.stderr
+    )
 
 
 @pytest.mark.parametrize("file", [S_YAML, S_FC2_YAML], ids=["3.0", "2.0"])
@@ -188,7 +190,7 @@ def test_a_function_that_fails_is_told_in_its_own_words(broken: BrokenSite) -> N
     with deployment(broken) as here:
         result = here.rotate("--cluster", "prdo-*")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("fc: function acr-refresher failed: InvalidEvent: ")
+    assert result.stderr.startswith("function acr-refresher failed: InvalidEvent: ")
     assert 'no cluster matches "prdo-*"; use one of: prod-hangzhou' in result.stderr
     assert "Traceback" not in result.output
 
@@ -199,7 +201,7 @@ def test_without_the_right_to_invoke_it_says_which(broken: BrokenSite) -> None:
         result = here.rotate("--yes")
         assert here.there.events == []
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:functions/another" in result.stderr
+    assert f"Allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:functions/another" in result.stderr
 
 
 def test_another_function_is_not_taken_for_ours(broken: BrokenSite, tmp_path: Path) -> None:
@@ -207,15 +209,52 @@ def test_another_function_is_not_taken_for_ours(broken: BrokenSite, tmp_path: Pa
     with deployment(broken, code=tmp_path, initializer=None, pre_stop=None) as here:
         result = here.rotate("--yes")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is not a report as this version knows it" in result.stderr
+    assert "the function did not return a report: is it acr-refresher?" in result.stderr
 
 
-def test_everything_is_asked_for_at_a_terminal_alone(broken: BrokenSite) -> None:
+OLDER = """import json
+def handle(event, context):
+    return {"run": "r", "trigger": "manual", "reason": "", "force": True, "dryRun": False,
+        "startedAt": "2026-01-31T12:00:00Z", "clockSkewSeconds": None, "ok": %(ok)s,
+        "failing": [], "results": {"%(result)s": 1}, "outcomesUnsent": 0, "deferred": [],
+        "handedOn": [], "clusters": [{"cluster": "prod", "ok": %(ok)s, "failure": None,
+            "skipped": "", "warnings": [], "requests": 5, "durationMs": 80, "secrets": [
+                {"namespace": "shop", "secret": "acr-pull", "result": "%(result)s",
+                 "reason": "forced", "registryHosts": [], "serviceAccounts": [], "bound": [],
+                 "waitingFor": [], "expiresAt": None, "failures": [], "warnings": []}]}]}
+"""
+
+
+@pytest.mark.parametrize(("result", "code"), [("renewed", 0), ("degraded", 1)])
+def test_the_report_of_an_older_function_decides_how_the_command_ends(
+    broken: BrokenSite, tmp_path: Path, result: str, code: int
+) -> None:
+    """Version 0.1.0 says `handedOn` and `degraded`, and has fewer keys."""
+    (tmp_path / "handler.py").write_text(OLDER % {"ok": code == 0, "result": result})
+    with deployment(broken, code=tmp_path, initializer=None, pre_stop=None) as here:
+        told = here.rotate("--yes")
+    assert (told.exit_code, told.stderr) == (code, "")
+    verb = "renewed" if code == 0 else "incomplete"
+    assert f"shop/acr-pull  {verb}" in told.stdout
+
+
+def test_a_namespace_that_matches_nothing_fails(broken: BrokenSite) -> None:
+    broken.namespace("shop")
+    with deployment(broken) as here:
+        result = here.rotate("--namespace", "teem-web")
+    assert result.exit_code == 1
+    assert result.stderr == "No namespace matches --namespace teem-web. Nothing was changed.\n"
+
+
+def test_without_a_terminal_everything_must_be_confirmed_with_yes(broken: BrokenSite) -> None:
     with deployment(broken) as here:
         result = here.rotate()
         assert here.there.events == []
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "give --yes, or narrow it down" in result.stderr
+    assert result.stderr == (
+        "This renews every pull secret of every cluster that acr-refresher serves. stdin is not a"
+        " terminal, so confirm with --yes, or select with --cluster, --namespace or --registry.\n"
+    )
 
 
 @pytest.mark.parametrize(("typed", "code", "invoked"), [("y", 0, 1), ("n", 1, 0), ("", 1, 0)])
@@ -227,5 +266,8 @@ def test_at_a_terminal_everything_is_confirmed(
         done = at_a_terminal(here.stage, typed, "rotate", "--function", THREE, "--account", HOME)
         assert len(here.there.events) == invoked
     assert done.returncode == code
-    assert "Renew every pull secret of every cluster that acr-refresher serves?" in done.stderr
+    assert (
+        "This renews every pull secret of every cluster that acr-refresher serves. Continue?"
+        in (done.stderr)
+    )
     assert "Traceback" not in done.stderr

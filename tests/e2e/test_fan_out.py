@@ -81,7 +81,7 @@ def test_discovered_clusters_are_listed_once_a_tick_and_not_again_by_their_shard
         assert [(report["run"], report["ok"]) for report in reports] == [(first["run"], True)] * 6
         outcomes = {one["cluster"]: one for report in reports for one in report["clusters"]}
         assert set(outcomes) == {one.name for one in there.clusters}
-        assert outcomes[gone]["skipped"] == "it is gone since it was found"
+        assert outcomes[gone]["skipped"] == "it was deleted after it was listed"
         assert there.unserved == [gone]
 
 

@@ -137,7 +137,7 @@ def test_without_the_right_to_start_itself_it_serves_all_and_names_it(
         assert [one["started"] for one in report["delegated"]] == [False, False]
         for one in report["delegated"]:
             assert one["failure"]["meaning"] == "denied"
-            told = f"allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:{resource} in a policy"
+            told = f"Allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:{resource} in a policy"
             assert told in one["failure"]["message"]
         failed = there.tick().result
         assert failed is not None

@@ -199,7 +199,7 @@ def test_without_the_right_to_write_the_report_says_which(broken: BrokenSite, lo
         assert results(function.timer()) == {shop: "created"}
     [line] = [line for line in log() if line["event"] == "outcomes.unsent"]
     assert line["error"] == "denied"
-    assert f"allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in line["message"]
+    assert f"Allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in line["message"]
 
 
 def test_a_refresh_from_here_says_why_outcomes_could_not_be_written(broken: BrokenSite) -> None:
@@ -212,7 +212,7 @@ def test_a_refresh_from_here_says_why_outcomes_could_not_be_written(broken: Brok
     [line] = [line for line in shown.stdout.splitlines() if "could not be written" in line]
     assert line.startswith("4 outcomes could not be written to the logstore: denied: ")
     for words in (line, told["outcomesFailure"]["message"]):
-        assert f"allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in words
+        assert f"Allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in words
 
 
 def named(lines: list[dict[str, Any]]) -> list[str]:

@@ -106,7 +106,7 @@ def test_a_list_that_is_denied_fails_by_itself_and_the_rest_is_served(site: Site
         assert report["failing"] == ["discover[1] cn-beijing"]
         failure = by_name(report)["discover[1] cn-beijing"]["failure"]
         assert failure["meaning"] == "denied"
-        assert "allow cs:DescribeClustersV1 and cs:ListClusters" in failure["message"]
+        assert "Allow cs:DescribeClustersV1 and cs:ListClusters" in failure["message"]
         with pytest.raises(RunFailed, match=r"discover\[1\] cn-beijing"):
             function.timer()
 

@@ -190,7 +190,7 @@ def test_missing_trust_names_the_role_and_whom_it_lacks(
         Cloud(chain_world(site, trust(None))), site, "registry-role-chain"
     ) as function:
         told = message(function.invoke(), namespace)
-    assert f"the trust policy of {PARTNER_ROLE} lacks this caller" in told
+    assert f"The trust policy of {PARTNER_ROLE} lacks this caller" in told
     assert f"denied to {PREFIX}cluster:" in told
     assert f"of account {BEIJING}" in told
     assert "external ID" in told
@@ -239,7 +239,7 @@ def test_personal_edition_without_its_right_is_told_what_to_allow(site: Site) ->
     cloud = Cloud(without_action(there, "cr:GetAuthorizationToken"))
     with function_in(cloud, site, "registry-personal-edition") as function:
         told = message(function.invoke(), namespace)
-    assert "allow cr:GetAuthorizationToken and cr:PullRepository on *" in told
+    assert "Allow cr:GetAuthorizationToken and cr:PullRepository on *" in told
 
 
 def test_personal_edition_of_another_account(site: Site) -> None:
@@ -289,7 +289,7 @@ def test_two_that_claim_one_host_are_told_in_the_run(site: Site) -> None:
     assert outcome["result"] == "incomplete"
     (failure,) = outcome["failures"]
     assert (failure["meaning"], failure["subject"]) == ("invalid", "registry partner")
-    assert f"{MAIN_HOSTS[0]} is a host of registry main too" in failure["message"]
+    assert f"{MAIN_HOSTS[0]} is also a host of registry main" in failure["message"]
     assert outcome["registryHosts"] == sorted([*MAIN_HOSTS, *PERSONAL_HOSTS])
     assert [each["subject"] for each in again["failures"]] == ["registry partner"]
 

@@ -68,7 +68,7 @@ def test_a_token_that_it_refuses_is_not_and_the_old_secret_stays(site: Site, sho
     before = passwords(site.hangzhou, shop.namespace)
     without_pulling(shop.cloud)
     report = shop.function.invoke(force=True)
-    assert "refuses pulling shop/web with the new token" in message(report, shop.namespace)
+    assert "refuses the new token for pulling shop/web" in message(report, shop.namespace)
     assert "cr:PullRepository" in message(report, shop.namespace)
     assert passwords(site.hangzhou, shop.namespace) == before
 
@@ -90,7 +90,7 @@ def test_a_token_of_personal_edition_that_pulls_nothing_is_not_written(site: Sit
         text, ca = yaml.safe_dump(document), registry.certificates / "ca.crt"
         with deployed(cloud, url, clusters_of(site), text, ca) as function:
             told = message(function.invoke(), namespace)
-    assert "refuses pulling shop/web with the new token: allow cr:PullRepository" in told
+    assert "refuses the new token for pulling shop/web. Allow cr:PullRepository" in told
     assert site.hangzhou.get_secret(namespace, "acr-pull") is None
 
 

@@ -75,9 +75,7 @@ class CrClient(ContainerRegistry):
             )
         return domains
 
-    async def _personal_token(
-        self, caller: CloudCredentials, registry: Registry
-    ) -> RegistryToken:
+    async def _personal_token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
         action = f"cr:{PERSONAL_TOKEN.action}"
         call = CloudCall(
             "cr",

@@ -51,7 +51,9 @@ class CsClient(ContainerService):
         answer = await self._cloud.call_operation(call, operation, access.region_id, query)
         with reading_answer(call):
             ends = answer.get("expiration")
-            return Kubeconfig(SecretStr(text(answer["config"])), parse_rfc3339(ends) if ends else None)
+            return Kubeconfig(
+                SecretStr(text(answer["config"])), parse_rfc3339(ends) if ends else None
+            )
 
     async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
         """DescribeClustersV1, one page. Raises Denied, Invalid, Throttled, Unreachable.

@@ -63,7 +63,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """The meaning of a code, or of a status whose code says nothing. `words` are a format string."""
+    """The meaning of codes, or of statuses without a telling code. `words` is a format string."""
 
     meaning: type[PortError]
     codes: str
@@ -256,7 +256,7 @@ def _present(value: Any) -> str:
 
 
 def _principal(detail: Mapping[str, Any]) -> str:
-    """The identity that AccessDeniedDetail names: `role:session` or a user's ID, and the account."""
+    """The denied identity: `role:session` or a user's ID, and the account."""
     if not detail.get("AuthPrincipalDisplayName"):
         return ""
     owner = detail.get("AuthPrincipalOwnerId")

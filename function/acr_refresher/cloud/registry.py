@@ -116,7 +116,7 @@ def _failures(host: str) -> Iterator[None]:
         raise _unreachable(host, f"its name cannot be resolved. {CAN_REACH}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise _unreachable(host, f"the connection failed. {CAN_REACH}") from error
-    except Exception as error:  # noqa: BLE001  # whatever a strange host makes a library raise
+    except Exception as error:  # whatever a strange host makes a library raise
         raise _unreachable(host, "it gives an answer that makes no sense") from error
 
 
@@ -191,4 +191,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _unreachable(host: str, why: str) -> Unreachable:
-    return Unreachable(f"cannot check the new token at registry host {host}: {why}", service="registry")
+    return Unreachable(
+        f"cannot check the new token at registry host {host}: {why}", service="registry"
+    )

@@ -1,10 +1,11 @@
-"""An API server: what is asked of it, as requests and plain JSON. How they get there: kube_http."""
+"""The requests to an API server, and their answers as plain JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 from urllib.request import getproxies
@@ -15,8 +16,8 @@ from pydantic_core import from_json, to_json
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Gone, Invalid, Unreachable
-from acr_refresher.kube.errors import answer_error, refused_user
-from acr_refresher.kube.http import KubeConnection, TlsClients
+from acr_refresher.kube.errors import answer_error, refused_user, request_name
+from acr_refresher.kube.http import KubeConnection, tls_context
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.kube.objects import (
     Json,
@@ -27,6 +28,7 @@ from acr_refresher.kube.objects import (
     secret_state,
     service_account_state,
     shared_part,
+    text,
 )
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
@@ -35,24 +37,18 @@ JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 
-EXPIRED_PAGE = "410"
-OK = frozenset({200, 201, 202})
-FORBIDDEN, TOO_MANY = 403, 429
+OK = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 MANAGED = urlencode({"fieldManager": MANAGER})
 
 State = TypeVar("State")
 
 
 class KubernetesConnector(KubeConnector):
-    """Opens API servers, with clients that may be of earlier runs.
+    """Opens API servers. `version` is this program's, for their audit logs."""
 
-    `version` is this program's, for their audit logs.
-    """
-
-    def __init__(self, version: str, clients: TlsClients) -> None:
-        self._clients = clients
+    def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
-        self._proxies = getproxies()  # for all clusters: it goes through all of the environment
+        self._proxies = getproxies()  # once for all clusters: it reads the complete environment
 
     def connect(
         self,
@@ -61,18 +57,17 @@ class KubernetesConnector(KubeConnector):
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
     ) -> KubernetesApi:
-        """Sends nothing yet. Raises Invalid; with `now`, also where the kubeconfig has lapsed."""
+        """Sends nothing yet. Raises Invalid; with `now` also if the kubeconfig has expired."""
         access = read_kubeconfig(kubeconfig, now, proxy_url, ca_pem)
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        return KubernetesApi(
-            KubeConnection(access, self._clients.client(access), headers, self._proxies)
-        )
+        tls = tls_context(access.ca_pem, access.client_pem)
+        return KubernetesApi(KubeConnection(access, tls, headers, self._proxies))
 
 
 class KubernetesApi(KubeApi):
-    """One API server. Each method is a request, or a list's pages, and raises any PortError."""
+    """One API server. A method is a request or the pages of a list, and may raise any PortError."""
 
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
@@ -84,7 +79,7 @@ class KubernetesApi(KubeApi):
         return await self._list("namespaces", namespace_state)
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
-        """By a field selector, which a rule's `resourceNames` lets pass."""
+        """The Secrets of this name. A rule's `resourceNames` allows this field selector."""
         convert = partial(secret_state, decoded={})
         return await self._list("secrets", convert, fieldSelector=f"metadata.name={name}")
 
@@ -93,7 +88,7 @@ class KubernetesApi(KubeApi):
         return await self._list("serviceaccounts", service_account_state)
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
-        """By a list of one namespace: `infra/rbac` has no right to get it."""
+        """By a list of one namespace, as `infra/rbac` has no right to get it."""
         resource = f"namespaces/{quote(namespace, safe='')}/secrets"
         convert = partial(secret_state, decoded={})
         found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
@@ -107,7 +102,7 @@ class KubernetesApi(KubeApi):
         uid: str | None,
         resource_version: str | None = None,
     ) -> None:
-        """Server-side apply; by force where `uid` says whose fields are taken over."""
+        """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
         shared = self._shared_part(content)
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
@@ -117,20 +112,20 @@ class KubernetesApi(KubeApi):
         await self._send("PATCH", path, manifest, APPLY)
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """With the uid as precondition: 409 for another Secret of that name."""
+        """With the uid as precondition: 409 if another Secret has that name now."""
         try:
             await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
         except Gone:
             return
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
-        """The current one, after a conflict."""
+        """The current state, after a conflict."""
         path = _path(namespace, "serviceaccounts", name)
         account = await self._ask("GET", path)
         return _converted(f"GET {path}", lambda: service_account_state(account))
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
-        """Merge patch with resourceVersion: 409 where it has moved on."""
+        """Merge patch with resourceVersion: 409 if it has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
         patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
@@ -143,12 +138,12 @@ class KubernetesApi(KubeApi):
         path = f"{_path(namespace, 'serviceaccounts', name)}/token"
         spec = {"audiences": [audience], "expirationSeconds": int(duration.total_seconds())}
         answer = await self._ask("POST", path, to_json({"spec": spec}))
-        return _converted(f"POST {path}", lambda: SecretStr(answer["status"]["token"]))
+        return _converted(f"POST {path}", lambda: SecretStr(text(answer["status"]["token"])))
 
     async def may(self, **attributes: str) -> bool:
-        """SelfSubjectAccessReview of authorization.k8s.io/v1, for the operator's commands as well.
+        """SelfSubjectAccessReview of authorization.k8s.io/v1, for the operator's commands.
 
-        The attributes are those of its `resourceAttributes`; what is left out means all.
+        The attributes are those of its `resourceAttributes`. A missing attribute means all.
         """
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
@@ -156,15 +151,15 @@ class KubernetesApi(KubeApi):
         return _converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
 
     async def refused_user(self) -> str:
-        """As whom the API server knows us, if we may not list namespaces; else it is not told.
+        """Our user name at the API server, if we may not list namespaces; otherwise empty.
 
-        Its refusal says so in every version, and SelfSubjectReview is there from 1.28 on only.
+        The refusal has it in every version, while SelfSubjectReview exists only since 1.28.
         """
         answer = await self._connection.send("GET", "/api/v1/namespaces?limit=1")
-        return refused_user(answer.content) if answer.status == FORBIDDEN else ""
+        return refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
-        """For the operator's commands: the function itself has no right to it, and no need."""
+        """For the operator's commands: the function needs no right to it."""
         return await self._ask("GET", _path(namespace, "configmaps", name))
 
     async def close(self) -> None:
@@ -177,9 +172,9 @@ class KubernetesApi(KubeApi):
         try:
             items = await self._pages(f"/api/v1/{resource}", query)
         except Gone as error:
-            if error.code != EXPIRED_PAGE:
+            if error.code != str(HTTPStatus.GONE.value):
                 raise
-            # A list that outlasts its snapshot has to begin anew: once.
+            # The snapshot of a long list has expired: start again, once.
             items = await self._pages(f"/api/v1/{resource}", query)
         return _converted(f"list {resource}", lambda: tuple(map(convert, items)))
 
@@ -195,7 +190,7 @@ class KubernetesApi(KubeApi):
             page_query["continue"] = continuation
 
     def _shared_part(self, content: SecretContent) -> bytes:
-        """Serialised once where the same is written to namespace after namespace."""
+        """Serialised once, if one content is written to many namespaces."""
         if self._shared is None or self._shared[0] is not content:
             self._shared = (content, shared_part(content))
         return self._shared[1]
@@ -203,8 +198,19 @@ class KubernetesApi(KubeApi):
     async def _ask(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> Json:
-        """One request and the object that it is answered with."""
-        return _parsed(_named(method, path), await self._send(method, path, body, content_type))
+        """One request and the JSON object of its answer."""
+        content = await self._send(method, path, body, content_type)
+        try:
+            answer = from_json(content)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Unreachable(
+                f"{self._connection.server} answers {request_name(method, path)} without a JSON"
+                " object. Is it an API server?",
+                service="kube",
+            )
+        return answer
 
     async def _send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
@@ -212,18 +218,13 @@ class KubernetesApi(KubeApi):
         self.requests += 1
         answer = await self._connection.send(method, path, body, content_type if body else None)
         if answer.status not in OK:
-            self.throttled += answer.status == TOO_MANY
-            raise answer_error(_named(method, path), *answer)
+            self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
+            raise answer_error(request_name(method, path), *answer)
         return answer.content
 
 
-def _named(method: str, path: str) -> str:
-    """A request as errors tell it, without its query."""
-    return f"{method} {path.partition('?')[0]}"
-
-
 def _page(answer: Json) -> tuple[list[Json], str]:
-    """The items, which may be null, and the token that the next page is asked for with."""
+    """The items, which may be null, and the token of the next page."""
     return list(answer["items"] or ()), str((answer.get("metadata") or {}).get("continue") or "")
 
 
@@ -231,16 +232,10 @@ def _path(namespace: str, resource: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}/{quote(name, safe='')}"
 
 
-def _parsed(what: str, content: bytes) -> Json:
-    try:
-        return dict(from_json(content))
-    except (TypeError, ValueError) as error:
-        message = f"{what}: the answer is no object in JSON: is this an API server?"
-        raise Unreachable(message, service="kube") from error
-
-
-def _converted(what: str, convert: Callable[[], State]) -> State:
+def _converted(request: str, convert: Callable[[], State]) -> State:
     try:
         return convert()
-    except (AttributeError, KeyError, TypeError) as error:
-        raise Invalid(f"{what}: the answer lacks what it should hold", service="kube") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Invalid(
+            f"{request}: the answer is incomplete or malformed", service="kube"
+        ) from error

@@ -1,17 +1,19 @@
-"""From an API server's answers, and from requests without one, to errors named by meaning.
+"""From an API server's answers, or from their absence, to errors named by meaning.
 
-Of an answer only what cannot hold secret data is carried on: field names, users, verbs, resources;
-never its message as a whole, which may quote what was sent.
+Only the parts of an answer that cannot hold secret data are repeated: field names, users, verbs and
+resources. Its message is never repeated, as it may quote what was sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from http import HTTPStatus
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -21,12 +23,14 @@ from acr_refresher.settings import SETTINGS
 
 TOKENS = "serviceaccounts/token"
 NAMED = frozenset({"secrets", TOKENS})
-"""Resources on which the function gets rights by name alone."""
-SERVER_ERROR = 500
+"""Resources on which the function has rights for single names only."""
+MESSAGE_LENGTH = 4000
+"""Characters of an answer's message that are looked at."""
+CAN_REACH = "Is the cluster up, and can the function's VPC reach it?"
 
 
 class RedirectedError(Exception):
-    """The server sent us to another address."""
+    """The server redirects to another address."""
 
 
 class _Cause(BaseModel):
@@ -42,21 +46,28 @@ class _Details(BaseModel):
 
 
 class _Status(BaseModel):
-    """The Kubernetes API's Status object, as much of it as is looked at."""
+    """The parts of the Kubernetes API's Status object that are looked at."""
 
     message: str = ""
     details: _Details = _Details()
 
 
-def answer_error(what: str, status: int, headers: Mapping[str, str], content: bytes) -> PortError:
+def request_name(method: str, path: str) -> str:
+    """A request as messages show it, without its query."""
+    return f"{method} {path.partition('?')[0]}"
+
+
+def answer_error(
+    request: str, status: int, headers: Mapping[str, str], content: bytes
+) -> PortError:
     """The meaning of an HTTP status and the Status object that comes with it."""
     body = _read(content)
     meaning, words = _meaning(status, body)
-    told = words.format(
+    message = words.format(
         permission=_missing_permission(body), writers=_writers(body), fields=_fields(body)
     )
     return meaning(
-        f"{what}: {told} ({status})",
+        f"{request}: {message} ({status})",
         service="kube",
         code=str(status),
         request_id=headers.get("Audit-Id", ""),
@@ -65,58 +76,69 @@ def answer_error(what: str, status: int, headers: Mapping[str, str], content: by
 
 
 def refused_user(content: bytes) -> str:
-    """Whom a refusal by RBAC is told to; empty where it names nobody."""
+    """The user that a refusal by RBAC names; empty if it names none."""
     denial = _RBAC_DENIAL.search(_read(content).message)
     return denial["user"] if denial else ""
 
 
-def connection_error(what: str, error: Exception) -> PortError:
+def connection_error(server: str, method: str, path: str, error: Exception) -> PortError:
     """The meaning of a request that got no answer."""
     chain = tuple(_chain(error))
     if alert := next(filter(None, map(_certificate_alert, chain)), ""):
-        words = f"the client certificate was refused in the TLS handshake ({alert})"
-        return Denied(f"{what}: {words}: get a new kubeconfig", service="kube")
-    if untrusted := next(filter(None, map(_untrusted, chain)), ""):
-        words = (
-            f"the server's certificate is not trusted ({untrusted}): check the kubeconfig's "
-            "certificate-authority-data, server and tls-server-name"
+        return Denied(
+            f"API server {server} refuses the client certificate in the TLS handshake ({alert})."
+            " Get a new kubeconfig.",
+            service="kube",
         )
-        return Unreachable(f"{what}: {words}", retryable=False, service="kube")
-    words = next(words for kind, words in _NO_ANSWER if isinstance(error, kind))
+    if untrusted := next(filter(None, map(_untrusted, chain)), ""):
+        return Unreachable(
+            f"the certificate of API server {server} is not trusted ({untrusted}). Check"
+            " certificate-authority-data, server and tls-server-name in the kubeconfig.",
+            retryable=False,
+            service="kube",
+        )
+    words = next(words for words, kinds in _NO_ANSWER.items() if isinstance(error, kinds))
+    message = words.format(
+        server=server, request=request_name(method, path), why=_why(error), host=_host(error)
+    )
     passes = not isinstance(error, (RedirectedError, aiohttp.ClientHttpProxyError))
-    return Unreachable(f"{what}: {words}{_errno(error)}", retryable=passes, service="kube")
+    return Unreachable(message, retryable=passes, service="kube")
 
 
 # ---- what an answer means ------------------------------------------------------------------------
 
 
-_CREDENTIALS_REFUSED = (
-    "the credentials are unknown to the API server or have expired: get a new kubeconfig"
-)
 _BY_STATUS: Mapping[int, tuple[type[PortError], str]] = {
-    401: (Denied, _CREDENTIALS_REFUSED),
-    403: (Denied, "{permission}"),
-    404: (Gone, "it, or its namespace, is not there"),
-    409: (Conflict, "it has changed, or is another's{writers}"),
-    410: (Gone, "this page of the list is no longer kept"),
-    429: (Throttled, "too many requests"),
+    HTTPStatus.UNAUTHORIZED: (
+        Denied,
+        "the API server does not know the credentials, or they have expired. Get a new kubeconfig.",
+    ),
+    HTTPStatus.FORBIDDEN: (Denied, "{permission}"),
+    HTTPStatus.NOT_FOUND: (Gone, "the object or its namespace does not exist"),
+    HTTPStatus.CONFLICT: (
+        Conflict,
+        "the object has changed, or belongs to another writer{writers}",
+    ),
+    HTTPStatus.GONE: (Gone, "this page of the list has expired"),
+    HTTPStatus.TOO_MANY_REQUESTS: (Throttled, "too many requests"),
 }
-_SERVER_FAILED = (Unreachable, "the API server, or something in front of it, failed")
-_NOT_UNDERSTOOD = (Invalid, "the API server refuses the request as malformed{fields}")
+_SERVER_FAILED = (Unreachable, "the API server, or a proxy in front of it, failed")
+_MALFORMED = (Invalid, "the API server rejects the request as malformed{fields}")
 _TERMINATING = (Gone, "the namespace is being deleted")
 
 
 def _meaning(status: int, body: _Status) -> tuple[type[PortError], str]:
-    if status == 403 and _is_terminating(body):  # noqa: PLR2004  # Forbidden
+    if status == HTTPStatus.FORBIDDEN and _is_terminating(body):
         return _TERMINATING
     if any(cause.field == "metadata.uid" for cause in body.details.causes):
-        # An apply to a Secret that was deleted and created anew: some versions answer 422.
-        return _BY_STATUS[409]
-    return _BY_STATUS.get(status, _SERVER_FAILED if status >= SERVER_ERROR else _NOT_UNDERSTOOD)
+        # An apply to a Secret that was deleted and created again: some versions answer 422.
+        return _BY_STATUS[HTTPStatus.CONFLICT]
+    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return _BY_STATUS.get(status, _SERVER_FAILED if failed else _MALFORMED)
 
 
 def _is_terminating(body: _Status) -> bool:
-    """By its cause (NamespaceTerminating), which old servers say in words alone."""
+    """By its cause NamespaceTerminating, or by its message, as old servers give no cause."""
     named = any(cause.reason == "NamespaceTerminating" for cause in body.details.causes)
     return named or "because it is being terminated" in body.message
 
@@ -129,24 +151,24 @@ _ADMISSION_DENIAL = re.compile(r'admission webhook "([^"]+)" denied|exceeded quo
 
 
 def _missing_permission(body: _Status) -> str:
-    """The RBAC rule that is not there or not bound, as YAML; or who else forbids it."""
+    """The missing RBAC rule as YAML, or what else forbids the request."""
     name = body.details.name
     if denial := _RBAC_DENIAL.search(body.message):
         rule = _rule(denial["group"], denial["resource"], name, denial["verb"])
         role = _role_of(denial["user"], denial["resource"], denial["namespace"])
         return f"{role} lacks this rule, or its binding is missing: {rule}"
     if body.message.endswith("is forbidden: "):
-        # An apply that would have to create is refused without a reason.
+        # An apply that would create the object is refused without a reason.
         rule = _rule("", body.details.kind, name, "create")
         return f"the user's ClusterRole lacks this rule: {rule}"
     if denial := _ADMISSION_DENIAL.search(body.message):
         webhook, quota = denial.groups()
         return f"denied by {f'admission webhook {webhook}' if webhook else f'quota {quota}'}"
-    return "forbidden, though not by RBAC: look for an admission policy"
+    return "forbidden, but not by RBAC. Look for an admission policy."
 
 
 def _role_of(user: str, resource: str, namespace: str | None) -> str:
-    """Of one account's token alone: a ClusterRole would give those of its name in any namespace."""
+    """A Role for the right to a single account's token: a ClusterRole is for all namespaces."""
     if resource == TOKENS and namespace:
         return f'the Role of user "{user}" in {namespace}'
     return f'the ClusterRole of user "{user}"'
@@ -158,10 +180,12 @@ def _rule(group: str, resource: str, name: str, verb: str) -> str:
 
 
 def _writers(body: _Status) -> str:
-    """The field managers that an apply is in conflict with."""
+    """The field managers that an apply conflicts with."""
     causes = body.details.causes
-    told = (re.search(r'conflict with "([^"]+)"', cause.message) for cause in causes)
-    return _listed(": written by", (writer[1] for writer in told if writer))
+    writers = (
+        re.search(r'conflict with "([^"]+)"', cause.message[:MESSAGE_LENGTH]) for cause in causes
+    )
+    return _listed(": written by", (writer[1] for writer in writers if writer))
 
 
 def _fields(body: _Status) -> str:
@@ -175,9 +199,10 @@ def _listed(introduction: str, words: Iterable[str]) -> str:
 
 def _read(content: bytes) -> _Status:
     try:
-        return _Status.model_validate_json(content)
+        status = _Status.model_validate_json(content)
     except ValidationError:
         return _Status()
+    return status.model_copy(update={"message": status.message[:MESSAGE_LENGTH]})
 
 
 def _seconds(retry_after: str) -> timedelta | None:
@@ -188,15 +213,28 @@ def _seconds(retry_after: str) -> timedelta | None:
 # ---- what no answer means ------------------------------------------------------------------------
 
 
-_NO_ANSWER: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    (RedirectedError, "the server redirects elsewhere, which is not followed"),
-    (aiohttp.ClientHttpProxyError, "the proxy refuses"),
-    (aiohttp.ClientProxyConnectionError, "the proxy cannot be reached"),
-    (aiohttp.ClientConnectorDNSError, "the server's host name cannot be resolved"),
-    ((asyncio.TimeoutError, TimeoutError), "no answer in time"),
-    (aiohttp.ClientConnectorError, "no connection"),
-    (Exception, "the connection broke"),
-)
+_NO_CONNECTION = "cannot connect to API server {server}"
+_NO_ANSWER: Mapping[str, tuple[type[Exception], ...]] = {  # the first that fits counts
+    "API server {server} redirects {request}, which is not followed. Is it an API server?": (
+        RedirectedError,
+    ),
+    "the proxy refuses to connect to API server {server}. Check the proxy and its login.": (
+        aiohttp.ClientHttpProxyError,
+    ),
+    "cannot connect to the proxy for API server {server}: {why}. Check the proxy's address.": (
+        aiohttp.ClientProxyConnectionError,
+    ),
+    f"{_NO_CONNECTION}: host name {{host}} cannot be resolved. Check the kubeconfig and DNS.": (
+        aiohttp.ClientConnectorDNSError,
+    ),
+    f"{_NO_CONNECTION}: no answer in time. {CAN_REACH}": (aiohttp.ConnectionTimeoutError,),
+    "API server {server} gave no answer to {request} in time": (
+        asyncio.TimeoutError,
+        TimeoutError,
+    ),
+    f"{_NO_CONNECTION}: {{why}}. {CAN_REACH}": (aiohttp.ClientConnectorError,),
+    "the connection to API server {server} broke during {request}": (Exception,),
+}
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -218,6 +256,10 @@ def _untrusted(error: BaseException) -> str:
     return getattr(error, "verify_message", "") or "not verified"
 
 
-def _errno(error: Exception) -> str:
+def _why(error: Exception) -> str:
     number = (isinstance(error, OSError) and error.errno) or 0
-    return f" ({errno.errorcode[number]})" if number in errno.errorcode else ""
+    return os.strerror(number).lower() if number in errno.errorcode else "no connection"
+
+
+def _host(error: Exception) -> str:
+    return error.host if isinstance(error, aiohttp.ClientConnectorError) else ""

@@ -1,8 +1,7 @@
-"""Kubeconfigs from files: beside the configuration, or made of a pod's own service account."""
+"""Kubeconfigs from files: beside config.yaml, or from the service account of our own pod."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from pydantic import SecretStr
 from acr_refresher.core.model import InClusterAccess, KubeconfigAccess
 from acr_refresher.errors import Denied, Gone, Invalid, Unreachable
 from acr_refresher.kube.kubeconfig import current, encoded, kubeconfig_of
+from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.run.ports import Kubeconfig, KubeconfigFiles
 
-REFERENCES = (  # to a file, and the field that holds the same itself
+REFERENCES = (  # the field that names a file, and the field that has the content
     ("certificate-authority", "certificate-authority-data"),
     ("client-certificate", "client-certificate-data"),
     ("client-key", "client-key-data"),
@@ -24,33 +24,33 @@ REFERENCES = (  # to a file, and the field that holds the same itself
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """The pod that this may run in: its environment and the folder of its service account."""
+    """The pod that we may run in: its environment and the folder of its service account."""
 
     service_account: Path
     environ: Mapping[str, str]
 
 
 class LocalKubeconfigs(KubeconfigFiles):
-    """Kubeconfigs by their path relative to a folder, that of the configuration; and the pod's."""
+    """Kubeconfigs by their path relative to the folder of config.yaml, and the pod's own."""
 
     def __init__(self, folder: Path, pod: Pod) -> None:
         self._folder = folder
         self._pod = pod
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
-        """Inert in any case. Raises Gone, Denied, Invalid, Unreachable (I/O)."""
-        # A mounted file system may be slow: the other clusters do not wait for it.
+        """A kubeconfig without references. Raises Gone, Denied, Invalid, Unreachable (I/O)."""
+        # A mounted file system may hang: neither other clusters nor the end of the run wait for it.
         if isinstance(access, InClusterAccess):
-            return await asyncio.to_thread(_of_pod, self._pod)
+            return await in_own_thread(_of_pod, self._pod)
         path = self._folder / access.path
-        document = SecretStr(await asyncio.to_thread(_read, path, "kubeconfig"))
+        document = SecretStr(await in_own_thread(_read, path, "kubeconfig"))
         if not access.trusted:
             return Kubeconfig(document)
         return await resolve_references(document, path.parent, self._pod.environ)
 
 
 def _of_pod(pod: Pod) -> Kubeconfig:
-    """What Kubernetes gives to a pod. The token is renewed there, so it is read for each run.
+    """The kubeconfig of a pod. Kubernetes renews the token there, so it is read in each run.
 
     https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
     """
@@ -58,7 +58,7 @@ def _of_pod(pod: Pod) -> Kubeconfig:
     port = pod.environ.get("KUBERNETES_SERVICE_PORT")
     if not host or not port:
         raise Invalid(
-            "this runs in no pod: inCluster needs KUBERNETES_SERVICE_HOST and _PORT in the"
+            "inCluster works only in a pod: KUBERNETES_SERVICE_HOST and _PORT are not in the"
             " environment",
             service="files",
         )
@@ -72,9 +72,9 @@ def _of_pod(pod: Pod) -> Kubeconfig:
 async def resolve_references(
     document: SecretStr, folder: Path, environ: Mapping[str, str]
 ) -> Kubeconfig:
-    """A trusted kubeconfig with the files that it refers to, and its plugin's answer, put in."""
+    """A trusted kubeconfig in which the content of files and the plugin's answer are inserted."""
     cluster, user = current(document)
-    await asyncio.to_thread(_embed_files, folder, cluster, user)
+    await in_own_thread(_embed_files, folder, cluster, user)
     if spec := user.pop("exec", None):
         from acr_refresher.kube.plugin import run_plugin  # noqa: PLC0415  # rare
 
@@ -83,9 +83,9 @@ async def resolve_references(
 
 
 def _embed_files(folder: Path, cluster: dict[str, Any], user: dict[str, Any]) -> None:
-    """Put content in place of references. Data beside a reference goes before it, but for tokens.
+    """Replace references by content. Data takes precedence over a reference, except for tokens.
 
-    So it is with kubectl: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/.
+    kubectl does the same: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/.
     """
     for fields in (cluster, user):
         for reference, data in REFERENCES:
@@ -100,12 +100,14 @@ def _read(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise Gone(f"there is no {what} {path}: put it there", service="files") from error
+        raise Gone(f"{what} {path} does not exist", service="files") from error
     except PermissionError as error:
-        message = f"{what} {path} cannot be read: check its permissions"
+        message = f"{what} {path} cannot be read. Check its permissions."
         raise Denied(message, service="files") from error
     except UnicodeDecodeError as error:
         raise Invalid(f"{what} {path} is not UTF-8 text", service="files") from error
+    except ValueError as error:
+        raise Invalid(f"{what}: not the path of a file", service="files") from error
     except OSError as error:
         message = f"{what} {path} cannot be read: {error.strerror}"
         raise Unreachable(message, service="files") from error

@@ -1,14 +1,13 @@
 """A kubeconfig read as data: it can neither run a program nor make us read a file.
 
 Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Only the cluster and the
-user of its current-context count; whatever else stands in it is not looked at.
+user of its current-context are read.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_json
 
+from acr_refresher.core.secret import rfc3339
 from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
@@ -31,24 +31,24 @@ Yaml = Any
 USE_INSTEAD = "use a token, or client-certificate-data and client-key-data"
 
 REFUSED_IN_CLUSTER = {
-    "certificate-authority": "no file is read; embed it as certificate-authority-data",
+    "certificate-authority": "files are not read; embed it as certificate-authority-data",
     "insecure-skip-tls-verify": "TLS is always verified; give certificate-authority-data",
 }
 REFUSED_IN_USER = {
-    "exec": f"no program is run; {USE_INSTEAD}",
-    "auth-provider": f"no plug-in is run; {USE_INSTEAD}",
-    "client-certificate": "no file is read; embed it as client-certificate-data",
-    "client-key": "no file is read; embed it as client-key-data",
-    "tokenFile": "no file is read; embed its content as token",
+    "exec": f"programs are not run; {USE_INSTEAD}",
+    "auth-provider": f"plug-ins are not run; {USE_INSTEAD}",
+    "client-certificate": "files are not read; embed it as client-certificate-data",
+    "client-key": "files are not read; embed it as client-key-data",
+    "tokenFile": "files are not read; embed its content as token",
     "username": USE_INSTEAD,
     "password": USE_INSTEAD,
-    "as": "nobody is impersonated; give that user's own credentials",
+    "as": "impersonation is not supported; use that user's own credentials",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAccess:
-    """How to reach an API server, and as whom. `ca_pem` None: the system's roots."""
+    """How to reach an API server, with which credentials. `ca_pem` None: the system's roots."""
 
     server: str
     ca_pem: str | None
@@ -65,19 +65,19 @@ def read_kubeconfig(
     proxy_url: SecretStr | None = None,
     ca_pem: str = "",
 ) -> ServerAccess:
-    """What the current context says. With `now`, the kubeconfig must not have lapsed by then.
+    """The current context. With `now`, the kubeconfig must not have expired by then.
 
-    A proxy and a certificate authority that are given go before its own, which are not looked at.
-    Raises Invalid that names every problem of the chosen cluster and user, and no value.
+    A proxy or certificate authority given here replaces the kubeconfig's own, which is not checked.
+    Raises Invalid that names every problem of the cluster and the user, but no value.
     """
     if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
-        raise _invalid([f"it expired at {kubeconfig.expires_at:%Y-%m-%dT%H:%M:%SZ}; get a new one"])
+        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
     return _read(kubeconfig.document, proxy_url, ca_pem)
 
 
-@lru_cache(2000)  # of 10 KB each
+@lru_cache(SETTINGS.tls_clients_kept)  # of 10 KB each
 def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
-    """A warm instance meets the same ones at every tick, and YAML takes half a millisecond."""
+    """Cached, as a warm instance reads the same ones in every run, and YAML takes half a ms."""
     cluster_fields, user_fields = current(document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
@@ -92,7 +92,7 @@ def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> Serv
 
 
 def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:
-    """The fields of the current context's cluster and user. Raises Invalid: there are none."""
+    """The fields of the current context's cluster and user. Raises Invalid if there are none."""
     read = _checked(_Document, _load(document), "document")
     context = _checked(_Context, read.named("context", read.current_context), "context")
     return read.named("cluster", context.cluster), read.named("user", context.user)
@@ -107,18 +107,26 @@ def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kube
         "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": user}],
     }
-    return Kubeconfig(SecretStr(json.dumps(document)))  # which is YAML, too
+    return Kubeconfig(SecretStr(as_json(document)))  # JSON is YAML
+
+
+def as_json(fields: Mapping[str, Yaml]) -> str:
+    """Fields of a kubeconfig in JSON. Raises Invalid: YAML can hold what JSON cannot."""
+    try:
+        return to_json(fields).decode()
+    except ValueError:
+        raise _invalid(["it has fields that JSON cannot hold"]) from None
 
 
 def encoded(text: str) -> str:
-    """Text as the fields that end in -data hold it."""
+    """Text in base64, for the fields that end in -data."""
     return base64.b64encode(text.encode()).decode()
 
 
 def _overridden(
     fields: dict[str, Yaml], proxy_url: SecretStr | None, ca_pem: str
 ) -> dict[str, Yaml]:
-    """A cluster's fields, with what is configured in place of its own."""
+    """A cluster's fields, in which config.yaml's values replace its own."""
     if proxy_url:
         fields = {**fields, "proxy-url": proxy_url.get_secret_value()}
     if ca_pem:
@@ -127,7 +135,7 @@ def _overridden(
     return fields
 
 
-# ---- the parts that count ------------------------------------------------------------------------
+# ---- the parts that are read ---------------------------------------------------------------------
 
 
 def _https(url: str) -> str:
@@ -144,16 +152,16 @@ def _http_proxy(url: SecretStr) -> SecretStr:
     if parts is None or parts.scheme != "http" or not parts.hostname:
         raise PydanticCustomError(
             "proxy",
-            "must be http://HOST:PORT, with a port of 1 to 65535; no other kind is supported",
+            "must be http://HOST:PORT, with a port of 1 to 65535; other kinds are not supported",
         )
     return url
 
 
 def _parts(url: str) -> SplitResult | None:
-    """None: it is no URL. What Python itself says of one may quote it, password and all."""
+    """None: it is not a URL. Python's own message would quote it with its password."""
     try:
         parts = urlsplit(url)
-        port = parts.port  # which is looked at only here
+        port = parts.port  # parsed only here
     except ValueError:
         return None
     return None if port == 0 else parts
@@ -167,11 +175,21 @@ def _pem(data: SecretStr) -> SecretStr:
     if "-----BEGIN " not in text:
         raise PydanticCustomError("pem", "must be PEM in base64")
     if "ENCRYPTED" in text:
-        raise PydanticCustomError("pem", "must not be encrypted: nobody can enter the password")
+        raise PydanticCustomError(
+            "pem", "must not be encrypted: there is no way to enter the password"
+        )
     return SecretStr(text)
 
 
+def _token(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not text.isascii() or not text.isprintable():
+        raise PydanticCustomError("token", "must be one line of ASCII, without other characters")
+    return token
+
+
 Pem = Annotated[SecretStr, AfterValidator(_pem)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
 class _Part(BaseModel):
@@ -194,7 +212,7 @@ class _Document(_Part):
     users: list[_Named]
 
     def named(self, kind: str, name: str) -> dict[str, Yaml]:
-        """The fields of the context, cluster or user of a name. Raises Invalid: there is none."""
+        """The fields of a context, cluster or user by its name. Raises Invalid if there is none."""
         entries: list[_Named] = getattr(self, f"{kind}s")
         fields = next((getattr(entry, kind) for entry in entries if entry.name == name), None)
         if not isinstance(fields, dict):
@@ -215,7 +233,7 @@ class _Cluster(_Part):
 
 
 class _User(_Part):
-    token: SecretStr | None = None
+    token: Token | None = None
     client_certificate_data: Pem | None = None
     client_key_data: Pem | None = None
 
@@ -223,14 +241,14 @@ class _User(_Part):
 # ---- reading -------------------------------------------------------------------------------------
 
 
-# The C loader is ten times as fast; the wheels of PyYAML have it.
+# The C loader is ten times as fast. The wheels of PyYAML include it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _load(document: SecretStr) -> Yaml:
     text = document.get_secret_value()
     try:
-        # Before anything is built: the C loader recurses, and a deep document ends the process.
+        # Checked first: the C loader recurses, and a deep document ends the process.
         if _is_deep(text):
             raise _invalid([f"it is nested more than {SETTINGS.kubeconfig_depth} levels deep"])
         return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader
@@ -239,6 +257,8 @@ def _load(document: SecretStr) -> Yaml:
         mark = getattr(error, "problem_mark", None)
         where = f" near line {mark.line + 1}" if mark else ""
         raise _invalid([f"it is not YAML{where}"]) from None
+    except ValueError:  # by a scalar's type, such as a date in a 13th month
+        raise _invalid(["it has a value that YAML cannot read"]) from None
 
 
 def _is_deep(text: str) -> bool:
@@ -279,7 +299,7 @@ def _access(cluster: _Cluster, user: _User) -> ServerAccess:
     if (certificate is None) != (key is None):
         raise _invalid(["user: client-certificate-data and client-key-data belong together"])
     if not user.token and not key:
-        raise _invalid([f"user: there are no credentials; {USE_INSTEAD}"])
+        raise _invalid([f"user: it has no credentials; {USE_INSTEAD}"])
     ca = cluster.certificate_authority_data
     return ServerAccess(
         cluster.server,

@@ -1,9 +1,8 @@
-"""Kubernetes objects as JSON: from lists to states, from what is wanted to what is sent."""
+"""Kubernetes objects as JSON: from answers to states, and from changes to request bodies."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,12 +19,12 @@ DOCUMENT_KEY = ".dockerconfigjson"
 
 
 def namespace_state(namespace: Json) -> NamespaceState:
-    """A Namespace. It is terminating from the moment its deletion was asked for."""
+    """A Namespace. It is terminating from the moment its deletion was requested."""
     metadata = namespace["metadata"]
-    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    annotations = texts(metadata.get("annotations"))
     return NamespaceState(
-        name=metadata["name"],
-        labels=metadata.get("labels") or {},
+        name=text(metadata["name"]),
+        labels=texts(metadata.get("labels")),
         terminating="deletionTimestamp" in metadata,
         requested=requested_registries(annotations),
         names_roles=names_roles(annotations),
@@ -33,24 +32,23 @@ def namespace_state(namespace: Json) -> NamespaceState:
 
 
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
-    """A Secret. Its document is empty where there is none.
+    """A Secret. Its document is empty if it has none.
 
-    `decoded` are the documents of those before, of which most are the same.
+    `decoded` holds the documents of the Secrets before, as most have the same.
     """
     data = (secret.get("data") or {}).get(DOCUMENT_KEY) or ""
     if data not in decoded:
         decoded[data] = _decoded(data)
     metadata = secret["metadata"]
-    labels: Mapping[str, str] = metadata.get("labels") or {}
     return SecretState(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
-        type=secret.get("type", ""),
-        managed=labels.get(MANAGED_BY_LABEL) == MANAGER,
+        namespace=text(metadata["namespace"]),
+        name=text(metadata["name"]),
+        uid=text(metadata["uid"]),
+        resource_version=text(metadata["resourceVersion"]),
+        type=text(secret.get("type", "")),
+        managed=texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER,
         immutable=secret.get("immutable") is True,
-        annotations=metadata.get("annotations") or {},
+        annotations=texts(metadata.get("annotations")),
         dockerconfigjson=decoded[data],
     )
 
@@ -59,17 +57,19 @@ def service_account_state(account: Json) -> ServiceAccountState:
     """A ServiceAccount."""
     metadata = account["metadata"]
     return ServiceAccountState(
-        metadata["namespace"],
-        metadata["name"],
-        metadata["resourceVersion"],
-        tuple(reference.get("name", "") for reference in account.get("imagePullSecrets") or ()),
+        text(metadata["namespace"]),
+        text(metadata["name"]),
+        text(metadata["resourceVersion"]),
+        tuple(
+            text(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
+        ),
     )
 
 
 def secret_manifest(namespace: str, name: str, shared: bytes, **seen: str | None) -> bytes:
-    """A pull secret to apply, to the one that was `seen`, by `uid` and `resourceVersion`.
+    """A pull secret to apply to the Secret that was `seen`, by `uid` and `resourceVersion`.
 
-    The API server answers 409 where another Secret, or another version of it, stands there.
+    The API server answers 409 if there is another Secret now, or another version of it.
     """
     own = {"namespace": namespace, "name": name}
     own |= {field: value for field, value in seen.items() if value}
@@ -77,7 +77,7 @@ def secret_manifest(namespace: str, name: str, shared: bytes, **seen: str | None
 
 
 def shared_part(content: SecretContent) -> bytes:
-    """What manifests of the same content end with, for `secret_manifest`."""
+    """The end of all manifests of one content, for `secret_manifest`."""
     document = content.dockerconfigjson.get_secret_value().encode()
     metadata = {
         "labels": {MANAGED_BY_LABEL: MANAGER},
@@ -93,12 +93,12 @@ def shared_part(content: SecretContent) -> bytes:
 
 
 def deletion(uid: str) -> Json:
-    """DeleteOptions for that very object."""
+    """DeleteOptions for the object with this uid only."""
     return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
 
 
 def pull_secrets_patch(account: ServiceAccountState) -> Json:
-    """A merge patch of the whole list, which is atomic; with resourceVersion a stale one is 409."""
+    """A merge patch of the complete list. With resourceVersion, 409 answers a stale patch."""
     return {
         "metadata": {"resourceVersion": account.resource_version},
         "imagePullSecrets": [{"name": name} for name in account.image_pull_secrets],
@@ -108,5 +108,21 @@ def pull_secrets_patch(account: ServiceAccountState) -> Json:
 def _decoded(data: str) -> SecretStr:
     try:
         return SecretStr(base64.b64decode(data).decode("utf-8", "replace"))
-    except binascii.Error:
+    except ValueError:
         return SecretStr("")
+
+
+def text(value: object) -> str:
+    """The text in a field of an answer. Raises TypeError if it is anything else."""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def texts(value: object) -> Mapping[str, str]:
+    """Labels or annotations in an answer, which may be null. Raises TypeError as `text` does."""
+    if not isinstance(value, dict | None) or not all(
+        type(each) is str for each in (value or {}).values()
+    ):
+        raise TypeError("not a map of texts")
+    return value or {}

@@ -1,14 +1,13 @@
 """The credential plugin of a trusted kubeconfig: a program that prints credentials.
 
 Protocol: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins.
-The client library's own runner is not used: it hands our whole environment on, waits for ever, and
-its loader keeps what it was told in files.
+The client library's own runner is not used: it passes our complete environment to the program, has
+no time-out, and its loader keeps credentials in files.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import Mapping
@@ -20,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from acr_refresher.errors import Invalid, Unreachable
-from acr_refresher.kube.kubeconfig import encoded
+from acr_refresher.kube.kubeconfig import as_json, encoded
 from acr_refresher.settings import SETTINGS
 
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
-"""Variables in which Function Compute hands us our role's credentials begin so."""
+"""Prefixes of the variables in which Function Compute gives us our role's credentials."""
 
 ApiVersion = Literal["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,18 +61,14 @@ class _Answer(_Part):
 async def run_plugin(
     spec: Any, cluster: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The fields of a kubeconfig's user that the plugin's answer amounts to.
+    """The plugin's answer as fields of a kubeconfig's user.
 
-    It runs with our environment but for our own credentials. A path among its command is relative
-    to the kubeconfig's folder. Raises Invalid, Unreachable (no answer in time).
+    The plugin gets our environment without our credentials. A command with a path is relative to
+    the kubeconfig's folder. Raises Invalid, Unreachable (no answer in time).
     """
     plugin = _checked(_Spec, spec, "exec")
     printed = await _run(_command(plugin, folder), _environment(plugin, cluster, environ))
-    try:
-        answer = json.loads(printed)
-    except ValueError:
-        raise _invalid("what it prints is not JSON") from None
-    status = _checked(_Answer, answer, "what it prints").status
+    status = _checked(_Answer, printed, "its output").status
     pair = status.client_certificate_data, status.client_key_data
     fields = {
         "token": status.token,
@@ -98,12 +93,12 @@ def _environment(
     return {
         **{name: value for name, value in environ.items() if not name.startswith(OURS)},
         **{variable.name: variable.value for variable in plugin.env or ()},
-        "KUBERNETES_EXEC_INFO": json.dumps(info),
+        "KUBERNETES_EXEC_INFO": as_json(info),
     }
 
 
 async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
-    """What the command prints. Nothing of it is left behind, whatever becomes of it."""
+    """The output of the command. In any case, all processes that it started are ended."""
     devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
@@ -116,7 +111,7 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a command"
-        raise _invalid(f"it cannot be run: {reason}") from error
+        raise _invalid(f"it cannot be started: {reason}") from error
     try:
         printed, _ = await asyncio.wait_for(
             process.communicate(), SETTINGS.plugin_timeout.total_seconds()
@@ -131,17 +126,19 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
     if process.returncode:
-        raise _invalid(f"it ended with {process.returncode}: run it by hand to see what it says")
+        raise _invalid(f"it ended with {process.returncode}. Run it manually to see its messages.")
     return printed
 
 
-def _checked(model: type[Model], fields: Any, what: str) -> Model:
+def _checked(model: type[Model], value: Any, what: str) -> Model:
     try:
-        return model.model_validate(fields)
+        if isinstance(value, bytes):
+            return model.model_validate_json(value)
+        return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
-        raise _invalid(f"{what} is not as it should be: {told}") from None
+        listed = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
+        raise _invalid(f"{what} is not as it should be: {listed}") from None
 
 
 def _invalid(problem: str) -> Invalid:

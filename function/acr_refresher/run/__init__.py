@@ -1,1 +1,1 @@
-"""One run: the stages from the list of clusters to the outcomes, and the ports that it needs."""
+"""One run: its stages, from the list of clusters to the outcomes, and the ports it calls."""

@@ -1,14 +1,13 @@
-"""Carrying out what was planned for a namespace: the secret first, then its bindings.
+"""Applies planned actions: the secret first, then its bindings; on removal the bindings first.
 
-On removal it is the other way round. A PortError becomes an outcome here, never an exception, so
-that one namespace does not stop another.
+A PortError becomes an outcome here, never an exception, so one namespace does not stop another.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -32,11 +31,8 @@ from acr_refresher.core.renewal import (
     resolve_host_conflicts,
 )
 from acr_refresher.errors import Conflict, Gone, PortError
-from acr_refresher.run.concurrency import (
-    SingleFlight,
-    connections_for,
-    run_bounded,
-)
+from acr_refresher.run.concurrency import connections_for, run_bounded
+from acr_refresher.run.deadline import Clock
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
@@ -48,9 +44,10 @@ Change = Callable[[ServiceAccountState, str], ServiceAccountState]
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A secret as far as its registries could be minted; `content` None: nothing is written.
+    """The content of a secret; None if nothing is to be written.
 
-    `carried`: some of it comes from the Secret that was found.
+    `unminted` are the registries for which no token was issued. `carried`: some credentials come
+    from the Secret that was found.
     """
 
     content: SecretContent | None
@@ -63,53 +60,60 @@ class _Made:
 class Applier:
     """Applies actions to one cluster in one run.
 
-    It remembers service accounts as it left them: a namespace's next pull secret is bound to the
-    account that the one before has changed, with no conflict and no reading anew. Waiting for what
-    other clusters wait for, too, is done within `shared`; what the cluster itself is asked for
-    meanwhile, within `own`. However many namespaces and accounts it is at work on, the API server
-    sees so many requests at a time as `places` allows.
+    It keeps service accounts as it last wrote them, so a namespace's next pull secret is bound
+    without a conflict and without another read. It waits for the cloud within `paused`, and asks
+    the cluster itself for anything meanwhile within `resumed`. It sends at most
+    `SETTINGS.requests_per_cluster` requests at a time.
     """
 
     kube: KubeApi
     minter: Minter
     now: datetime
     run: str
-    shared: Callable[[], AbstractContextManager[object]] = nullcontext
-    own: Callable[[], AbstractContextManager[object]] = nullcontext
-    _left: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
-    _making: SingleFlight = field(default_factory=SingleFlight)
+    paused: Clock = nullcontext
+    resumed: Clock = nullcontext
+    _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
+    _made: dict[tuple[str, str], _Made | BaseException] = field(default_factory=dict)
     _free: asyncio.Semaphore = field(
         default_factory=partial(asyncio.Semaphore, SETTINGS.requests_per_cluster)
     )
 
     async def make(self, actions: Iterable[Action]) -> None:
-        """Mint for all that is to be written, before the first of it is."""
-        served = (one.apply for one in actions if isinstance(one, Reconcile))
-        applied = {id(apply): apply for apply in served if apply}
-        # Whoever writes it tells what went wrong.
-        await asyncio.gather(*map(self._made, applied.values()), return_exceptions=True)
+        """Make the content of all secrets that are to be written, before the first is written.
+
+        Namespaces whose actions share an ApplySecret share its content. What goes wrong is raised
+        by `apply`. If this is cancelled, all minting for this cluster alone is cancelled.
+        """
+        sharing: dict[int, list[Reconcile]] = {}  # by the identity of what the actions keep alive
+        for action in actions:
+            if isinstance(action, Reconcile) and action.apply:
+                sharing.setdefault(id(action.apply), []).append(action)
+        applies = (same[0].apply for same in sharing.values())
+        contents = (self._make(apply) for apply in applies if apply)
+        made = await asyncio.gather(*contents, return_exceptions=True)
+        for same, content in zip(sharing.values(), made, strict=True):
+            self._made.update(dict.fromkeys(map(_key, same), content))
 
     async def apply(self, action: Action) -> SecretOutcome:
-        """Carry out one namespace's action."""
+        """Apply one action. Raises only what is a bug."""
         if isinstance(action, Reconcile):
-            return await self._serve(action)
+            return await self._reconcile(action)
         if isinstance(action, Remove):
-            return await self._clear(action)
+            return await self._remove(action)
         return skipped_outcome(action)
 
-    async def _serve(self, action: Reconcile, *, anew: bool = False) -> SecretOutcome:
+    async def _reconcile(self, action: Reconcile, *, replanned: bool = False) -> SecretOutcome:
         if action.apply is None:
             changed, unchanged = await self._change_all(action.bind, action.secret, with_reference)
             return reconciled_outcome(action, bound=changed, unwritten=unchanged)
-        # One that was decided anew is no other namespace's.
-        made = await (self._make(action.apply) if anew else self._made(action.apply))
+        made = await self._content(action, action.apply, replanned=replanned)
         try:
             if made.content:
                 await self._write(action, action.apply, made.content, carried=made.carried)
         except PortError as error:
-            by_now = None if anew else await self._by_now(action, action.apply, made, error)
-            if by_now:
-                return await self._serve(by_now, anew=True)
+            again = None if replanned else await self._replan(action, action.apply, made, error)
+            if again:
+                return await self._reconcile(again, replanned=True)
             return refused_outcome(action, error.failure(), made.unminted)
         if made.content is None and action.uid is None:
             return reconciled_outcome(action, unminted=made.unminted)  # there is none to refer to
@@ -118,9 +122,13 @@ class Applier:
             action, made.content, changed, made.unminted, unchanged, made.warnings
         )
 
-    async def _made(self, apply: ApplySecret) -> _Made:
-        """What is to be written, made once for all namespaces that share the action."""
-        made: _Made = await self._making.do(id(apply), partial(self._make, apply))
+    async def _content(self, action: Reconcile, apply: ApplySecret, *, replanned: bool) -> _Made:
+        """Return what `make` made, or make it now for an action that `make` has not seen."""
+        made = None if replanned else self._made.get(_key(action))
+        if made is None:
+            return await self._make(apply)
+        if isinstance(made, BaseException):
+            raise made
         return made
 
     async def _make(self, apply: ApplySecret) -> _Made:
@@ -136,14 +144,14 @@ class Applier:
 
         async def attempt(registry: Registry) -> None:
             try:
-                credential = await self.minter.credential(registry, self.kube, self.own)
+                credential = await self.minter.credential(registry, self.kube, self.resumed)
             except PortError as error:
                 failures.append(error.failure(subject=f"registry {registry.name}"))
             else:
                 minted[registry.name] = credential
 
-        with self.shared():
-            await asyncio.gather(*(attempt(registry) for registry in apply.mint))
+        with self.paused():
+            await run_bounded(len(apply.mint), map(attempt, apply.mint))
         held = (*apply.kept, *(one for one in apply.fallback if one.entry.registry not in minted))
         in_order = (minted[each.name] for each in apply.mint if each.name in minted)
         free, claimed = resolve_host_conflicts(held, in_order)
@@ -152,7 +160,7 @@ class Applier:
     async def _write(
         self, action: Reconcile, apply: ApplySecret, content: SecretContent, *, carried: bool
     ) -> None:
-        """What is carried over must not undo what an overlapping run wrote since it was read."""
+        """Write the secret. Carried credentials must not undo the write of an overlapping run."""
         namespace, name, uid = action.namespace, action.secret, action.uid
         version = action.resource_version if carried else None
         if uid and apply.replace:
@@ -160,20 +168,20 @@ class Applier:
             uid = version = None
         await self._request(partial(self.kube.apply_secret, namespace, name, content, uid, version))
 
-    async def _by_now(
+    async def _replan(
         self, action: Reconcile, apply: ApplySecret, made: _Made, error: PortError
     ) -> Reconcile | None:
-        """The action by what stands there now, where an overlapping run was faster; else None."""
+        """Return the action for the current Secret if an overlapping run has written it."""
         if made.content is None or not made.carried or not isinstance(error, Conflict):
             return None
         read = partial(self.kube.read_secret, action.namespace, action.secret)
         try:
             found = await self._request(read)
         except PortError:
-            return None  # the conflict is what is told
+            return None  # the conflict is reported
         return replan(action, apply, made.content, found)
 
-    async def _clear(self, action: Remove) -> SecretOutcome:
+    async def _remove(self, action: Remove) -> SecretOutcome:
         _, failures = await self._change_all(action.unbind, action.secret, without_reference)
         if failures:
             return removal_outcome(action, failures)  # still referred to: it stays
@@ -188,7 +196,7 @@ class Applier:
     async def _change_all(
         self, accounts: Iterable[ServiceAccountState], secret: str, change: Change
     ) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
-        """The names of those changed, and a failure for each that could not be."""
+        """Return the names of the changed accounts, and a failure for each that was not changed."""
         accounts = tuple(accounts)
         if not accounts:
             return (), ()  # the everyday case costs nothing
@@ -209,16 +217,16 @@ class Applier:
         return tuple(sorted(changed)), tuple(failures)
 
     async def _change(self, account: ServiceAccountState, secret: str, change: Change) -> None:
-        """Write the list back as it was read but for ours; read anew where someone was faster."""
+        """Add or remove our reference only; read the account again if another writer was faster."""
         key = (account.namespace, account.name)
-        account = self._left.get(key, account)
+        account = self._written.get(key, account)
         for _ in range(SETTINGS.binding_attempts):
             wanted = change(account, secret)
             if wanted == account:
                 return  # an overlapping run did it
             try:
                 patch = partial(self.kube.patch_service_account, wanted)
-                self._left[key] = await self._request(patch)
+                self._written[key] = await self._request(patch)
             except Conflict as conflict:
                 last = conflict
             else:
@@ -227,6 +235,10 @@ class Applier:
         raise last
 
     async def _request(self, call: Callable[[], Awaitable[T]]) -> T:
-        """One, tried again where that can help. Its turn comes, and it holds no connection yet."""
+        """Send a request when its turn has come, and retry it."""
         async with self._free:
             return await retrying(call)
+
+
+def _key(action: Reconcile) -> tuple[str, str]:
+    return action.namespace, action.secret

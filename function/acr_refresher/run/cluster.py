@@ -1,4 +1,4 @@
-"""Reading a cluster: three lists, whatever its size; one more for each further pull secret."""
+"""Serves one cluster: reads what stands in it, plans, and applies the plan within its time."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ from acr_refresher.core.request import RunContext
 from acr_refresher.errors import NotRunning, PortError, log_bug
 from acr_refresher.log_events import log_cluster, log_deferred, log_secrets
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.concurrency import (
-    ExtraWorkers,
-    connections_for,
-    run_bounded,
-)
+from acr_refresher.run.concurrency import ExtraWorkers, connections_for, run_bounded
 from acr_refresher.run.connect import ClusterConnections
 from acr_refresher.run.deadline import DeadlineExceeded, PausableDeadline, Stopwatch
 from acr_refresher.run.ports import KubeApi
@@ -40,10 +36,10 @@ from acr_refresher.settings import SETTINGS
 
 
 async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
-    """What stands in the cluster, the Secrets of these names among it. Raises PortError.
+    """Read the cluster: three lists, and one more per further pull secret. Raises PortError.
 
-    One list after another, over one connection: a second one costs more CPU and memory than the
-    wait is worth, which other clusters make use of.
+    The lists are read one after another over one connection. A second connection costs more CPU
+    and memory than the wait is worth, and other clusters are served meanwhile.
     """
     namespaces = await retrying(kube.list_namespaces)
     secrets: list[SecretState] = []
@@ -54,58 +50,63 @@ async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
 
 @dataclass(frozen=True, slots=True)
 class LastSeenClusters:
-    """What a warm instance has seen of each cluster, by name: it tells who is served first."""
+    """What a warm instance saw of each cluster, by name. It decides which is served first."""
 
     seen: dict[str, LastSeen] = field(default_factory=dict)
 
     def note(self, outcome: ClusterOutcome, now: datetime) -> None:
-        """Keep what a visit saw; after one that failed, what the one before did."""
+        """Keep what a visit saw. After a failed visit, keep the expiry that the one before saw."""
         self.seen[outcome.cluster] = LastSeen(now, cluster_expiry(outcome), ok=cluster_ok(outcome))
 
     def expiry(self, cluster: str) -> datetime | None:
-        """When its first secret ends, by the last visit."""
-        visit = self.seen.get(cluster)
-        return visit.earliest_expiry if visit else None
+        """Return when the first of its secrets expires, by the last visit."""
+        last = self.seen.get(cluster)
+        return last.earliest_expiry if last else None
 
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a visit has come, to be read where it is cut off."""
+    """What a visit has done so far, which is what is reported if it is cut off."""
 
     kube: KubeApi | None = None
     actions: tuple[Action, ...] = ()
-    done: dict[int, SecretOutcome] = field(default_factory=dict)
+    done: dict[tuple[str, str], SecretOutcome] = field(default_factory=dict)
+    """The outcomes by namespace and pull secret, which no two actions share."""
+
+    def finish(self, action: Action, outcome: SecretOutcome) -> None:
+        self.done[action.namespace, action.secret] = outcome
 
     @property
     def outcomes(self) -> tuple[SecretOutcome, ...]:
-        """What has, in the order in which it was planned."""
-        return tuple(self.done[id(one)] for one in self.actions if id(one) in self.done)
+        """The outcomes in the order of the plan."""
+        keys = ((action.namespace, action.secret) for action in self.actions)
+        return tuple(self.done[key] for key in keys if key in self.done)
 
     def cut_off(self, why: str) -> Failure | None:
-        """The failure of each action that is unfinished, or of the cluster where none is known."""
-        late = Failure("unreachable", f"not finished {why}", code="Deadline")
+        """Fail each unfinished action; without a plan, return the failure of the cluster."""
+        late = Failure("unreachable", why, code="Deadline")
         for action in self.actions:
-            if id(action) not in self.done:
-                self.done[id(action)] = failed_outcome(action, late)
+            if (action.namespace, action.secret) not in self.done:
+                self.finish(action, failed_outcome(action, late))
         return None if self.actions else late
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterRunner:
-    """Serves clusters in one run."""
+    """Serves the clusters of one run."""
 
     context: RunContext
-    connecting: ClusterConnections
+    connections: ClusterConnections
     minter: Minter
     watch: Stopwatch
     cluster_timeout: timedelta
     last_seen: LastSeenClusters
 
     async def serve(self, cluster: Cluster) -> ClusterOutcome | None:
-        """Serve one cluster, whatever becomes of it, within its own time and the run's.
+        """Serve one cluster within its own time and the run's. Raises nothing but cancellation.
 
-        None: it was not begun, since too little of the run's time is left, or did not get beyond
-        its kubeconfig in that time.
+        Returns None if it was not begun, because too little of the run's time is left, or if the
+        run's time was over before its kubeconfig had come.
         """
         if not self._in_time():
             return None
@@ -120,14 +121,15 @@ class ClusterRunner:
         except PortError as error:
             failure = error.failure()
         except DeadlineExceeded:
-            own = self.cluster_timeout.total_seconds()
-            failure = progress.cut_off(f"within a cluster's {own:g} s: raise clusterTimeout")
+            failure = progress.cut_off(self._too_slow(progress))
         except asyncio.TimeoutError:
             if progress.kube is None:
                 return None  # it waited for the cloud, as others do
-            failure = progress.cut_off("within the run's time: raise the function's timeout")
-        except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
-            failure = log_bug(error)
+            failure = progress.cut_off(
+                "not finished within the run's time: raise the function's timeout"
+            )
+        except Exception as error:  # noqa: BLE001  # a bug in one cluster must not stop others
+            failure = log_bug(error, cluster=cluster.name)
         outcome = ClusterOutcome(
             cluster=cluster.name,
             secrets=progress.outcomes,
@@ -137,26 +139,39 @@ class ClusterRunner:
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=clock() - began),
         )
-        return self._told(outcome)
+        return self._noted(outcome)
 
-    def _told(self, outcome: ClusterOutcome) -> ClusterOutcome:
-        """The outcome, once it is logged and noted."""
+    def _too_slow(self, progress: _Progress) -> str:
+        """Say what was late, and what may help: more time does not help what never answers."""
+        within = f"within the {self.cluster_timeout.total_seconds():g} s of its cluster"
+        if progress.kube is None:
+            return f"its kubeconfig could not be read {within}: does the file system hang?"
+        if progress.actions:
+            return f"not finished {within}: if the cluster is only slow, raise clusterTimeout"
+        return (
+            f"the API server did not answer the lists {within}: is it up, and can the function's"
+            " VPC reach it? If it is only slow, raise clusterTimeout"
+        )
+
+    def _noted(self, outcome: ClusterOutcome) -> ClusterOutcome:
+        """Log the outcome, and keep what was seen."""
         try:
             log_secrets(outcome)
             log_cluster(outcome)
             if not self.context.request.is_scoped:
                 self.last_seen.note(outcome, self.context.now)
-        except Exception as error:  # noqa: BLE001  # nor must a bug in telling of one stop others
-            return replace(outcome, failure=outcome.failure or log_bug(error))
+        except Exception as error:  # noqa: BLE001  # a bug in a log line must not stop others
+            failure = outcome.failure or log_bug(error, cluster=outcome.cluster)
+            return replace(outcome, failure=failure)
         return outcome
 
     def defer(self, cluster: Cluster) -> ClusterOutcome:
-        """Leave a cluster to the next run, and say so."""
-        visit = self.last_seen.seen.get(cluster.name)
-        due = visit is None or not visit.ok or is_due(cluster, visit, self.context.now)
+        """Leave a cluster to the next run, and log that."""
+        last = self.last_seen.seen.get(cluster.name)
+        due = last is None or not last.ok or is_due(cluster, last, self.context.now)
         deferral = Deferral(
-            "the run had no time left to begin with it, and handed it on to no other: raise the"
-            " function's timeout, or let it start itself (infra/ram/fan-out.policy.json)",
+            "the run had no time left for it and could not delegate it: raise the function's"
+            " timeout, or let the function start itself (infra/ram/fan-out.policy.json)",
             fresh=not due and not self.context.request.force,
             earliest_expiry=self.last_seen.expiry(cluster.name),
         )
@@ -164,7 +179,7 @@ class ClusterRunner:
         return ClusterOutcome(cluster=cluster.name, deferred=deferral)
 
     def _in_time(self) -> bool:
-        """Whether a cluster may take its time. A run that has little begins in its first half."""
+        """Whether a cluster gets all its time. A short run begins clusters in its first half."""
         least = min(self.cluster_timeout + self._to_wind_up, self.context.budget / 2)
         return self.watch.remaining > least
 
@@ -177,49 +192,59 @@ class ClusterRunner:
         return min(SETTINGS.wind_up_time, self.context.budget / 4)
 
     async def _visit(self, cluster: Cluster, progress: _Progress) -> None:
-        own = PausableDeadline(self.cluster_timeout)
+        deadline = PausableDeadline(self.cluster_timeout)
 
         async def refresh(kube: KubeApi) -> None:
             progress.kube = kube
-            await self._refresh(cluster, kube, progress, own)
+            await self._refresh(cluster, kube, progress, deadline)
 
-        await own.run(self.connecting.visit(cluster, refresh, own.paused))
+        await deadline.run(self.connections.visit(cluster, refresh, deadline.paused))
 
     async def _refresh(
-        self, cluster: Cluster, kube: KubeApi, progress: _Progress, own: PausableDeadline
+        self, cluster: Cluster, kube: KubeApi, progress: _Progress, deadline: PausableDeadline
     ) -> None:
         context, clock = self.context, asyncio.get_running_loop().time
         began = clock()
         state = await observe(kube, secrets_in_scope(cluster, context.request))
-        # A call that takes longer than all the lists is left by itself: others get another place.
-        spares = ExtraWorkers(
-            SETTINGS.requests_per_cluster,
-            max(SETTINGS.stalled_request.total_seconds(), clock() - began),
-            lambda: kube.throttled > 0,
-        )
+        lists_took = clock() - began
         planned = plan(cluster.pull_secrets, state, context.request, context.now)
         progress.actions = tuple(chain.from_iterable(planned))
         if context.request.dry_run:
-            progress.done = {id(one): planned_outcome(one) for one in progress.actions}
+            for action in progress.actions:
+                progress.finish(action, planned_outcome(action))
             return
-        clocks = own.paused, own.resumed
-        applier = Applier(kube, self.minter, context.now, context.run, *clocks)
-        # What costs no request is not to wait for what does, nor a namespace for one that stalls.
+        applier = Applier(
+            kube, self.minter, context.now, context.run, deadline.paused, deadline.resumed
+        )
+        # Actions without requests wait for none that has some, nor a namespace for a stalled one.
         for actions in planned:
             if not costs_requests(actions):
                 await self._apply_all(applier, actions, progress)
         await applier.make(progress.actions)
-        at_work = tuple(filter(costs_requests, planned))
-        applied = (self._apply_all(applier, actions, progress) for actions in at_work)
-        objects = sum(max(1, accounts_changed(actions)) for actions in at_work)
-        await run_bounded(min(connections_for(objects), len(at_work)), applied, spares)
+        costly = tuple(filter(costs_requests, planned))
+        objects = sum(max(1, accounts_changed(actions)) for actions in costly)
+        await run_bounded(
+            min(connections_for(objects), len(costly)),
+            (self._apply_all(applier, actions, progress) for actions in costly),
+            _extra_workers(kube, lists_took),
+        )
 
     async def _apply_all(
         self, applier: Applier, actions: Iterable[Action], progress: _Progress
     ) -> None:
-        """One namespace's actions, one after another: they may change the same service account."""
+        """Apply one namespace's actions in turn: they may change the same service account."""
         for action in actions:
             try:
-                progress.done[id(action)] = await applier.apply(action)
+                outcome = await applier.apply(action)
             except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
-                progress.done[id(action)] = failed_outcome(action, log_bug(error))
+                where = {"namespace": action.namespace, "secret": action.secret}
+                outcome = failed_outcome(action, log_bug(error, **where))
+            progress.finish(action, outcome)
+
+
+def _extra_workers(kube: KubeApi, lists_took: float) -> ExtraWorkers:
+    """A request that takes longer than all the lists did gets company."""
+    stalled = SETTINGS.stalled_request.total_seconds()
+    return ExtraWorkers(
+        SETTINGS.requests_per_cluster, max(stalled, lists_took), lambda: kube.throttled > 0
+    )

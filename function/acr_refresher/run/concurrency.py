@@ -1,10 +1,12 @@
-"""Many calls, so many at a time."""
+"""Many calls at a time: so many, each once, or in a thread; and what cancellation does to them."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +17,7 @@ T = TypeVar("T")
 
 
 def connections_for(objects: int) -> int:
-    """How many connections to a cluster pay for so many objects to write."""
+    """Return how many connections to a cluster pay off to write so many objects."""
     if objects <= SETTINGS.objects_on_one_connection:
         return 1
     wanted = math.ceil(objects / SETTINGS.objects_per_connection)
@@ -24,10 +26,10 @@ def connections_for(objects: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ExtraWorkers:
-    """Places besides, `most` in all: one for each time that no call has ended for `after` seconds.
+    """Workers that are added while calls hang: one each time that no call ends for `after` seconds.
 
-    So no call holds up those behind it. What is slow as a whole gets few, and none where it is
-    `crowded`: what answers that it has too much to do is not to be asked more at once.
+    So a call that hangs holds up none behind it. There are at most `most` workers. A server that is
+    only slow gets few, and one that is `throttled` gets none: it must not be asked more at a time.
     """
 
     most: int
@@ -36,53 +38,55 @@ class ExtraWorkers:
 
 
 async def run_bounded(
-    limit: int, calls: Iterable[Awaitable[T]], spares: ExtraWorkers | None = None
+    limit: int, calls: Iterable[Awaitable[T]], extra: ExtraWorkers | None = None
 ) -> tuple[T, ...]:
-    """Await all calls, `limit` at a time; what they give, in order.
+    """Await all calls, `limit` at a time, and return their results in order.
 
-    A call is made when its turn has come, so that none is left unawaited where this is cancelled.
+    A call is taken from `calls` when its turn has come, so a generator makes none in vain.
+    If a call raises, the others are cancelled, and the exception is raised when they have ended.
+    If this is cancelled, so are all calls under way.
     """
-    if limit == 1 and spares is None:
+    if limit == 1 and extra is None:
         return tuple([await call for call in calls])
     waiting = enumerate(calls)
-    given: dict[int, T] = {}
+    results: dict[int, T] = {}
     loop = asyncio.get_running_loop()
 
-    async def place(spare: ExtraWorkers | None = None) -> None:
+    async def work(extra: ExtraWorkers | None = None) -> None:
         for number, call in waiting:
-            given[number] = await call
-            if spare and spare.throttled():
+            results[number] = await call
+            if extra and extra.throttled():
                 return
 
-    places = [loop.create_task(place()) for _ in range(limit)]
+    workers = [loop.create_task(work()) for _ in range(limit)]
 
-    def another() -> None:
-        places.append(loop.create_task(place(spares)))
+    def add_worker() -> None:
+        workers.append(loop.create_task(work(extra)))
 
-    with _adding_workers(another, spares, given, places):
-        await _all_done(places)
-    return tuple(given[number] for number in sorted(given))
+    with _adding_workers(add_worker, extra, results, workers):
+        await _all_done(workers)
+    return tuple(results[number] for number in sorted(results))
 
 
 @contextmanager
 def _adding_workers(
-    another: Callable[[], None],
-    spares: ExtraWorkers | None,
-    given: dict[int, T],
-    places: list[asyncio.Task[None]],
+    add_worker: Callable[[], None],
+    extra: ExtraWorkers | None,
+    results: dict[int, T],
+    workers: list[asyncio.Task[None]],
 ) -> Iterator[None]:
-    """Open another place whenever none of the calls has ended for a while."""
-    if spares is None:
+    """Add a worker whenever no call has ended for a while."""
+    if extra is None:
         yield
         return
-    call_later, after = asyncio.get_running_loop().call_later, spares.after
+    call_later, after = asyncio.get_running_loop().call_later, extra.after
     timer = call_later(after, lambda: look(0))
 
     def look(ended_before: int) -> None:
         nonlocal timer
-        if len(given) == ended_before and len(places) < spares.most and not spares.throttled():
-            another()
-        timer = call_later(after, look, len(given))
+        if len(results) == ended_before and len(workers) < extra.most and not extra.throttled():
+            add_worker()
+        timer = call_later(after, look, len(results))
 
     try:
         yield
@@ -90,40 +94,84 @@ def _adding_workers(
         timer.cancel()
 
 
-async def _all_done(places: list[asyncio.Task[None]]) -> None:
-    """Until all places are done, those opened meanwhile too. Raises what the first of them does."""
+async def _all_done(workers: list[asyncio.Task[None]]) -> None:
+    """Wait for all workers, those added meanwhile included. Raises what the first of them raises.
+
+    When this ends, however it ends, no worker is left.
+    """
     try:
-        while not all(place.done() for place in places):
-            await asyncio.gather(*places)
+        while not all(worker.done() for worker in workers):
+            await asyncio.gather(*workers)
     finally:
-        for place in places:
-            place.cancel()
-        await asyncio.gather(*places, return_exceptions=True)
-    for place in places:
-        place.result()
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    for worker in workers:
+        worker.result()
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A call, and how many callers await it."""
+
+    task: asyncio.Task[Any]
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SingleFlight:
-    """Who asks second for a key awaits what the first began, and shares a failure in the same way.
+    """Makes one call per key. Later callers get its result, or its exception.
 
-    So a broken role is tried once a run, not once a namespace.
+    So a role that cannot be assumed is tried once per run, not once per namespace.
     """
 
-    _begun: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
+    _flights: dict[Hashable, _Flight] = field(default_factory=dict)
 
     async def do(self, key: Hashable, call: Callable[[], Awaitable[Any]]) -> Any:
-        """The outcome of the call, the first for this key or this one."""
-        if key not in self._begun:
-            self._begun[key] = asyncio.ensure_future(call())
-        flight = self._begun[key]
-        if flight.done():
-            return flight.result()
-        # Shielded: a cluster that runs out of time does not take the others' token with it.
-        return await asyncio.shield(flight)
+        """Return the result of the call: the one made for this key before, or this one.
+
+        If this is cancelled, the call goes on for the others that await it. If nothing else awaits
+        it, the call is cancelled too, and the next caller makes a new one.
+        """
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.ensure_future(call()))
+        if flight.task.done():
+            return flight.task.result()
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                del self._flights[key]
+                flight.task.cancel()
 
     async def aclose(self) -> None:
-        """Leave no call behind that nobody awaits any more."""
-        for flight in self._begun.values():
-            flight.cancel()
-        await asyncio.gather(*self._begun.values(), return_exceptions=True)
+        """Cancel the calls under way, and wait until they have ended."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def in_own_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """Await a blocking call in a daemon thread of its own.
+
+    If this is cancelled, the thread goes on, and nothing waits for it: not the event loop when it
+    closes (as it does for threads of its executor), nor Python when it exits.
+    """
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        if not answer.set_running_or_notify_cancel():
+            return
+        try:
+            result = call(*arguments)
+        except BaseException as error:  # noqa: BLE001  # raised where it is awaited
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
+
+    threading.Thread(target=work, name=f"own-{call.__name__}", daemon=True).start()
+    return await asyncio.wrap_future(answer)

@@ -1,15 +1,16 @@
-"""The way to each cluster's API server: its kubeconfig, from wherever it is kept."""
+"""Connections to the clusters' API servers, by kubeconfigs from the cloud or from files."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess
 from acr_refresher.errors import Denied, Gone, NotRunning
+from acr_refresher.run.deadline import Clock
 from acr_refresher.run.ports import (
     CloudCredentials,
     ContainerService,
@@ -24,7 +25,7 @@ from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 
 FORBIDDEN = "403"
-"""Of those who are known. Any other denial (401, the handshake) is of the credentials."""
+"""The code of a denial to a known identity. Any other (401, TLS) refuses the credentials."""
 
 RemoteAccess = AckAccess | KmsAccess
 T = TypeVar("T")
@@ -32,40 +33,40 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigCache:
-    """The kubeconfigs that a warm instance has fetched from the cloud, by the way to them.
+    """The kubeconfigs that a warm instance has fetched from the cloud.
 
-    They are nowhere else than in its memory, and masked there.
+    They are kept in its memory only, and masked there.
     """
 
     _kept: dict[RemoteAccess, tuple[Kubeconfig, datetime]] = field(default_factory=dict, repr=False)
 
     def get(self, access: RemoteAccess, now: datetime) -> Kubeconfig | None:
-        """The one that is good for ten more minutes, if any."""
+        """Return the kubeconfig, unless it expires within ten minutes."""
         kubeconfig, until = self._kept.get(access, (None, now))
         return kubeconfig if now < until else None
 
     def put(self, access: RemoteAccess, kubeconfig: Kubeconfig, now: datetime) -> None:
-        """Keep it as long as it is good."""
+        """Keep the kubeconfig until shortly before it expires."""
         ends = kubeconfig.expires_at
         until = ends - SETTINGS.kubeconfig_margin if ends else now + SETTINGS.kubeconfig_kept
         self.drop(access)
         self._kept[access] = (kubeconfig, until)
         if len(self._kept) > SETTINGS.kubeconfigs_kept:
-            del self._kept[next(iter(self._kept))]  # the one that was fetched first
+            del self._kept[next(iter(self._kept))]  # the one fetched first
 
     def drop_lapsed(self, now: datetime) -> None:
-        """Give back what is of no use any more."""
+        """Drop what has expired."""
         for access in [access for access, (_, until) in self._kept.items() if until <= now]:
             self.drop(access)
 
     def drop(self, access: RemoteAccess) -> None:
-        """Fetch a new one next time."""
+        """Drop one kubeconfig, so that the next visit fetches another."""
         self._kept.pop(access, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Kubeconfigs:
-    """Where kubeconfigs come from."""
+    """The sources of kubeconfigs."""
 
     ack: ContainerService
     kms: KeyManagement
@@ -75,7 +76,7 @@ class Kubeconfigs:
 
 @dataclass(frozen=True, slots=True)
 class ClusterConnections:
-    """Leads one run to its clusters."""
+    """Connects one run to its clusters."""
 
     kubeconfigs: Kubeconfigs
     connector: KubeConnector
@@ -86,13 +87,13 @@ class ClusterConnections:
         self,
         cluster: Cluster,
         use: Callable[[KubeApi], Awaitable[T]],
-        shared: Callable[[], AbstractContextManager[object]] = nullcontext,
+        paused: Clock = nullcontext,
     ) -> T:
-        """What `use` makes of the cluster's API server. Raises PortError.
+        """Return what `use` returns for the cluster's API server. Raises PortError.
 
-        Waiting for the cloud, as other clusters do, is done within `shared`.
-        A kubeconfig is not kept for later runs where anything fails with it. Where the server does
-        not take the credentials of one that was, `use` is called again with a new one: once.
+        Waits for the cloud are within `paused`. A kubeconfig with which anything fails is not kept
+        for later runs. If the server does not accept the credentials of a kept kubeconfig, `use`
+        is called once more with a new one.
         """
         access = cluster.access
         if not isinstance(access, RemoteAccess):
@@ -104,7 +105,7 @@ class ClusterConnections:
             except Denied as refused:
                 if refused.code == FORBIDDEN:
                     raise
-        with shared():
+        with paused():
             fetched = await self._fetched(cluster, access)
         return await self._use(cluster, fetched, use)
 
@@ -118,8 +119,8 @@ class ClusterConnections:
             finally:
                 await kube.close()
         except BaseException:
-            # It may be none that can be used, or name an address, an authority or credentials that
-            # are no longer right. One that leads nowhere is cut off before the connection fails.
+            # Its address, authority or credentials may no longer be right. A wrong address shows
+            # as a cancellation: the cluster's time is over before the connection fails.
             if isinstance(cluster.access, RemoteAccess):
                 self.kubeconfigs.cache.drop(cluster.access)
             raise
@@ -131,7 +132,7 @@ class ClusterConnections:
         except Gone as gone:
             if not cluster.found_by:
                 raise
-            raise NotRunning("it is gone since it was found", service=gone.service) from gone
+            raise NotRunning("it was deleted after it was listed", service=gone.service) from gone
         self.kubeconfigs.cache.put(access, kubeconfig, self.now)
         return kubeconfig
 

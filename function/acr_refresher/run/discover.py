@@ -1,4 +1,4 @@
-"""Finding the clusters of accounts by asking the cloud, in every run anew."""
+"""Lists the clusters of accounts, in every run."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from acr_refresher.core.outcome import ClusterOutcome, Failure
 from acr_refresher.core.request import Request, Shard
 from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log_events import log_cluster
+from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.ports import ClusterPage, ContainerService
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 
 _KEEP_AS_WRITTEN = (
-    "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by that"
+    "leave it as the coordinator wrote it; after a change of config.yaml the next run follows that"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredClusters:
-    """All clusters there are, and what is to be reported besides.
+    """All clusters, configured and listed.
 
-    `outcomes` are those of clusters that are not running, and of lists that could not be had, which
-    go by `discover[0] cn-hangzhou`.
+    `outcomes` are those of clusters that do not run, and of lists that failed, which have names
+    such as `discover[0] cn-hangzhou`.
     """
 
     clusters: tuple[Cluster, ...]
@@ -45,27 +46,27 @@ class RegisteredClusters:
 
 @dataclass(frozen=True, slots=True)
 class Discoverer:
-    """Asks for the lists of clusters, each within `patience`."""
+    """Requests the lists of clusters, each within `timeout`."""
 
     ack: ContainerService
     minter: Minter
-    patience: timedelta
+    timeout: timedelta
 
     async def register(
         self, configured: tuple[Cluster, ...], wanted: Sequence[Discovery], request: Request
     ) -> RegisteredClusters:
-        """The clusters configured and those found. A list that fails does not stop the others.
+        """Return the configured and the listed clusters. A failed list does not stop the others.
 
-        Raises InvalidEvent where all lists are known, and the request is about a cluster in none.
-        A shard asks for no list: the coordinator told it of its clusters. It raises InvalidEvent
-        where it was told of any that config.yaml does not allow.
+        Raises InvalidEvent if the request names a cluster that does not exist, unless a list failed
+        which might have it. A shard requests no list: its event has the clusters. It raises
+        InvalidEvent if that event has one that config.yaml does not allow.
         """
         if request.shard:
             return RegisteredClusters(
                 configured + _known_clusters(configured, wanted, request.shard)
             )
-        places = [(discovery, region) for discovery in wanted for region in discovery.regions]
-        lists = await asyncio.gather(*(self._list(*place) for place in places))
+        regions = [(discovery, region) for discovery in wanted for region in discovery.regions]
+        lists = await asyncio.gather(*(self._list(*each) for each in regions))
         discovered = resolve_discovered(
             configured, [finding for each in lists for finding in each.findings]
         )
@@ -87,14 +88,18 @@ class Discoverer:
     async def _list(self, discovery: Discovery, region_id: str) -> _List:
         try:
             found = await asyncio.wait_for(
-                self._ask(discovery, region_id), self.patience.total_seconds()
+                self._ask(discovery, region_id), self.timeout.total_seconds()
             )
         except PortError as error:
             failure = error.failure()
         except asyncio.TimeoutError:
-            failure = Failure("unreachable", "no list of clusters in time", code="Deadline")
-        except Exception as error:  # noqa: BLE001  # a bug met in one list must not stop the others
-            failure = log_bug(error)
+            failure = Failure(
+                "unreachable",
+                f"no list of clusters within {self.timeout.total_seconds():g} s",
+                code="Deadline",
+            )
+        except Exception as error:  # noqa: BLE001  # a bug in one list must not stop others
+            failure = log_bug(error, cluster=f"{discovery.name} {region_id}")
         else:
             return _List(found)
         return _List(
@@ -107,18 +112,16 @@ class Discoverer:
         async def page(number: int) -> ClusterPage:
             return await retrying(lambda: self.ack.clusters(caller, region_id, number))
 
-        pages = [await page(1)]
-        count = pages[0].pages
-        for begin in range(2, count + 1, SETTINGS.list_pages_at_once):
-            numbers = range(begin, min(begin + SETTINGS.list_pages_at_once, count + 1))
-            pages += await asyncio.gather(*map(page, numbers))
+        first = await page(1)
+        limit = min(SETTINGS.list_pages_at_once, first.pages - 1)
+        pages = (first, *await run_bounded(limit, map(page, range(2, first.pages + 1))))
         return tuple(DiscoveredCluster(discovery, found) for each in pages for found in each.found)
 
 
 def _known_clusters(
     configured: tuple[Cluster, ...], sections: Sequence[Discovery], shard: Shard
 ) -> tuple[Cluster, ...]:
-    """Those that the coordinator found. What may be reached, config.yaml alone decides."""
+    """Return the clusters that the coordinator listed, if config.yaml allows them all."""
     if refused := known_cluster_problems(configured, sections, shard.found):
         raise InvalidEvent(Problem("shard.found", why, _KEEP_AS_WRITTEN) for why in refused)
     return clusters_from_known(configured, sections, shard.found)
@@ -126,7 +129,7 @@ def _known_clusters(
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """One region's list for one section, or why there is none."""
+    """One region's list for one section of `discover`, or why there is none."""
 
     findings: tuple[DiscoveredCluster, ...] = field(default=())
     failed: ClusterOutcome | None = None

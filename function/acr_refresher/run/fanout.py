@@ -1,4 +1,4 @@
-"""Handing clusters over to further invocations of this function, each a shard of the same run."""
+"""Delegates clusters to further invocations of this function, each a shard of the same run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from acr_refresher.run.retry import retrying
 from acr_refresher.settings import SETTINGS
 
 Delegation = tuple[tuple[Cluster, ...], tuple[ShardStart, ...]]
-"""The clusters that are left to this invocation, and those that are not."""
+"""The clusters that this invocation keeps, and the shards that serve the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Starts this function again, where it can; `functions` None where it cannot."""
+    """Starts this function again for some clusters. `functions` None: it cannot."""
 
     context: RunContext
     functions: Functions | None
@@ -34,47 +34,47 @@ class FanOut:
     watch: Stopwatch
 
     async def fan_out(self, clusters: Sequence[Cluster]) -> Delegation:
-        """All clusters to shards, where they are too many for one invocation.
+        """Delegate all clusters if they are too many for one invocation, except in a shard.
 
-        A shard never fans out. What cannot be started is left here.
+        This invocation keeps the clusters whose shards cannot be started.
         """
         if len(clusters) <= self.shard_size or self.context.request.shard:
             return tuple(clusters), ()
-        return await self._hand_over(clusters, continued=0)
+        return await self._delegate(clusters, continued=0)
 
     async def continue_(self, clusters: Sequence[Cluster], served: int) -> Delegation:
-        """What there was no time for, to a continuation, which has less to do: some were served."""
+        """Delegate the clusters for which no time was left, if at least one other was served."""
         if not clusters or not served:
             return tuple(clusters), ()
         before = self.context.request.shard
-        return await self._hand_over(clusters, continued=before.continued + 1 if before else 1)
+        return await self._delegate(clusters, continued=before.continued + 1 if before else 1)
 
-    async def _hand_over(self, clusters: Sequence[Cluster], continued: int) -> Delegation:
+    async def _delegate(self, clusters: Sequence[Cluster], continued: int) -> Delegation:
         functions, function = self.functions, self.context.function
         if not functions or not function or self.context.request.dry_run:
-            return tuple(clusters), ()  # a dry run's report is for whoever waits for it
-        patience = Stopwatch.start(min(self.watch.remaining, SETTINGS.shard_start_timeout))
+            return tuple(clusters), ()  # the caller of a dry run waits for a report of all clusters
+        watch = Stopwatch.start(min(self.watch.remaining, SETTINGS.shard_start_timeout))
         shards = self._shards(clusters, continued)
-        handed = await run_bounded(
+        starts = await run_bounded(
             SETTINGS.shard_starts_at_once,
-            (self._start(functions, function, shard, patience) for shard in shards),
+            (self._start(functions, function, shard, watch) for shard in shards),
         )
-        outcomes = zip(shards, handed, strict=True)
-        gone = frozenset(chain.from_iterable(s.clusters for s, one in outcomes if not one.failure))
-        return tuple(one for one in clusters if one.name not in gone), handed
+        begun = (shard for shard, start in zip(shards, starts, strict=True) if not start.failure)
+        delegated = frozenset(chain.from_iterable(shard.clusters for shard in begun))
+        return tuple(each for each in clusters if each.name not in delegated), starts
 
     def _shards(self, clusters: Sequence[Cluster], continued: int) -> tuple[Shard, ...]:
-        """A continued shard keeps its number."""
+        """Split the clusters into shards. The shards that continue one keep its number."""
         context, before = self.context, self.context.request.shard
-        whole = before or Shard(
+        template = before or Shard(
             context.run, context.request.scheduled_at or context.run, frozenset()
         )
-        whole = replace(whole, continued=continued)
-        found = {one.name: one for one in known_clusters(clusters)}
+        template = replace(template, continued=continued)
+        found = {each.name: each for each in known_clusters(clusters)}
 
         def part(names: ClusterNames) -> Shard:
-            those = tuple(found[name] for name in sorted(names & found.keys()))
-            return replace(whole, clusters=names, found=those)
+            listed = tuple(found[name] for name in sorted(names & found.keys()))
+            return replace(template, clusters=names, found=listed)
 
         parts = split_into_shards(
             clusters,
@@ -93,21 +93,21 @@ class FanOut:
         return shard_event(self.context.request, shard)
 
     async def _start(
-        self, functions: Functions, function: Function, shard: Shard, patience: Stopwatch
+        self, functions: Functions, function: Function, shard: Shard, watch: Stopwatch
     ) -> ShardStart:
         task, event = task_id(self.context.request, shard), self._event(shard)
         started, failure = False, None
         try:
             started = await asyncio.wait_for(
                 retrying(lambda: functions.start(function, event, task)),
-                patience.remaining.total_seconds(),
+                watch.remaining.total_seconds(),
             )
         except PortError as error:
             failure = error.failure(subject=f"shard {shard}")
         except asyncio.TimeoutError:
             failure = Failure("unreachable", "not started in time", service="fc", code="Deadline")
-        except Exception as error:  # noqa: BLE001  # a bug met with one shard must not stop others
-            failure = log_bug(error)
-        handed = ShardStart(task, len(shard.clusters), started, failure)
-        log_shard_start(handed)
-        return handed
+        except Exception as error:  # noqa: BLE001  # a bug in one shard must not stop others
+            failure = log_bug(error, task_id=task)
+        start = ShardStart(task, len(shard.clusters), started, failure)
+        log_shard_start(start)
+        return start

@@ -1,4 +1,4 @@
-"""What a run needs from the outside, as Protocols. Their errors are those of `errors`."""
+"""The services that a run calls, as Protocols. They raise the errors of `errors`."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from acr_refresher.core.outcome_records import Record
 
 @dataclass(frozen=True, slots=True)
 class CloudCredentials:
-    """An access key, temporary where it has a security token.
+    """An access key, which is temporary if it has a security token.
 
-    `account_id` is whose it is, and whom its calls are counted against; empty where not known.
-    `renewal` says what to do where it is refused.
+    Calls count against the account `account_id`; it is empty if not known. `renewal` says what to
+    do if the key is refused.
     """
 
     access_key_id: str
     access_key_secret: SecretStr
     security_token: SecretStr | None = None
     account_id: str = ""
-    renewal: str = "a new run gets a new one; if it comes again, check the function's role"
+    renewal: str = "a new run gets a new one; if that is refused too, check the function's role"
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryToken:
-    """What GetAuthorizationToken returned."""
+    """The answer of GetAuthorizationToken."""
 
     username: str
     password: SecretStr
@@ -56,14 +56,14 @@ class RegistryToken:
 
 @dataclass(frozen=True, slots=True)
 class Kubeconfig:
-    """A kubeconfig document (YAML). `expires_at` None: it does not say."""
+    """A kubeconfig (YAML). `expires_at` None: its expiry is not known."""
 
     document: SecretStr
     expires_at: datetime | None = None
 
 
 OIDC_AUDIENCE = "sts.aliyuncs.com"
-"""Whom a service account's token must be for, so that STS takes it."""
+"""The audience that STS requires in the token of a service account."""
 
 
 class Sts(Protocol):
@@ -77,7 +77,7 @@ class Sts(Protocol):
         duration: timedelta,
         policy: str = "",
     ) -> CloudCredentials:
-        """AssumeRole, narrowed to `policy` where one is given.
+        """AssumeRole, restricted by `policy` if there is one.
 
         Raises Denied (trust or permission), Invalid, Throttled, Unreachable.
         """
@@ -85,7 +85,7 @@ class Sts(Protocol):
     async def assume_role_with_oidc(
         self, rrsa: Rrsa, token: SecretStr, session_name: str, duration: timedelta, policy: str = ""
     ) -> CloudCredentials:
-        """AssumeRoleWithOIDC, which nobody signs: the token says who asks. Raises as above."""
+        """AssumeRoleWithOIDC. It is not signed: the token is the proof. Raises as above."""
 
 
 class ContainerRegistry(Protocol):
@@ -99,18 +99,18 @@ class ContainerRegistry(Protocol):
 
 
 class RegistryHosts(Protocol):
-    """The registries themselves, as a container runtime meets them: the Distribution API."""
+    """Registries as a container runtime uses them: the Distribution API."""
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
-        """Log in to a host with a token, and look into a repository where one is given.
+        """Log in to a host with a token, and list the tags of the repository if one is given.
 
-        Raises Denied where the token is refused, Unreachable where that cannot be found out.
+        Raises Denied if the token is refused, Unreachable if there is no usable answer.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPage:
-    """Some of the clusters of a list that has so many pages."""
+    """One page of a list of clusters, and how many pages the list has."""
 
     found: tuple[FoundCluster, ...]
     pages: int = 1
@@ -126,7 +126,7 @@ class ContainerService(Protocol):
         """
 
     async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
-        """DescribeClustersV1: those of the caller's account there, in whatever state; from page 1.
+        """DescribeClustersV1: the caller's clusters in the region, in any state. Pages begin at 1.
 
         Raises Denied, Invalid, Throttled, Unreachable.
         """
@@ -143,31 +143,31 @@ class KubeconfigFiles(Protocol):
     """Kubeconfigs from files of this machine."""
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
-        """Raises Gone where there is no such file, Denied where it cannot be read, Invalid."""
+        """Raises Gone (no such file), Denied (it may not be read), Invalid, Unreachable."""
 
 
 class Functions(Protocol):
-    """Function Compute, 3.0 and 2.0: what invokes functions, this one again among them.
+    """Function Compute 3.0 and 2.0.
 
-    Both methods raise Denied, Gone (no such function), Invalid, Throttled, Unreachable.
+    Both methods raise Denied, Gone, Invalid, Throttled, Unreachable.
     """
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:
-        """What the function returns. Also raises FunctionFailed, with the words it failed with."""
+        """Return the function's result. Also raises FunctionFailed, with the function's message."""
 
     async def start(self, function: Function, payload: bytes, task_id: str) -> bool:
-        """Have it run on its own. False: a task of this id has been started before, once for all.
+        """Start the function. Return False if a task of this ID has been started before.
 
-        A payload is at most 128 KB then, and an ID `[A-Za-z_][A-Za-z0-9_-]{0,127}`.
+        The payload has at most 128 KB, and the ID matches `[A-Za-z_][A-Za-z0-9_-]{0,127}`.
         https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/user-guide/asynchronous-invocation-1
         """
 
 
 class OutcomeLog(Protocol):
-    """Where outcomes are kept, to be queried by field."""
+    """The log of outcomes, which is queried by field."""
 
     async def write(self, records: Sequence[Record], at: datetime) -> None:
-        """Add one batch of records, as of that time; it may arrive twice.
+        """Write one batch of records of that time. A batch may arrive twice.
 
         Raises Denied, Invalid, Gone, Throttled, Unreachable.
         """
@@ -177,33 +177,33 @@ class OutcomeLog(Protocol):
 
 
 class TokenSource(Protocol):
-    """What issues tokens for a cluster's service accounts."""
+    """Issues tokens for the service accounts of a cluster."""
 
     async def service_account_token(
         self, namespace: str, name: str, audience: str, duration: timedelta
     ) -> SecretStr:
-        """TokenRequest of one service account. May raise any PortError."""
+        """TokenRequest for one service account. May raise any PortError."""
 
 
 class KubeApi(TokenSource, Protocol):
     """One cluster's API server. Every method may raise any PortError."""
 
     requests: int
-    """How many requests were sent so far."""
+    """Requests that were sent so far."""
     throttled: int
-    """How many of them the server refused as too many (429)."""
+    """Requests that the server refused as too many (429)."""
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
-        """All namespaces."""
+        """Return all namespaces."""
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
-        """The Secrets of this name in all namespaces: one list by fieldSelector."""
+        """Return the Secrets of this name in all namespaces: one list by fieldSelector."""
 
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        """All service accounts of all namespaces."""
+        """Return all service accounts of all namespaces."""
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
-        """The current one, in one namespace; None where there is none."""
+        """Return the Secret as it is now; None if there is none."""
 
     async def apply_secret(
         self,
@@ -213,31 +213,31 @@ class KubeApi(TokenSource, Protocol):
         uid: str | None,
         resource_version: str | None = None,
     ) -> None:
-        """Server-side apply of type kubernetes.io/dockerconfigjson.
+        """Server-side apply of a Secret of type kubernetes.io/dockerconfigjson.
 
-        With `uid` it changes that very Secret by force, and raises Conflict where it is no longer
-        at `resource_version`, if one is given; without, it creates one and raises Conflict where
-        another writer's has appeared since.
+        With `uid` it changes the Secret of that UID by force. With `resource_version` it raises
+        Conflict if the Secret has another version by now. Without `uid` it creates the Secret, and
+        raises Conflict if another writer has created it meanwhile.
         """
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete that very Secret; one already gone is fine. Raises Conflict for another's."""
+        """Delete the Secret of that UID, if it exists. Raises Conflict if there is another."""
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
-        """Raises Gone where there is none."""
+        """Return the service account. Raises Gone if there is none."""
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
-        """Merge patch of imagePullSecrets at that resourceVersion; raises Conflict if it moved.
+        """Merge patch of imagePullSecrets. Return the account as it is then.
 
-        Returns the account as it now is.
+        Raises Conflict if the account has another resourceVersion by now.
         """
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
 
 
 class KubeConnector(Protocol):
-    """Opens API servers from kubeconfigs, which are data and never code."""
+    """Makes clients of API servers from kubeconfigs. Nothing in a kubeconfig is executed."""
 
     def connect(
         self,
@@ -246,15 +246,15 @@ class KubeConnector(Protocol):
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
     ) -> KubeApi:
-        """Raises Invalid for a kubeconfig that is broken, has lapsed or would run anything.
+        """Raises Invalid if the kubeconfig is broken, has expired or would execute anything.
 
-        `proxy_url` and `ca_pem`, where given, go before the kubeconfig's own.
+        `proxy_url` and `ca_pem` take precedence over the kubeconfig's own.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a run is made as, and from which region: that of STS and, by default, of the outcomes."""
+    """The credentials of a run, and its region: that of STS and, by default, of the outcomes."""
 
     credentials: CloudCredentials
     region_id: str

@@ -1,6 +1,6 @@
-"""The outcomes of a run, written as records once all clusters are served.
+"""Writes the outcomes of a run as records, after all clusters were served.
 
-Writing fails nothing and loses nothing in silence: what could not be written is named on stdout.
+A failed write fails no run: the records that are missing are named in the function's log.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from acr_refresher.settings import SETTINGS
 
 LATE = Failure("unreachable", "not written in time", service="sls", code="Deadline")
 
-FREE_TEXT = ("message", "run_reason", "warnings")
-"""Fields in which somebody's words stand; the others hold names, times and numbers."""
+FREE_TEXT = ("message", "run_reason", "trigger", "warnings")
+"""Fields with text of users and services. The others are names, times and numbers of ours."""
 
 
 async def publish(
     finished: FinishedRun, outcome_log: OutcomeLog, left: timedelta
 ) -> UnsentOutcomes | None:
-    """What could not be written, or not in time. `left` is of the run's time.
+    """Write all records. Return those that could not be written, if any.
 
-    What it takes to name what was not written comes on top: some microseconds for each record.
+    `left` is what is left of the run's time. Naming the missing records takes some microseconds
+    each, on top of that.
     """
     within = min(max(left, SETTINGS.publish_time_min), SETTINGS.publish_time_max)
     written, failure = await _write(finished, outcome_log, within)
@@ -46,7 +47,7 @@ async def publish(
     report = finished.report
     try:
         log_unsent(islice(record_summaries(report), written, None), failure)
-    except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
+    except Exception as error:  # noqa: BLE001  # a bug here must not fail a run that is over
         log_unsent([f"run {report.run}"], log_bug(error))
     return UnsentOutcomes(count_records(report) - written, failure)
 
@@ -54,10 +55,10 @@ async def publish(
 async def _write(
     finished: FinishedRun, outcome_log: OutcomeLog, within: timedelta
 ) -> tuple[int, Failure | None]:
-    """How many records were written, the first ones, and what kept the others from it.
+    """Write the records in order. Return how many were written, and why no more.
 
-    Each batch is made when the one before is written, so that making them is within the time too.
-    What fails one batch would fail the next: no more are tried.
+    Each batch is made after the one before is written, so making them is within the time too.
+    No batch is tried after one that failed.
     """
     clock = asyncio.get_running_loop().time
     until, written = clock() + within.total_seconds(), 0
@@ -70,12 +71,12 @@ async def _write(
         return written, error.failure()
     except asyncio.TimeoutError:
         return written, LATE
-    except Exception as error:  # noqa: BLE001  # a bug here must not spoil a run that is over
+    except Exception as error:  # noqa: BLE001  # a bug here must not fail a run that is over
         return written, log_bug(error)
     return written, None
 
 
 def _masked(record: Record) -> Record:
-    """The last line of defence, as in the log lines."""
-    spoken = {name: mask_text(record[name]) for name in FREE_TEXT if name in record}
-    return {**record, **spoken} if spoken else record
+    """Mask secrets in the texts of others, by the redaction of the log lines."""
+    masked = {name: mask_text(record[name]) for name in FREE_TEXT if name in record}
+    return {**record, **masked} if masked else record

@@ -1,7 +1,7 @@
-"""How often each service of the cloud is called in each account, and waiting for one's turn.
+"""Limits how often each service of the cloud is called per account.
 
-The cloud counts calls against the account whose credentials sign them, each service for itself, so
-there is a bucket for each account and service (`core.bucket`).
+Each service counts calls against the account whose credentials sign them, so there is one bucket
+per account and service (`core.bucket`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from acr_refresher.core.bucket import Bucket
 from acr_refresher.errors import Throttled
 
 Buckets: TypeAlias = dict[tuple[str, str], Bucket]
-"""By account and service. The account is empty where it is not known: the function's own."""
+"""By account and service. An empty account is the function's own, whose ID is not known."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimiter:
-    """The budgets of one run.
+    """The rate limits of one run.
 
-    `rates` are calls a second by service; one that is not in it is not held back. The `buckets` may
-    outlast the run: they know which accounts are busy. `clock` is monotonic, in seconds.
+    `rates` are calls per second by service; a service without a rate is not limited. The `buckets`
+    may be kept for later runs: they know which accounts are busy. `clock` counts seconds and never
+    goes back.
     """
 
     rates: Mapping[str, float]
@@ -41,9 +42,9 @@ class RateLimiter:
     async def call_when_allowed(
         self, service: str, account: str, call: Callable[[], Awaitable[T]]
     ) -> T:
-        """Await the call as soon as its turn has come. Raises what it raises.
+        """Await the call when its turn has come. Raises what it raises.
 
-        Who is cancelled while waiting has spent nothing.
+        If this is cancelled before that, no token of the bucket is spent.
         """
         if service not in self.rates:
             return await call()
@@ -60,16 +61,16 @@ class RateLimiter:
         return answer
 
     def throttled(self) -> dict[str, int]:
-        """How many calls to each service that has a budget were answered as too many."""
+        """Return how many calls to each limited service were refused as too many."""
         return {service: self._throttled[service] for service in self.rates}
 
     async def _acquire(self, key: tuple[str, str]) -> float:
-        """Take a token, first come, first served, and tell when that was.
+        """Wait for a token, first come, first served; return when it was taken.
 
-        Only who is first in the queue looks at the bucket, and looks again after its wait: what it
-        learned meanwhile holds for all who wait.
+        Only the first in the queue looks at the bucket. It looks again after its wait, because a
+        refusal meanwhile slows down all who wait.
         """
-        # A lock is of one event loop, and a command may have several, one after another.
+        # A lock belongs to one event loop, and a command may use several in turn.
         async with self._queues[asyncio.get_running_loop(), key]:
             bucket = self._bucket(key)
             while wait := bucket.wait(self.clock()):

@@ -1,11 +1,12 @@
-"""Making a call again where that can help: unreachable or throttled, with backoff and jitter.
+"""Repeating a call that failed because a service was unreachable or throttled us.
 
-Every attempt is a call of its own, so a request to the cloud is signed anew each time (a repeated
-signature is refused with SignatureNonceUsed). The run's deadline stands above all attempts.
+Every attempt is a call of its own, so a request to the cloud is signed again each time: the cloud
+refuses a repeated signature (SignatureNonceUsed).
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -18,40 +19,55 @@ T = TypeVar("T")
 
 
 async def retrying(call: Callable[[], Awaitable[T]]) -> T:
-    """Await the call, up to four times within 30 seconds. Raises the last attempt's PortError."""
+    """Await the call, and repeat it with backoff and jitter while that can help.
+
+    All attempts and waits, the first attempt included, end within `SETTINGS.retry_timeout`.
+    Raises the PortError of the last attempt. If cancelled, no further attempt is made.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
     try:
-        return await call()  # the everyday case, at no cost
+        return await call()  # the usual case, which costs next to nothing
     except PortError as error:
         if not error.retryable:
             raise
-        return await _retrying(call, error)
+        left = SETTINGS.retry_timeout.total_seconds() - (clock() - began)
+        return await _repeat(call, error, left)
 
 
-async def _retrying(call: Callable[[], Awaitable[T]], first: PortError | None) -> T:
-    """As above, after the first attempt failed. What that takes, most runs never load."""
-    import stamina  # noqa: PLC0415  # see above
-    from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415  # see above
+async def _repeat(call: Callable[[], Awaitable[T]], failed: PortError, seconds: float) -> T:
+    """Await the call again, as long as it is retryable and time is left."""
+    import stamina  # noqa: PLC0415  # most runs never retry, and so need not load it
+    from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415  # as above
 
-    set_on_retry_hooks([])  # one canonical line tells the end of it, not a line an attempt
-    async for attempt in stamina.retry_context(
-        on=_backoff,
+    set_on_retry_hooks([])  # a log line tells the end of it, and no line each attempt
+    last, first = failed, True
+
+    async def attempt() -> T:
+        nonlocal last, first
+        if first:  # it was made before, and counts
+            first = False
+            raise last
+        try:
+            return await call()
+        except PortError as error:
+            last = error
+            raise
+
+    retry = stamina.AsyncRetryingCaller(
         attempts=SETTINGS.retry_attempts,
-        timeout=SETTINGS.retry_timeout,
+        timeout=None,  # the event loop's clock is the one that counts
         wait_initial=SETTINGS.retry_first_wait,
         wait_max=SETTINGS.retry_longest_wait,
-    ):
-        with attempt:
-            if first:
-                failed, first = first, None
-                raise failed
-            return await call()
-    raise AssertionError(
-        "stamina yields until the call returns or raises"
-    )  # pragma: no cover  # for the type checker alone
+    )
+    try:
+        return await asyncio.wait_for(retry(_backoff, attempt), seconds)
+    except asyncio.TimeoutError:
+        raise last from None
 
 
 def _backoff(error: Exception) -> bool | timedelta:
-    """The service's own Retry-After spread by up to a second, else stamina's backoff."""
+    """Return the service's own Retry-After and up to a second of jitter, else stamina's backoff."""
     if not isinstance(error, PortError) or not error.retryable:
         return False
     if error.retry_after is None:

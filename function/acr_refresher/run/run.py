@@ -1,10 +1,11 @@
-"""One run: observe, plan, mint, apply and report, for all clusters at once."""
+"""One run: list, delegate, serve and report, for all clusters at the same time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from structlog.contextvars import bound_contextvars
 
@@ -38,7 +39,7 @@ from acr_refresher.run.tokens import Minter
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Everything that a run reaches out to, and who it does so as."""
+    """All services that a run calls, the identity it calls them with, and what is kept for it."""
 
     function: CloudCredentials
     sts: Sts
@@ -47,20 +48,20 @@ class Dependencies:
     kubeconfigs: Kubeconfigs
     connector: KubeConnector
     clock_skew: Callable[[], timedelta | None]
-    """How far the clock here is ahead of the cloud's, as far as this run's calls told."""
+    """How far this machine's clock is ahead of the cloud's, if a call of this run has shown it."""
     outcome_log: OutcomeLog | None = None
     functions: Functions | None = None
-    """What starts this function again, where it may be."""
+    """Starts this function again; None if it may not."""
     last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     throttled: Callable[[], Mapping[str, int]] = dict
     """How many calls to each service the cloud refused as too many."""
 
 
 async def run(context: RunContext, config: Config, dependencies: Dependencies) -> Report:
-    """Serve every cluster the request is about. One broken cluster never stops another.
+    """Serve every cluster of the request. A broken cluster never stops another.
 
-    What is too much for one invocation, or for its time, is handed on to others, where that can be.
-    Raises InvalidEvent, with nothing done, where the request is about clusters that do not exist.
+    Clusters that are too many for one invocation, or for its time, are delegated if possible.
+    Raises InvalidEvent, with nothing done, if the request names clusters that do not exist.
     """
     shard = context.request.shard
     with bound_contextvars(run=context.run, **({"shard": str(shard)} if shard else {})):
@@ -70,55 +71,71 @@ async def run(context: RunContext, config: Config, dependencies: Dependencies) -
 async def _run(
     context: RunContext, config: Config, dependencies: Dependencies, watch: Stopwatch
 ) -> Report:
+    stages = _stages(context, config, dependencies, watch)
+    request, last_seen = context.request, dependencies.last_seen
+    try:
+        listed = await stages.discoverer.register(config.clusters, config.discoveries, request)
+        wanted = targets(listed.clusters, request)
+        queue = most_urgent_first(wanted, last_seen.seen, context.now)
+        ours, shards = await stages.fan_out.fan_out(queue)
+        results = await run_bounded(config.concurrency, map(stages.runner.serve, ours))
+        served = tuple(outcome for outcome in results if outcome)
+        late = tuple(each for each, outcome in zip(ours, results, strict=True) if outcome is None)
+        left, continuation = await stages.fan_out.continue_(late, len(served))
+    finally:
+        await stages.minter.aclose()
+    outcomes = _in_order(wanted, (*served, *map(stages.runner.defer, left)))
+    report = Report(
+        run=context.run,
+        request=request,
+        started_at=context.now,
+        clusters=outcomes + listed.outcomes,
+        clock_skew=dependencies.clock_skew(),
+        delegated=shards + continuation,
+        throttled=dependencies.throttled(),
+    )
+    log_run(report, watch.elapsed, context.request_id)
+    finished = FinishedRun(report, context.now + watch.elapsed, listed.clusters, context.account)
+    return await _publish(finished, dependencies.outcome_log, watch.remaining)
+
+
+class _Stages(NamedTuple):
+    """What serves one run, and keeps nothing after it."""
+
+    minter: Minter
+    discoverer: Discoverer
+    fan_out: FanOut
+    runner: ClusterRunner
+
+
+def _stages(
+    context: RunContext, config: Config, dependencies: Dependencies, watch: Stopwatch
+) -> _Stages:
+    kubeconfigs, now = dependencies.kubeconfigs, context.now
+    kubeconfigs.cache.drop_lapsed(now)
     minter = Minter(
         dependencies.sts,
         dependencies.registry_api,
         dependencies.registry_hosts,
         dependencies.function,
         f"acr-refresher-{context.run}",
-        context.now,
+        now,
     )
-    dependencies.kubeconfigs.cache.drop_lapsed(context.now)
-    connecting = ClusterConnections(
-        dependencies.kubeconfigs, dependencies.connector, minter, context.now
+    connections = ClusterConnections(kubeconfigs, dependencies.connector, minter, now)
+    return _Stages(
+        minter,
+        Discoverer(kubeconfigs.ack, minter, context.budget / 4),
+        FanOut(context, dependencies.functions, config.shard_size, watch),
+        ClusterRunner(
+            context, connections, minter, watch, config.cluster_timeout, dependencies.last_seen
+        ),
     )
-    serving = ClusterRunner(
-        context, connecting, minter, watch, config.cluster_timeout, dependencies.last_seen
-    )
-    handover = FanOut(context, dependencies.functions, config.shard_size, watch)
-    discoverer = Discoverer(dependencies.kubeconfigs.ack, minter, context.budget / 4)
-    try:
-        registered = await discoverer.register(config.clusters, config.discoveries, context.request)
-        wanted = targets(registered.clusters, context.request)
-        queue = most_urgent_first(wanted, dependencies.last_seen.seen, context.now)
-        ours, shards = await handover.fan_out(queue)
-        begun = await run_bounded(config.concurrency, map(serving.serve, ours))
-        served = tuple(outcome for outcome in begun if outcome)
-        late = tuple(one for one, outcome in zip(ours, begun, strict=True) if outcome is None)
-        left, continuation = await handover.continue_(late, len(served))
-    finally:
-        await minter.aclose()
-    outcomes = _in_order(wanted, (*served, *map(serving.defer, left)))
-    report = Report(
-        run=context.run,
-        request=context.request,
-        started_at=context.now,
-        clusters=outcomes + registered.outcomes,
-        clock_skew=dependencies.clock_skew(),
-        delegated=shards + continuation,
-        throttled=dependencies.throttled(),
-    )
-    log_run(report, watch.elapsed, context.request_id)
-    finished = FinishedRun(
-        report, context.now + watch.elapsed, registered.clusters, context.account
-    )
-    return await _publish(finished, dependencies.outcome_log, watch.remaining)
 
 
 async def _publish(
     finished: FinishedRun, outcome_log: OutcomeLog | None, left: timedelta
 ) -> Report:
-    """The report, with what did not get into the log of outcomes. A dry run has no outcomes."""
+    """Write the records, except in a dry run; add to the report what could not be written."""
     report = finished.report
     if outcome_log is None or report.request.dry_run:
         return report
@@ -126,7 +143,7 @@ async def _publish(
 
 
 def targets(clusters: Iterable[Cluster], request: Request) -> tuple[Cluster, ...]:
-    """The clusters asked for, without those that have none of the registries asked for."""
+    """Return the requested clusters that have at least one of the requested registries."""
     return tuple(
         cluster
         for cluster in clusters
@@ -137,6 +154,6 @@ def targets(clusters: Iterable[Cluster], request: Request) -> tuple[Cluster, ...
 def _in_order(
     clusters: Iterable[Cluster], outcomes: Iterable[ClusterOutcome]
 ) -> tuple[ClusterOutcome, ...]:
-    """As they are registered, which is how people look for them."""
+    """Sort the outcomes as config.yaml lists the clusters, which is how people look for them."""
     numbers = {cluster.name: number for number, cluster in enumerate(clusters)}
-    return tuple(sorted(outcomes, key=lambda one: numbers[one.cluster]))
+    return tuple(sorted(outcomes, key=lambda outcome: numbers[outcome.cluster]))

@@ -1,10 +1,10 @@
-"""Role sessions: chains of roles, each assumed by the one before, each once a run."""
+"""Registry tokens, and the role sessions that lead to them: each opened once per run."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from acr_refresher.core.session_policy import session_policy
 from acr_refresher.errors import Gone, Invalid, PortError, Unreachable
 from acr_refresher.log import get_logger
 from acr_refresher.run.concurrency import SingleFlight
+from acr_refresher.run.deadline import Clock
 from acr_refresher.run.ports import (
     OIDC_AUDIENCE,
     CloudCredentials,
@@ -31,14 +32,14 @@ from acr_refresher.settings import SETTINGS
 
 @dataclass(frozen=True, slots=True)
 class ChainRoot:
-    """Whose identity a chain begins with: the function's, or with `rrsa` a cluster's own.
+    """The identity at the start of a chain of roles: the function's, or a cluster's with `rrsa`.
 
-    The cluster is asked for it within `own`: that is its affair, unlike all that follows.
+    The cluster is asked for its identity within `resumed`, which counts as the cluster's time.
     """
 
     rrsa: Rrsa | None = None
     cluster: TokenSource | None = None
-    own: Callable[[], AbstractContextManager[object]] = nullcontext
+    resumed: Clock = nullcontext
 
 
 FUNCTION_ROOT = ChainRoot()
@@ -46,7 +47,7 @@ FUNCTION_ROOT = ChainRoot()
 
 @dataclass(frozen=True, slots=True)
 class RoleSessions:
-    """Opens role sessions for one run. Every method raises PortError."""
+    """Opens the role sessions of one run. Every method raises PortError."""
 
     sts: Sts
     function: CloudCredentials
@@ -57,35 +58,35 @@ class RoleSessions:
         self,
         role_chain: tuple[Role, ...],
         duration: timedelta,
-        origin: ChainRoot = FUNCTION_ROOT,
+        root: ChainRoot = FUNCTION_ROOT,
         policy: str = "",
     ) -> CloudCredentials:
-        """Credentials at the end of a chain; duration and policy are those of its last role.
+        """Return the credentials of the chain's last role, which has this duration and policy.
 
-        An empty chain is where it begins: the function's identity, or the role of `rrsa`.
+        With an empty chain they are those of its start: the function's, or the role of `rrsa`.
         """
-        if not role_chain and not origin.rrsa:
+        if not role_chain and not root.rrsa:
             return self.function
-        key = ("session", role_chain, duration, origin, policy)
+        key = ("session", role_chain, duration, root, policy)
         session: CloudCredentials = await self.flights.do(key, lambda: self._open(*key[1:]))
         return session
 
     async def _open(
-        self, role_chain: tuple[Role, ...], duration: timedelta, origin: ChainRoot, policy: str
+        self, role_chain: tuple[Role, ...], duration: timedelta, root: ChainRoot, policy: str
     ) -> CloudCredentials:
-        if not role_chain and origin.rrsa:
-            return await self._begin(origin.rrsa, origin, duration, policy)
+        if not role_chain and root.rrsa:
+            return await self._open_root(root.rrsa, root, duration, policy)
         *before, role = role_chain
-        caller = await self.session(tuple(before), SETTINGS.session_duration, origin)
+        caller = await self.session(tuple(before), SETTINGS.session_duration, root)
         return await retrying(
             lambda: self.sts.assume_role(caller, role, self.name, duration, policy)
         )
 
-    async def _begin(
-        self, rrsa: Rrsa, origin: ChainRoot, duration: timedelta, policy: str
+    async def _open_root(
+        self, rrsa: Rrsa, root: ChainRoot, duration: timedelta, policy: str
     ) -> CloudCredentials:
-        with origin.own():
-            identity = await self._identity(rrsa, origin.cluster)
+        with root.resumed():
+            identity = await self._identity(rrsa, root.cluster)
         return await retrying(
             lambda: self.sts.assume_role_with_oidc(rrsa, identity, self.name, duration, policy)
         )
@@ -112,10 +113,10 @@ class RoleSessions:
 async def verify_token(
     registry_hosts: RegistryHosts, registry: Registry, hosts: Iterable[str], token: RegistryToken
 ) -> tuple[str, ...]:
-    """Warnings of hosts at which the token could not be tried.
+    """Try the token at all hosts. Return a warning for each host that gave no answer.
 
-    Raises Denied where a host refuses it; and Unreachable, with `verify: always`, instead of a
-    warning. A refusal anywhere goes before that.
+    Raises Denied if a host refuses the token. With `verify: always` it raises Unreachable instead
+    of a warning, unless another host refuses the token.
     """
     if registry.verify is Verification.NEVER:
         return ()
@@ -126,7 +127,7 @@ async def verify_token(
             raise error
     if errors and registry.verify is Verification.ALWAYS:
         raise errors[0]
-    return tuple(f"registry {registry.name}: new token not tried: {e}" for e in errors)
+    return tuple(f"registry {registry.name}: {e}" for e in errors)
 
 
 DURATION_REFUSED = "InvalidParameter.DurationSeconds"
@@ -136,7 +137,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Minter:
-    """Mints for one run, by single flight."""
+    """Mints the registry tokens of one run, each once."""
 
     sts: Sts
     registry_api: ContainerRegistry
@@ -150,39 +151,39 @@ class Minter:
         self,
         registry: Registry,
         cluster: TokenSource | None,
-        own: Callable[[], AbstractContextManager[object]] = nullcontext,
+        resumed: Clock = nullcontext,
     ) -> Credential:
-        """A new token for a registry with the hosts it is for. Raises PortError.
+        """Return a new token for a registry, with the registry's hosts. Raises PortError.
 
-        With RRSA it is for this cluster alone, whose identity it is fetched with; the cluster is
-        asked for that within `own`.
+        With RRSA the token is minted with the identity of this cluster, and for it alone. The
+        cluster is asked for its identity within `resumed`.
         """
-        origin = ChainRoot(registry.rrsa, cluster, own) if registry.rrsa else FUNCTION_ROOT
-        key = ("credential", registry, origin)
+        root = ChainRoot(registry.rrsa, cluster, resumed) if registry.rrsa else FUNCTION_ROOT
+        key = ("credential", registry, root)
         credential: Credential = await self._flights.do(key, lambda: self._mint(*key[1:]))
         return credential
 
     async def session(
-        self, role_chain: tuple[Role, ...], duration: timedelta, origin: ChainRoot = FUNCTION_ROOT
+        self, role_chain: tuple[Role, ...], duration: timedelta, root: ChainRoot = FUNCTION_ROOT
     ) -> CloudCredentials:
-        """Credentials at the end of a chain of roles that the function, or a cluster, begins."""
-        return await self._sessions().session(role_chain, duration, origin)
+        """Return the credentials of the last role of a chain."""
+        return await self._sessions().session(role_chain, duration, root)
 
     async def registry_session(
         self, registry: Registry, cluster: TokenSource | None
     ) -> CloudCredentials:
-        """Who asks for a registry's token, with RRSA as this cluster's identity."""
-        origin = ChainRoot(registry.rrsa, cluster) if registry.rrsa else FUNCTION_ROOT
-        caller, _ = await self._caller(registry, origin)
+        """Return the credentials that ask for a registry's token."""
+        root = ChainRoot(registry.rrsa, cluster) if registry.rrsa else FUNCTION_ROOT
+        caller, _ = await self._caller(registry, root)
         return caller
 
     async def aclose(self) -> None:
-        """Leave no call behind that nobody awaits any more."""
+        """Cancel all calls under way, and wait until they have ended."""
         await self._flights.aclose()
 
-    async def _mint(self, registry: Registry, origin: ChainRoot) -> Credential:
+    async def _mint(self, registry: Registry, root: ChainRoot) -> Credential:
         try:
-            credential, request_id = await self._verified_token(registry, origin)
+            credential, request_id = await self._verified_token(registry, root)
         except PortError as error:
             log.warning("token.failed", registry=registry.name, **_flat(error))
             raise
@@ -195,10 +196,8 @@ class Minter:
         )
         return credential
 
-    async def _verified_token(
-        self, registry: Registry, origin: ChainRoot
-    ) -> tuple[Credential, str]:
-        caller, shortened = await self._caller(registry, origin)
+    async def _verified_token(self, registry: Registry, root: ChainRoot) -> tuple[Credential, str]:
+        caller, shortened = await self._caller(registry, root)
         hosts = registry.domains or await retrying(
             lambda: self.registry_api.hosts(caller, registry)
         )
@@ -210,13 +209,13 @@ class Minter:
         return credential, token.request_id
 
     async def _caller(
-        self, registry: Registry, origin: ChainRoot
+        self, registry: Registry, root: ChainRoot
     ) -> tuple[CloudCredentials, tuple[str, ...]]:
-        """Who asks for the token, and a warning where its role allows no session as long as set."""
+        """Return the credentials, and a warning if the role allows only a shorter session."""
         policy = _policy(registry)
         open_session, chain = self._sessions().session, registry.role_chain
         try:
-            return await open_session(chain, registry.session_duration, origin, policy), ()
+            return await open_session(chain, registry.session_duration, root, policy), ()
         except Invalid as error:
             if (
                 error.code != DURATION_REFUSED
@@ -228,7 +227,7 @@ class Minter:
             f" {registry.session_duration.total_seconds():.0f} s, so its token lives 3600 s: raise"
             " the role's MaxSessionDuration or lower expireDuration"
         )
-        return await open_session(chain, SETTINGS.session_duration, origin, policy), (warning,)
+        return await open_session(chain, SETTINGS.session_duration, root, policy), (warning,)
 
     def _sessions(self) -> RoleSessions:
         return RoleSessions(self.sts, self.function, self.session_name, self._flights)
@@ -236,7 +235,7 @@ class Minter:
     def _refuse_expired(self, token: RegistryToken) -> None:
         if token.expires_at <= self.now:
             raise Invalid(
-                f"the registry token was expired when it came: at"
+                f"the registry token had expired when it arrived: at"
                 f" {rfc3339(token.expires_at)}, and it is {rfc3339(self.now)} here;"
                 " check the function's clock and the role's session duration",
                 service="cr",

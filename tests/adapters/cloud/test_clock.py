@@ -11,8 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.cloud.client import CloudClient, CloudTransport
-from acr_refresher.cloud.clock import CloudClock
+from acr_refresher.cloud.client import CloudClient, CloudClock, CloudTransport
 from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import CloudCredentials
 from adapters.cloudapi import ASK, assume
@@ -68,9 +67,9 @@ def test_a_request_refused_for_its_time_says_by_how_much(
             asyncio.run(ASK[action](cloud_client, function))
         assert cloud_client.take_clock_skew() is not None
     assert words in str(refused.value)
-    [seconds] = map(int, re.findall(r"clock here is (\d+) s", str(refused.value)))
+    [seconds] = map(int, re.findall(r"clock of this machine is (\d+) s", str(refused.value)))
     assert abs(timedelta(seconds=seconds) - abs(ahead)) < SECONDS
-    assert "set it right" in str(refused.value)
+    assert "Set the clock." in str(refused.value)
 
 
 def test_answers_without_a_date_tell_nothing() -> None:

@@ -107,7 +107,7 @@ def test_a_trust_policy_that_denies_is_named_with_whom_it_lacks(given: str, word
     role = Role(REGISTRY_ROLE_ARN, given)
     with client_for(cloud) as (cloud_client, function), pytest.raises(Denied) as refused:
         asyncio.run(StsClient(cloud_client, REGION).assume_role(function, role, "run-1", HOUR))
-    assert f"the trust policy of {REGISTRY_ROLE_ARN} {words}" in str(refused.value)
+    assert f"The trust policy of {REGISTRY_ROLE_ARN} {words}" in str(refused.value)
     assert "denied to acr-refresher-function:function of account" in str(refused.value)
 
 
@@ -193,7 +193,10 @@ def test_what_sts_refuses_never_shows_the_token(
     ],
 )
 def test_the_hosts_of_some_endpoints(
-    cloud_client: CloudClient, function: CloudCredentials, types: tuple[str, ...], hosts: tuple[str, ...]
+    cloud_client: CloudClient,
+    function: CloudCredentials,
+    types: tuple[str, ...],
+    hosts: tuple[str, ...],
 ) -> None:
     session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
     chosen = replace(THE_REGISTRY, endpoints=types)
@@ -237,7 +240,7 @@ def test_a_token_of_personal_edition() -> None:
 def test_an_account_without_personal_edition() -> None:
     with client_for(personal_cloud()) as (cloud_client, function):
         session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
-        with pytest.raises(Gone, match=f"Personal Edition in {REGION} is not there"):
+        with pytest.raises(Gone, match=f"Personal Edition in {REGION} does not exist"):
             asyncio.run(CrClient(cloud_client).token(session, PERSONAL))
 
 
@@ -246,5 +249,5 @@ def test_a_role_without_its_policy_is_told_what_to_allow(
 ) -> None:
     """Its policy names an instance, which Personal Edition is not."""
     session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
-    with pytest.raises(Denied, match=r"allow cr:GetAuthorizationToken and cr:PullRepository on \*"):
+    with pytest.raises(Denied, match=r"Allow cr:GetAuthorizationToken and cr:PullRepository on \*"):
         asyncio.run(CrClient(cloud_client).token(session, PERSONAL))

@@ -83,7 +83,9 @@ def test_all_clusters_of_a_region_are_found_with_what_they_can_be_chosen_by() ->
     )
     world = demo_world([ack_cluster("c1", "shop-edge", profile="Edge"), registered])
 
-    page = asked(world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1))
+    page = asked(
+        world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1)
+    )
 
     assert page.pages == 1
     assert page.found == (
@@ -95,7 +97,10 @@ def test_all_clusters_of_a_region_are_found_with_what_they_can_be_chosen_by() ->
 
 
 def test_a_region_without_clusters_has_none() -> None:
-    page = asked(demo_world(), lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1))
+    page = asked(
+        demo_world(),
+        lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1),
+    )
     assert page == ClusterPage(())
 
 
@@ -103,8 +108,12 @@ def test_many_clusters_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cs, "SETTINGS", replace(SETTINGS, list_page_size=2))
     world = demo_world([ack_cluster(f"c{n}", f"shop-{n}") for n in range(5)])
 
-    first = asked(world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1))
-    last = asked(world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 3))
+    first = asked(
+        world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 1)
+    )
+    last = asked(
+        world, lambda cloud_client, caller: CsClient(cloud_client).clusters(caller, REGION, 3)
+    )
 
     assert first.pages == 3
     assert [cluster.cluster_id for cluster in first.found] == ["c0", "c1"]
@@ -118,9 +127,9 @@ def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.Mo
 
     asked(
         world,
-        lambda cloud_client, caller: CsClient(cloud_client.with_rate_limiter(rate_limiter)).clusters(
-            caller, REGION, 1
-        ),
+        lambda cloud_client, caller: CsClient(
+            cloud_client.with_rate_limiter(rate_limiter)
+        ).clusters(caller, REGION, 1),
     )
 
     [(key, bucket)] = rate_limiter.buckets.items()
@@ -131,8 +140,15 @@ def test_each_page_is_counted_against_the_callers_account(monkeypatch: pytest.Mo
 def test_a_cluster_that_is_not_up_is_told_from_a_failure(state: str) -> None:
     world = demo_world([ack_cluster("c1", "shop", state=state)])
 
-    with pytest.raises(NotRunning, match=f"not running: cluster c1 is in state {state}"):
-        asked(world, lambda cloud_client, caller: CsClient(cloud_client).kubeconfig(caller, AckAccess("c1", REGION)))
+    with pytest.raises(
+        NotRunning, match=f"the cluster is not running: cluster c1 is in state {state}"
+    ):
+        asked(
+            world,
+            lambda cloud_client, caller: CsClient(cloud_client).kubeconfig(
+                caller, AckAccess("c1", REGION)
+            ),
+        )
 
 
 # ---- KMS -----------------------------------------------------------------------------------------
@@ -154,7 +170,9 @@ def read(name: str, secret: Secret = SECRET, *policies: Any) -> str:
     )
     kubeconfig = asked(
         replace(world, roles=roles, secrets=(secret,)),
-        lambda cloud_client, caller: KmsClient(cloud_client).kubeconfig(caller, KmsAccess(name, REGION)),
+        lambda cloud_client, caller: KmsClient(cloud_client).kubeconfig(
+            caller, KmsAccess(name, REGION)
+        ),
     )
     assert kubeconfig.expires_at is None
     assert SECRET.data not in repr(kubeconfig)
@@ -169,12 +187,12 @@ def test_a_secret_is_read_by_name_or_arn(name: str) -> None:
 
 
 def test_a_secret_that_is_not_there_is_gone() -> None:
-    with pytest.raises(Gone, match=f"secret kubeconfig/none in {REGION} is not there"):
+    with pytest.raises(Gone, match=f"secret kubeconfig/none in {REGION} does not exist"):
         read("kubeconfig/none")
 
 
 def test_a_secret_that_is_no_text_is_invalid() -> None:
-    with pytest.raises(Invalid, match="is binary: keep the kubeconfig as text"):
+    with pytest.raises(Invalid, match=r"is binary\. Store the kubeconfig as text"):
         read("kubeconfig/idc", replace(SECRET, data_type="binary"))
 
 

@@ -30,29 +30,29 @@ CALL = CloudCall("sts", "sts:AssumeRole", "role acs:ram::1:role/pull", "grant it
         ("Rejected.Throttling", 403, Throttled, "too many requests"),
         ("ServiceUnavailable", 503, Throttled, "too many requests"),
         ("", 429, Throttled, "too many requests"),
-        ("IllegalTimestamp", 400, Invalid, "the clock here differs"),
-        ("InvalidTimeStamp.Expired", 400, Invalid, "the clock here differs"),
+        ("IllegalTimestamp", 400, Invalid, "the clock of this machine differs"),
+        ("InvalidTimeStamp.Expired", 400, Invalid, "the clock of this machine differs"),
         ("SignatureNonceUsed", 400, Unreachable, "the same request arrived twice"),
         ("InvalidSecurityToken.Expired", 403, Denied, "a new run gets a new one"),
         ("InvalidAccessKeyId.NotFound", 404, Denied, "check the function's role"),
         ("InvalidAccessKeyId.Inactive", 403, Denied, "check the function's role"),
         ("SignatureDoesNotMatch", 400, Denied, "the signature does not match"),
-        ("EntityNotExist.Role", 404, Invalid, "role/pull does not exist; check assumeRoleARN"),
-        ("NoPermission", 403, Denied, "denied: grant it there"),
-        ("Forbidden.RAM", 403, Denied, "denied: grant it there"),
-        ("StatusForbidden", 403, Denied, "denied: grant it there"),
-        ("Whatever", 403, Denied, "denied: grant it there"),
-        ("Whatever", 401, Denied, "not accepted: Because."),
+        ("EntityNotExist.Role", 404, Invalid, "role/pull does not exist. Check assumeRoleARN"),
+        ("NoPermission", 403, Denied, "denied. grant it there"),
+        ("Forbidden.RAM", 403, Denied, "denied. grant it there"),
+        ("StatusForbidden", 403, Denied, "denied. grant it there"),
+        ("Whatever", 403, Denied, "denied. grant it there"),
+        ("Whatever", 401, Denied, "is not accepted: Because."),
         ("InternalError", 500, Unreachable, "the service failed: Because."),
         ("InternalError", 200, Unreachable, "the service failed: Because."),
         ("Whatever", 502, Unreachable, "the service failed: Because."),
-        ("InvalidAction.NotFound", 404, Invalid, "this API is not known there"),
-        ("INSTANCE_NOT_EXIST", 200, Gone, "is not there"),
-        ("ErrorClusterNotFound", 404, Gone, "is not there"),
-        ("Whatever", 404, Gone, "is not there"),
-        ("InvalidParameter.DurationSeconds", 400, Invalid, "not understood: Because."),
-        ("MissingRoleArn", 400, Invalid, "not understood: Because."),
-        ("", 418, Invalid, "not understood: Because. (418)"),
+        ("InvalidAction.NotFound", 404, Invalid, "this region does not have the API"),
+        ("INSTANCE_NOT_EXIST", 200, Gone, "does not exist"),
+        ("ErrorClusterNotFound", 404, Gone, "does not exist"),
+        ("Whatever", 404, Gone, "does not exist"),
+        ("InvalidParameter.DurationSeconds", 400, Invalid, "the request was rejected: Because."),
+        ("MissingRoleArn", 400, Invalid, "the request was rejected: Because."),
+        ("", 418, Invalid, "the request was rejected: Because. (418)"),
     ],
 )
 def test_a_code_has_a_meaning(code: str, status: int, meaning: type[PortError], words: str) -> None:
@@ -94,7 +94,7 @@ def test_a_pause_asked_for_is_throttling_whatever_the_code() -> None:
 def test_a_denial_names_who_was_denied() -> None:
     error = refused(Refusal("NoPermission", 403, principal="fn:run of account 1"), CALL)
 
-    assert "denied to fn:run of account 1: grant it there (NoPermission)" in str(error)
+    assert "denied to fn:run of account 1. grant it there (NoPermission)" in str(error)
 
 
 def unanswered(cause: Exception, sent: DaraRequest | None = None) -> Exception:
@@ -114,13 +114,22 @@ def unanswered(cause: Exception, sent: DaraRequest | None = None) -> Exception:
 @pytest.mark.parametrize(
     ("cause", "words", "retryable"),
     [
-        (http.ConnectTimeout(), "no connection in time", True),
-        (http.ReadTimeout(), "no answer in time", True),
-        (http.ProxyError(), "the proxy cannot be reached", True),
-        (http.ConnectionError("Failed to resolve"), "the connection failed", True),
-        (http.SSLError("EOF occurred in violation of protocol"), "the connection failed", True),
-        (http.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED]"), "certificate is not trusted", False),
-        (ValueError("Expecting value"), "the answer is not one of the API's", True),
+        (http.ConnectTimeout(), "cannot connect to the service: no connection in time", True),
+        (http.ReadTimeout(), "the service did not answer in time", True),
+        (http.ProxyError(), "the proxy on the way to the service cannot be reached", True),
+        (http.ConnectionError("Failed to resolve"), "its name cannot be resolved", True),
+        (http.ConnectionError("reset"), "the connection to the service failed", True),
+        (
+            http.SSLError("EOF occurred in violation of protocol"),
+            "the connection to the service failed",
+            True,
+        ),
+        (
+            http.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED]"),
+            "the TLS certificate of the service is not trusted",
+            False,
+        ),
+        (ValueError("Expecting value"), "the service gave an answer that is not the API's", True),
     ],
 )
 def test_no_answer_has_a_meaning(cause: Exception, words: str, retryable: bool) -> None:
@@ -143,10 +152,11 @@ def test_no_answer_names_the_host_and_what_to_check(known_by: str) -> None:
 
     error = port_error(unanswered(cause, sent), CALL)
 
-    told = (
-        "the connection failed (sts.cn-hangzou.aliyuncs.com): check the region, and the way there"
+    assert str(error) == (
+        "sts:AssumeRole for role acs:ram::1:role/pull: cannot connect to"
+        " sts.cn-hangzou.aliyuncs.com: its name cannot be resolved. Check the region and the"
+        " network path (VPC, NAT gateway, proxy)."
     )
-    assert str(error).endswith(told)
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,14 @@ from localkube.pki import Authority
     [
         (throttled(), (Throttled, "too many requests")),
         (ApiError(500, "InternalError"), (Unreachable, "the service failed: An injected fault.")),
-        (ApiError(400, "InvalidParameter.X"), (Invalid, "not understood: An injected fault.")),
-        (ApiError(400, "IllegalTimestamp"), (Invalid, "the clock here differs")),
+        (
+            ApiError(400, "InvalidParameter.X"),
+            (Invalid, "the request was rejected: An injected fault."),
+        ),
+        (ApiError(400, "IllegalTimestamp"), (Invalid, "the clock of this machine differs")),
         (ApiError(403, "InvalidSecurityToken.Expired"), (Denied, "a new run gets a new one")),
         (ConnectionReset(), (Unreachable, "breaks the connection")),
-        (BadGateway(), (Unreachable, "the answer is not one of the API's")),
+        (BadGateway(), (Unreachable, "gave an answer that is not the API's")),
     ],
     ids=lambda value: getattr(value, "code", type(value).__name__),
 )
@@ -89,14 +92,17 @@ def test_a_pause_asked_for_is_handed_on(
 
 
 def test_no_answer_in_time_is_unreachable(
-    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, monkeypatch: pytest.MonkeyPatch
+    cloud_client: CloudClient,
+    cloud: Cloud,
+    function: CloudCredentials,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
         client, "SETTINGS", replace(SETTINGS, cloud_read_timeout=timedelta(milliseconds=50))
     )
     cloud.faults.inject("AssumeRole", Stall())
 
-    with pytest.raises(Unreachable, match="no answer in time") as raised:
+    with pytest.raises(Unreachable, match="did not answer in time") as raised:
         assume(cloud_client, function, REGISTRY_ROLE_ARN)
 
     assert raised.value.retryable
@@ -121,7 +127,7 @@ def test_a_role_that_does_not_exist_is_a_mistake_in_the_configuration(
 ) -> None:
     role_arn = f"acs:ram::{FUNCTION_ACCOUNT}:role/acr-refresher-misspelt"
 
-    with pytest.raises(Invalid, match="misspelt does not exist; check assumeRoleARN"):
+    with pytest.raises(Invalid, match=r"misspelt does not exist\. Check assumeRoleARN"):
         assume(cloud_client, function, role_arn)
 
 
@@ -147,20 +153,22 @@ def test_a_wrong_secret_is_denied_without_showing_what_was_signed(
 
 def test_unknown_access_keys_are_denied(cloud_client: CloudClient) -> None:
     with pytest.raises(Denied, match="access key is unknown"):
-        assume(cloud_client, CloudCredentials("LTAI-nobody", SecretStr("secret")), REGISTRY_ROLE_ARN)
+        assume(
+            cloud_client, CloudCredentials("LTAI-nobody", SecretStr("secret")), REGISTRY_ROLE_ARN
+        )
 
 
 @pytest.mark.parametrize(
     ("action", "grant"),
     [
-        ("GetAuthorizationToken", "allow cr:GetAuthorizationToken on it"),
-        ("ListInstanceEndpoint", "allow cr:ListInstanceEndpoint on it"),
+        ("GetAuthorizationToken", "Allow cr:GetAuthorizationToken on it"),
+        ("ListInstanceEndpoint", "Allow cr:ListInstanceEndpoint on it"),
         (
             "DescribeClusterUserKubeconfig",
-            "allow cs:DescribeClusterUserKubeconfig and cs:GetUserConfig on it",
+            "Allow cs:DescribeClusterUserKubeconfig and cs:GetUserConfig on it",
         ),
-        ("DescribeClustersV1", "allow cs:DescribeClustersV1 and cs:ListClusters on *"),
-        ("GetSecretValue", "allow kms:GetSecretValue on it, and kms:Decrypt on the key"),
+        ("DescribeClustersV1", "Allow cs:DescribeClustersV1 and cs:ListClusters on *"),
+        ("GetSecretValue", "Allow kms:GetSecretValue on it, and kms:Decrypt on the key"),
     ],
 )
 def test_a_missing_permission_is_named_with_its_place(
@@ -191,7 +199,7 @@ def test_a_cluster_that_does_not_exist_is_gone(
 ) -> None:
     session = assume(cloud_client, function, CLUSTER_ROLE_ARN)
 
-    with pytest.raises(Gone, match="cluster c-none in cn-hangzhou is not there"):
+    with pytest.raises(Gone, match="cluster c-none in cn-hangzhou does not exist"):
         asyncio.run(CsClient(cloud_client).kubeconfig(session, AckAccess("c-none", REGION)))
 
 
@@ -213,18 +221,6 @@ def test_an_instance_without_enabled_endpoints_is_invalid(caller: CloudCredentia
     assert raised.value.request_id == "4711"
 
 
-@pytest.mark.parametrize("body", [{}, {"RequestId": "4711", "IsSuccess": True, "Credentials": {}}])
-@pytest.mark.parametrize("action", sorted(set(ASK) - {"ListInstanceEndpoint"}))
-def test_an_answer_without_what_it_should_hold_is_invalid(
-    caller: CloudCredentials, action: str, body: dict[str, object]
-) -> None:
-    with tcp_server(answering(answered(body))) as port:
-        cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
-        with pytest.raises(Invalid, match="the answer lacks something"):
-            asyncio.run(ASK[action](cloud_client, caller))
-        cloud_client.close()
-
-
 def test_a_kubeconfig_need_not_say_when_it_expires(caller: CloudCredentials) -> None:
     with tcp_server(answering(answered({"config": "apiVersion: v1"}))) as port:
         cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{port}"), threads=1)
@@ -236,7 +232,7 @@ def test_a_kubeconfig_need_not_say_when_it_expires(caller: CloudCredentials) -> 
 def test_a_proxy_that_is_not_there_is_named(caller: CloudCredentials) -> None:
     cloud_client = CloudClient(CloudTransport(f"http://127.0.0.1:{free_port()}"), threads=1)
 
-    with pytest.raises(Unreachable, match="the proxy cannot be reached"):
+    with pytest.raises(Unreachable, match=r"the proxy on the way to .* cannot be reached"):
         assume(cloud_client, caller, REGISTRY_ROLE_ARN)
 
     cloud_client.close()
@@ -255,7 +251,7 @@ def test_a_certificate_that_is_not_the_clouds_is_not_retried(
     with tcp_server(over_tls(tls, listen)) as port, tcp_server(ConnectProxy(port)) as proxy_port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy_port}")
         cloud_client = CloudClient(CloudTransport(), threads=1)
-        with pytest.raises(Unreachable, match="certificate is not trusted") as raised:
+        with pytest.raises(Unreachable, match=r"certificate of sts\.\S+ is not trusted") as raised:
             assume(cloud_client, caller, REGISTRY_ROLE_ARN)
         cloud_client.close()
 

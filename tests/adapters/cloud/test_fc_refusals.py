@@ -55,18 +55,18 @@ def test_a_denial_names_the_right_and_the_resource(
         with pytest.raises(Denied):
             here.start(function, "task")
     arn = f"acs:fc:{REGION}:{FUNCTION_ACCOUNT}:{resource}"
-    assert f"allow fc:InvokeFunction on {arn} in a policy of the caller" in str(denied.value)
+    assert f"Allow fc:InvokeFunction on {arn} in a policy of the caller" in str(denied.value)
     assert here.there.events == []
     with scene(tmp_path, function, arn) as here:
         assert here.invoke(function) == b"hello"
 
 
 REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
-    "no such function": (ApiError(404, "FunctionNotFound"), Gone, "is not there"),
+    "no such function": (ApiError(404, "FunctionNotFound"), Gone, "does not exist"),
     "too many instances": (ApiError(429, "ResourceExhausted"), Throttled, "too many requests"),
     "too large": (ApiError(413, "EntityTooLarge", "exceeds the limit"), Invalid, "the limit"),
     "broken": (ApiError(500, "InternalServerError", "try again"), Unreachable, "try again"),
-    "not JSON": (BadGateway(), Unreachable, "not one of the API's"),
+    "not JSON": (BadGateway(), Unreachable, "not the API's"),
     "reset": (ConnectionReset(), Unreachable, "connection"),
 }
 
@@ -112,7 +112,7 @@ def test_wrong_credentials_are_not_taken_for_a_missing_permission(
         client = FunctionClient(here.client._cloud, replace(here.caller, **change))
         with pytest.raises(Denied) as denied:
             asyncio.run(client.invoke(function, ECHO))
-    assert "allow fc:InvokeFunction" not in str(denied.value)
+    assert "Allow fc:InvokeFunction" not in str(denied.value)
     assert_no_secret(denied.value, here.caller)
 
 
@@ -131,8 +131,8 @@ def test_nobody_listening_is_unreachable(function: Function, caller: CloudCreden
 
 
 ANSWERS: dict[str, tuple[bytes, type[PortError], str]] = {
-    "a refusal that is no object": (http("403 Forbidden", b"[]"), Unreachable, "not one of"),
-    "a refusal that is no JSON": (http("403 Forbidden", b"no"), Unreachable, "not one of"),
+    "a refusal that is no object": (http("403 Forbidden", b"[]"), Unreachable, "not the API's"),
+    "a refusal that is no JSON": (http("403 Forbidden", b"no"), Unreachable, "not the API's"),
     "a failure that is no JSON": (
         http("200 OK", b"oh no", "X-Fc-Error-Type: UnhandledInvocationError"),
         FunctionFailed,
@@ -141,7 +141,7 @@ ANSWERS: dict[str, tuple[bytes, type[PortError], str]] = {
     "a failure without words": (
         http("200 OK", b"{}", "X-Fc-Error-Type: UnhandledInvocationError"),
         FunctionFailed,
-        "it did not say why",
+        "it gave no reason",
     ),
 }
 

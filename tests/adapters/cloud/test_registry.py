@@ -103,7 +103,7 @@ def test_a_token_that_may_not_pull_is_found_out_by_a_repository(
     powerless = replace(cloud, world=replace(cloud.world, roles=roles))
     with place_of(powerless, function) as place:
         place.check()
-        with pytest.raises(Denied, match="refuses pulling shop/web with the new token"):
+        with pytest.raises(Denied, match="refuses the new token for pulling shop/web"):
             place.check(repository="shop/web")
 
 
@@ -210,12 +210,15 @@ def test_alibaba_clouds_login_service_may_have_it_and_the_host_itself(realm: str
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (http("200 OK"), r"it does not answer as a registry \(200\)"),
-        (http("404 Not Found"), r"it does not answer as a registry \(404\)"),
-        (http("503 Service Unavailable"), r"it does not answer as a registry \(503\)"),
-        (http("401 Unauthorized", b"", "WWW-Authenticate: Basic"), "does not answer as a registry"),
-        (http("302 Found", b"", "Location: http://evil.example/"), r"as a registry \(302\)"),
-        (b"nonsense\r\n\r\n", "no connection, or one that broke"),
+        (http("200 OK"), r"the answer is not a registry's \(200\)"),
+        (http("404 Not Found"), r"the answer is not a registry's \(404\)"),
+        (http("503 Service Unavailable"), r"the answer is not a registry's \(503\)"),
+        (
+            http("401 Unauthorized", b"", "WWW-Authenticate: Basic"),
+            "the answer is not a registry's",
+        ),
+        (http("302 Found", b"", "Location: http://evil.example/"), r"a registry's \(302\)"),
+        (b"nonsense\r\n\r\n", "the connection failed"),
     ],
 )
 def test_what_does_not_answer_as_a_registry_refuses_nothing(
@@ -228,13 +231,30 @@ def test_what_does_not_answer_as_a_registry_refuses_nothing(
         check(f"localhost:{port}")
 
 
+NO_TOKEN = "gives an answer without a token"
+NO_SENSE = "it gives an answer that makes no sense"
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (http("500 Internal Server Error"), r"fails or does not answer as a registry \(500\)"),
+        (
+            http("500 Internal Server Error"),
+            r"it fails, or the answer is not a registry's \(500\)",
+        ),
         (http("302 Found", b"", "Location: http://evil.example/"), r"\(302\)"),
-        (http("200 OK", b"{}"), "answers without a token"),
-        (http("200 OK", b"<html>"), "no connection, or one that broke"),
+        (http("200 OK", b"{}"), NO_TOKEN),
+        (http("200 OK", b'{"token": 5}'), NO_TOKEN),
+        (http("200 OK", b"null"), NO_TOKEN),
+        (http("200 OK", b"5"), NO_TOKEN),
+        (http("200 OK", b"[1]"), NO_TOKEN),
+        (http("200 OK", b'"x"'), NO_TOKEN),
+        (http("200 OK"), NO_TOKEN),
+        (http("200 OK", b"<html>"), NO_SENSE),
+        (http("200 OK", b"\xff\xfe"), NO_SENSE),
+        (http("200 OK", b"[" * 100_000), NO_SENSE),
+        (http("200 OK", b"{}", "Content-Type: text/html; charset=none"), NO_TOKEN),
+        (b"nonsense\r\n\r\n", "the connection failed"),
     ],
 )
 def test_a_login_service_that_fails_refuses_nothing(
@@ -242,12 +262,25 @@ def test_a_login_service_that_fails_refuses_nothing(
 ) -> None:
     with tcp_server(over_tls(tls, answering(answer))) as login_port:
         registry = over_tls(tls, challenge(f"https://localhost:{login_port}/auth"))
-        with tcp_server(registry) as port, pytest.raises(Unreachable, match=words):
+        with tcp_server(registry) as port, pytest.raises(Unreachable, match=words) as raised:
             check(f"localhost:{port}")
+    assert str(raised.value).startswith(
+        f"cannot check the new token at registry host localhost:{port}: "
+    )
+
+
+@pytest.mark.parametrize("realm", ["https://[::1", "https://localhost:99999999/auth", "\xe9"])
+def test_a_login_service_that_is_no_address_refuses_nothing(
+    tls: ssl.SSLContext, realm: str
+) -> None:
+    with tcp_server(over_tls(tls, challenge(realm))) as port, pytest.raises(Unreachable):
+        check(f"localhost:{port}")
 
 
 def test_nobody_there() -> None:
-    with pytest.raises(Unreachable, match="no connection"):
+    with pytest.raises(
+        Unreachable, match=r"the connection failed\. Can the function's network reach it"
+    ):
         check(f"localhost:{free_port()}")
 
 
@@ -273,12 +306,12 @@ def test_no_answer_in_time(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_with_a_local_cloud_nothing_leaves_the_machine() -> None:
-    with pytest.raises(Unreachable, match="nothing outside this machine is asked"):
+    with pytest.raises(Unreachable, match="no request leaves this machine"):
         check("acme-registry.cn-hangzhou.cr.aliyuncs.com", CloudTransport("http://127.0.0.1:1"))
 
 
 def test_other_roots_are_for_a_local_cloud_alone(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="ACR_REFRESHER_LOCAL_CLOUD alone"):
+    with pytest.raises(ValueError, match="needs ACR_REFRESHER_LOCAL_CLOUD"):
         CloudTransport(registry_ca=str(tmp_path / "ca.pem"))
 
 

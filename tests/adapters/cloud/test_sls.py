@@ -103,7 +103,11 @@ HOSTS = {
 
 @pytest.mark.parametrize(("logstore", "host"), HOSTS.values(), ids=HOSTS)
 def test_requests_go_to_the_projects_host(
-    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, logstore: Logstore, host: str
+    cloud_client: CloudClient,
+    cloud: Cloud,
+    function: CloudCredentials,
+    logstore: Logstore,
+    host: str,
 ) -> None:
     cloud.faults.inject("PutLogs", ApiError(404, "ProjectNotExist"), host="cn-beijing")
     try:
@@ -129,7 +133,7 @@ REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
     "no such logstore": (
         ApiError(404, "LogStoreNotExist", "logstore outcomes does not exist"),
         Gone,
-        "logstore outcomes of project acr-refresher in cn-hangzhou is not there",
+        "logstore outcomes of project acr-refresher in cn-hangzhou does not exist",
     ),
     "a quota": (ApiError(403, "ShardWriteQuotaExceed", "exceed"), Throttled, "too many requests"),
     "busy": (ApiError(503, "ServerBusy", "the server is busy"), Throttled, "too many requests"),
@@ -138,10 +142,10 @@ REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
     "a wrong signature": (
         ApiError(401, "SignatureNotMatch", "signature not match"),
         Denied,
-        "the secret is not that of the caller's access key",
+        "the secret does not belong to the caller's access key",
     ),
     "broken": (ApiError(500, "InternalServerError", "try again"), Unreachable, "try again"),
-    "not JSON": (BadGateway(), Unreachable, "not one of the API's"),
+    "not JSON": (BadGateway(), Unreachable, "not the API's"),
     "reset": (ConnectionReset(), Unreachable, ""),
 }
 
@@ -170,7 +174,7 @@ def test_a_refusal_has_a_meaning(
 def test_a_denial_says_what_to_allow(
     cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials
 ) -> None:
-    with pytest.raises(Denied, match="allow log:PostLogStoreLogs on project/acr-refresher/logsto"):
+    with pytest.raises(Denied, match="Allow log:PostLogStoreLogs on project/acr-refresher/logsto"):
         write(cloud_client, function, replace(OUTCOMES, name="function"))
     assert cloud.calls("PutLogs")[0].code == "Unauthorized"
 
@@ -179,5 +183,5 @@ def test_an_expired_token_is_not_taken_for_a_missing_permission(
     cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
     foreign = replace(function, security_token=SecretStr("x" * 40))
-    with pytest.raises(Denied, match="identity was not accepted"):
+    with pytest.raises(Denied, match="identity of the caller is not accepted"):
         write(cloud_client, foreign)

@@ -16,7 +16,6 @@ from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
 from acr_refresher.kube import api as kube_api
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
-from acr_refresher.kube.http import TlsClients
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
 from adapters import kubeapi
@@ -181,7 +180,7 @@ def test_a_secret_is_changed_only_at_the_version_that_was_read(
         assert listed
         seen = listed.uid, listed.resource_version
         await api.apply_secret(namespace, "acr-pull", content(), *seen)
-        with pytest.raises(Conflict, match="it has changed"):
+        with pytest.raises(Conflict, match="the object has changed"):
             await api.apply_secret(namespace, "acr-pull", content("[]"), *seen)
         by_now = await api.read_secret(namespace, "acr-pull")
         assert by_now
@@ -204,7 +203,9 @@ def test_a_secret_that_appeared_meanwhile_is_a_conflict_that_names_its_writer(
     cluster.create_secret(namespace, "acr-pull", **fields)
     before = cluster.get_secret(namespace, "acr-pull")
 
-    with pytest.raises(Conflict, match=r"is another's: written by .+ \(409\)") as raised:
+    with pytest.raises(
+        Conflict, match=r"belongs to another writer: written by .+ \(409\)"
+    ) as raised:
         ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
 
     assert raised.value.code == "409"
@@ -266,7 +267,7 @@ def test_references_are_written_at_the_version_they_were_read_at(
         references = (*read.image_pull_secrets, "acr-pull")
         bound = ServiceAccountState(namespace, "builder", read.resource_version, references)
         await api.patch_service_account(bound)
-        with pytest.raises(Conflict, match="it has changed"):
+        with pytest.raises(Conflict, match="the object has changed"):
             await api.patch_service_account(
                 ServiceAccountState(namespace, "builder", read.resource_version)
             )
@@ -317,4 +318,4 @@ def test_a_lapsed_kubeconfig_is_not_tried(double: DoubleCluster) -> None:
     lapsed = Kubeconfig(SecretStr(double.kubeconfig()), now - timedelta(minutes=1))
 
     with pytest.raises(Invalid, match="it expired at 2026-01-30T23:59:00Z"):
-        KubernetesConnector("1.2.3", TlsClients()).connect(lapsed, now)
+        KubernetesConnector("1.2.3").connect(lapsed, now)

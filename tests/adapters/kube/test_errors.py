@@ -141,7 +141,9 @@ def test_credentials_that_are_no_good_are_denied(cluster: KubeCluster, kind: str
         token = cluster.access.tokens["acr-refresher"]
         kubeconfig = cluster.token_kubeconfig().replace(token, "made-up")
 
-    with pytest.raises(Denied, match="unknown to the API server or have expired") as raised:
+    with pytest.raises(
+        Denied, match="does not know the credentials, or they have expired"
+    ) as raised:
         ask(kubeconfig, lambda api: api.list_namespaces())
 
     assert raised.value.code == "401"

@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from acr_refresher.errors import Unreachable
 from acr_refresher.kube.api import KubernetesConnector
-from acr_refresher.kube.http import TlsClients
 from acr_refresher.run.ports import Kubeconfig
 from adapters.kubeapi import changed, namespaces
 from adapters.loopback import ConnectProxy, answering, free_port, http, tcp_server
@@ -72,7 +71,7 @@ def test_the_environment_is_read_once_for_all_clusters_and_requests(
     with tcp_server(proxy) as port:
         if proxied:
             monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
-        connector = KubernetesConnector("1.2.3", TlsClients())
+        connector = KubernetesConnector("1.2.3")
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{free_port()}")
         asyncio.run(ask(connector))
 
@@ -84,7 +83,7 @@ def test_a_proxy_that_is_not_there_is_named(double: DoubleCluster) -> None:
         double.kubeconfig(), proxy_url=f"http://user:the-word@127.0.0.1:{free_port()}"
     )
 
-    with pytest.raises(Unreachable, match="the proxy cannot be reached") as raised:
+    with pytest.raises(Unreachable, match="cannot connect to the proxy for API server") as raised:
         namespaces(kubeconfig)
 
     assert "the-word" not in f"{raised.value!s} {raised.value!r}"

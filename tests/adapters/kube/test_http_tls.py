@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 import os
 import tempfile
-from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.errors import Denied, Invalid, Unreachable
-from acr_refresher.kube import http as kube_http
-from acr_refresher.kube.http import TlsClients, pem_file
-from acr_refresher.settings import SETTINGS
+from acr_refresher.kube import api as kube_api
+from acr_refresher.kube.http import pem_file, tls_context
 from adapters.kubeapi import changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http
 from localkube.double import DoubleCluster
@@ -24,18 +23,25 @@ from localkube.pki import Authority
 
 
 def test_no_server_is_unreachable(double: DoubleCluster) -> None:
-    kubeconfig = changed(double.kubeconfig(), server=f"https://127.0.0.1:{free_port()}")
+    server = f"https://127.0.0.1:{free_port()}"
 
-    with pytest.raises(Unreachable, match=r"no connection \(ECONNREFUSED\)") as raised:
-        namespaces(kubeconfig)
+    with pytest.raises(Unreachable) as raised:
+        namespaces(changed(double.kubeconfig(), server=server))
 
+    assert str(raised.value) == (
+        f"cannot connect to API server {server}: connection refused. "
+        "Is the cluster up, and can the function's VPC reach it?"
+    )
     assert raised.value.retryable
 
 
 def test_a_host_without_address_is_unreachable(double: DoubleCluster) -> None:
     kubeconfig = changed(double.kubeconfig(), server="https://nowhere.invalid")
 
-    with pytest.raises(Unreachable, match="host name cannot be resolved"):
+    with pytest.raises(
+        Unreachable,
+        match=r"https://nowhere\.invalid: host name nowhere\.invalid cannot be resolved",
+    ):
         namespaces(kubeconfig)
 
 
@@ -74,7 +80,7 @@ def test_a_client_certificate_refused_in_the_handshake_is_denied(certificate: st
             "expired": server.authority.client_certificate("u", validity=timedelta(hours=-1)),
             "of another authority": Authority("other").client_certificate("u"),
         }
-        with pytest.raises(Denied, match="client certificate was refused in the TLS handshake"):
+        with pytest.raises(Denied, match="refuses the client certificate in the TLS handshake"):
             namespaces(server.kubeconfig(given[certificate]))
 
 
@@ -105,7 +111,6 @@ def test_an_authority_that_cannot_be_loaded_is_invalid(double: DoubleCluster) ->
 
 @pytest.mark.parametrize("first", ["the good one", "the expired one"])
 def test_a_warm_instance_shows_the_certificate_of_the_kubeconfig_at_hand(first: str) -> None:
-    clients = TlsClients()
     with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
         good = server.kubeconfig(server.authority.client_certificate("u"))
         expired = server.authority.client_certificate("u", validity=timedelta(hours=-1))
@@ -113,25 +118,25 @@ def test_a_warm_instance_shows_the_certificate_of_the_kubeconfig_at_hand(first: 
 
         for kubeconfig in (good, bad, good, bad) if first == "the good one" else (bad, good, bad):
             if kubeconfig == good:
-                assert namespaces(kubeconfig, clients) == ()
+                assert namespaces(kubeconfig) == ()
             else:
-                with pytest.raises(Denied, match="refused in the TLS handshake"):
-                    namespaces(kubeconfig, clients)
+                with pytest.raises(
+                    Denied, match="refuses the client certificate in the TLS handshake"
+                ):
+                    namespaces(kubeconfig)
 
 
 def test_a_warm_instance_trusts_the_authority_of_the_kubeconfig_at_hand(
     double: DoubleCluster,
 ) -> None:
-    clients = TlsClients()
-    assert namespaces(double.kubeconfig(), clients)
+    assert namespaces(double.kubeconfig())
 
     other = encoded(Authority("other").pem)
     with pytest.raises(Unreachable, match="is not trusted"):
-        namespaces(changed(double.kubeconfig(), certificate_authority_data=other), clients)
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=other))
 
 
 def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
-    clients = TlsClients()
     broken = changed(
         double.kubeconfig(),
         "user",
@@ -140,14 +145,14 @@ def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
 
     for _ in range(2):
         with pytest.raises(Invalid, match="its certificates or key are broken"):
-            namespaces(broken, clients)
+            namespaces(broken)
 
 
 @pytest.mark.parametrize(("kept", "loaded"), [(2, 2), (1, 4)])
 def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
     kept: int, loaded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http, "SETTINGS", replace(SETTINGS, tls_clients_kept=kept))
+    monkeypatch.setattr(kube_api, "tls_context", lru_cache(kept)(tls_context.__wrapped__))
     made: list[str] = []
     really_make = os.memfd_create
 
@@ -156,12 +161,11 @@ def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
         return really_make(name)
 
     monkeypatch.setattr(os, "memfd_create", watched)
-    clients = TlsClients()
     with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
         users = [server.kubeconfig(server.authority.client_certificate(name)) for name in "ab"]
 
         for kubeconfig in users * 2:
-            assert namespaces(kubeconfig, clients) == ()
+            assert namespaces(kubeconfig) == ()
 
     assert len(made) == loaded
 

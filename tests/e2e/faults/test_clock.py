@@ -43,7 +43,7 @@ def test_twenty_are_a_failure_that_says_so(broken: BrokenSite) -> None:
     assert report["ok"] is False
     assert abs(report["clockSkewSeconds"] + 1200) < 10
     messages = {cluster["failure"]["message"] for cluster in report["clusters"]}
-    assert all("s behind the cloud's: set it right" in message for message in messages)
+    assert all("s behind the cloud's. Set the clock." in message for message in messages)
 
 
 def test_a_clock_that_is_right_is_not_mentioned(broken: BrokenSite) -> None:

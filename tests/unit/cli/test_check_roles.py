@@ -8,7 +8,7 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.cli.check_result import CheckResult, Verdict
+from acr_refresher.cli.check_rights import CheckResult, Verdict
 from acr_refresher.cli.check_roles import check_caller
 from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.cloud.sts import StsClient
@@ -44,4 +44,4 @@ def test_an_account_itself_is_warned_of(arn: str, caller: str, verdict: Verdict)
 def test_who_calls_is_not_known_where_the_answer_does_not_say() -> None:
     named, finding = told({"RequestId": "4711"})
     assert (named, finding.verdict) == ("", Verdict.MISSING)
-    assert "the answer lacks something" in finding.why
+    assert "the answer is incomplete or malformed" in finding.why

@@ -1,13 +1,15 @@
-"""How the commands that go to clusters begin: what they refuse, and what they say of themselves."""
+"""How the commands that use clusters start: what they refuse, and what their help says."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import stamina
 from typer.testing import CliRunner, Result
 
+from acr_refresher import __version__
 from acr_refresher.cli.app import app
 from operators import write_config
 
@@ -45,7 +47,9 @@ def arguments(request: pytest.FixtureRequest, config: str) -> list[str]:
 def test_without_credentials_and_region_nothing_begins(arguments: list[str]) -> None:
     result = command(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["credentials", "region"]
+    credentials, region = result.stderr.splitlines()
+    assert credentials.startswith("No credentials found. Set ALIBABA_CLOUD_ACCESS_KEY_ID and ")
+    assert region.startswith("No region found. Use --region, or set FC_REGION or ")
 
 
 def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
@@ -55,8 +59,9 @@ def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
         there = {"ACR_REFRESHER_LOCAL_CLOUD": "http://cloud.example.com:80"}
         result = command(*command_line, "--region", "cn hangzhou", **there)
         assert (result.exit_code, result.stdout) == (2, "")
-        told = [line.split(":")[0] for line in result.stderr.splitlines()]
-        assert told == ["clusters[0].watchNamspace", "region", "credentials", "environment"]
+        found = [re.split("[:.] ", line)[0] for line in result.stderr.splitlines()]
+        place = "clusters[0].watchNamspace"
+        assert found == [place, "--region", "No credentials found", "environment"]
 
 
 @pytest.mark.parametrize("region", ["cn hangzhou", "evil.example/", "CN-HANGZHOU", "cn"])
@@ -67,7 +72,7 @@ def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region
         result = command(*command_line, "--region", region, **KEYS)
         assert (result.exit_code, result.stdout) == (2, "")
         (told,) = result.stderr.splitlines()
-        assert told.startswith("region: ")
+        assert told.startswith("--region: ")
         assert "use one such as cn-hangzhou" in told
 
 
@@ -76,7 +81,7 @@ def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) ->
     with stamina.set_testing(True, attempts=2, cap=True):  # no waiting between attempts
         result = command(*arguments, **KEYS, **REGION, **no_cloud)
     assert result.exit_code == 1
-    assert "there is no kubeconfig" in result.output
+    assert "idc.yaml does not exist" in result.output
     assert "hunter2" not in result.output
     assert "Traceback" not in result.output
 
@@ -102,13 +107,27 @@ def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        pytest.param(("plan", "--cluster", "prod"), "no cluster matches", id="unknown cluster"),
-        pytest.param(("refresh", "--registry", "b"), "use one of: a", id="unknown registry"),
-        pytest.param(("refresh", "--namespace", "A B"), "namespaces[0]", id="no glob"),
-        pytest.param(("refresh", "--reason", "x" * 201), "reason", id="too long a reason"),
-        pytest.param(("status", "--cluster", "prod"), "no cluster matches", id="status"),
-        pytest.param(("check", "--cluster", "prod"), "no cluster matches", id="check"),
-        pytest.param(("unregister", "prod"), "is not one of the clusters", id="unregister"),
+        pytest.param(
+            ("plan", "--cluster", "prod"),
+            "--cluster prod: no such cluster; use one of: idc",
+            id="unknown cluster",
+        ),
+        pytest.param(
+            ("refresh", "--registry", "b"),
+            "--registry b: no such registry; use one of: a",
+            id="unknown registry",
+        ),
+        pytest.param(
+            ("refresh", "--namespace", "A B"), '--namespace: "A B" is not a name', id="no glob"
+        ),
+        pytest.param(
+            ("refresh", "--reason", "x" * 201), "--reason: is longer", id="too long a reason"
+        ),
+        pytest.param(
+            ("status", "--cluster", "prod"), "--cluster prod: no such cluster", id="status"
+        ),
+        pytest.param(("check", "--cluster", "prod"), "--cluster prod: no such cluster", id="check"),
+        pytest.param(("unregister", "prod"), "prod: no such cluster", id="unregister"),
         pytest.param(("plan", "-o", "yaml"), "'yaml' is not one of", id="unknown form"),
         pytest.param(("plan", "--what"), "No such option", id="unknown option"),
         pytest.param(("unregister",), "Missing argument", id="no cluster named"),
@@ -135,7 +154,12 @@ def test_the_region_of_env_is_taken_and_named(config: str) -> None:
 
 
 def test_every_command_says_what_it_does() -> None:
-    told = command("--help").stdout
+    told = command("-h").stdout
     for name, *_ in COMMANDS:
         assert name in told
-        assert command(name, "--help").exit_code == 0
+        assert command(name, "--help").stdout == command(name, "-h").stdout != ""
+
+
+def test_the_version_is_printed() -> None:
+    result = command("--version")
+    assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")

@@ -42,7 +42,7 @@ def test_a_kubeconfig_that_is_yet_to_be_put_there_is_a_warning(
     )
     result = CliRunner().invoke(app, ["validate", str(file)])
     kubeconfig = folder / "kube" / "idc.yaml"
-    told = f'there is no file "{kubeconfig}"; put it there to be deployed\n'
+    told = f'file "{kubeconfig}" does not exist; create it before you deploy\n'
     assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {told}")
     kubeconfig.parent.mkdir()
     kubeconfig.touch()

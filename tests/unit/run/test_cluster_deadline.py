@@ -9,13 +9,13 @@ from datetime import timedelta
 from structlog.testing import capture_logs
 
 from acr_refresher.core.fleet import LastSeen
-from acr_refresher.core.model import Registry, SecretContent
+from acr_refresher.core.model import InClusterAccess, KubeconfigAccess, Registry, SecretContent
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
-from acr_refresher.run.ports import CloudCredentials, RegistryToken
+from acr_refresher.run.ports import CloudCredentials, Kubeconfig, RegistryToken
 from acr_refresher.run.run import Dependencies
 from factories import HOUR, MINUTE, NOW, request
-from runs import Fleet, Kube, Registries
+from runs import NEVER, Files, Fleet, Kube, Registries
 
 SHORT, A_SHORT_RUN = timedelta(seconds=5), 10
 
@@ -67,7 +67,10 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
     assert outcomes(report) == {"one": "created", "two": "failed"}
     [failure] = report.clusters[0].secrets[1].failures
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
-    assert failure.message == "not finished within a cluster's 5 s: raise clusterTimeout"
+    assert failure.message == (
+        "not finished within the 5 s of its cluster:"
+        " if the cluster is only slow, raise clusterTimeout"
+    )
     assert report.failing == ("a",)
     [line] = [line for line in lines if line["event"] == "secret.failed"]
     assert (line["namespace"], line["error_code"]) == ("two", "Deadline")
@@ -97,8 +100,27 @@ def test_a_cluster_that_does_not_answer_at_all_is_unreachable() -> None:
     failure = report.clusters[0].failure
     assert failure
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
+    assert "is it up, and can the function's VPC reach it?" in failure.message
     assert report.clusters[0].secrets == ()
     assert report.clusters[0].duration == SHORT
+
+
+class Hanging(Files):
+    """A file system that answers nothing."""
+
+    async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
+        await asyncio.sleep(NEVER)
+        return await super().kubeconfig(access)
+
+
+def test_a_kubeconfig_file_that_cannot_be_read_is_named_as_the_cause() -> None:
+    fleet = Fleet({"a": Kube()}, files=Hanging())
+    [outcome] = fleet.run(cluster_timeout=SHORT).clusters
+    assert outcome.failure
+    assert outcome.failure.code == "Deadline"
+    assert outcome.failure.message == (
+        "its kubeconfig could not be read within the 5 s of its cluster: does the file system hang?"
+    )
 
 
 def test_where_the_runs_own_time_ends_first_it_is_what_the_message_names() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +11,15 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from acr_refresher.config.load import Config
-from acr_refresher.core.model import Cluster, KubeconfigAccess, Registry, Role, Rrsa
+from acr_refresher.core.model import (
+    Cluster,
+    KubeconfigAccess,
+    PullSecret,
+    Registry,
+    Role,
+    Rrsa,
+    SecretContent,
+)
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import RunContext
 from acr_refresher.errors import Unreachable
@@ -24,6 +32,7 @@ from virtual_time import VirtualTime, in_virtual_time
 RRSA = Rrsa("acs:ram::7:role/rrsa", "acs:ram::7:oidc-provider/ack-rrsa-c1")
 OURS = Registry("ours", "cri-ours", "cn-beijing", rrsa=RRSA)
 OTHER = replace(OURS, name="other", instance_id="cri-other")
+LATE = replace(MAIN, name="late", instance_id="cri-late")
 
 
 @dataclass(eq=False)
@@ -70,10 +79,14 @@ class Cloud(Registries, Sts):
         return await super().token(caller, registry)
 
 
+def everywhere(registry: Registry) -> PullSecret:
+    return wanted(registry, namespaces=("all",), name=f"acr-{registry.name}")
+
+
 def served(kube: Kube, cloud: Cloud, *registries: Registry) -> tuple[Report, float]:
     """A run over one cluster with a pull secret for each registry, and how long it took."""
-    secrets = (wanted(one, namespaces=("all",), name=f"acr-{one.name}") for one in registries)
-    config = Config((Cluster("a", KubeconfigAccess("a"), tuple(secrets)),), (), concurrency=8)
+    secrets = tuple(map(everywhere, registries))
+    config = Config((Cluster("a", KubeconfigAccess("a"), secrets),), (), concurrency=8)
     dependencies = replace(Fleet({"a": kube}).dependencies(), sts=cloud, registry_api=cloud)
     context = RunContext(run="run-7", request=request(), now=NOW, budget=timedelta(minutes=5))
 
@@ -115,3 +128,66 @@ def test_a_cluster_that_does_not_tell_its_identity_is_cut_off(
     assert set(outcomes(report).values()) == {"failed"}
     [failure] = report.clusters[0].secrets[0].failures
     assert failure.code == "Deadline"
+
+
+@dataclass
+class Watched(Cloud):
+    """Remembers when a token that was asked for was no longer waited for."""
+
+    given_up: dict[str, float] = field(default_factory=dict)
+
+    async def token(self, caller: CloudCredentials, registry: Registry) -> RegistryToken:
+        try:
+            return await super().token(caller, registry)
+        except asyncio.CancelledError:
+            self.given_up[registry.name] = asyncio.get_running_loop().time()
+            raise
+
+
+def test_what_a_cluster_that_is_cut_off_waited_for_ends_with_it() -> None:
+    """The run goes on with another cluster, which does not wait for that token."""
+    cloud = Watched({"main": 120, "late": 60})
+    wants = {"a": (OURS, MAIN), "b": (LATE,)}
+    clusters = tuple(
+        Cluster(name, KubeconfigAccess(name), tuple(map(everywhere, registries)))
+        for name, registries in wants.items()
+    )
+    fleet = Fleet({"a": WithIdentity(takes=NEVER), "b": Kube()})
+    dependencies = replace(fleet.dependencies(), sts=cloud, registry_api=cloud)
+    context = RunContext(run="run-7", request=request(), now=NOW, budget=timedelta(minutes=5))
+
+    async def serve(loop: VirtualTime) -> float:
+        await run(context, Config(clusters, (), concurrency=8), dependencies)
+        return loop.time()
+
+    with capture_logs():
+        took = in_virtual_time(serve)
+    assert took == pytest.approx(60, abs=0.1)
+    assert cloud.given_up == {"main": pytest.approx(20, abs=0.1)}
+
+
+@dataclass(eq=False)
+class Timed(Kube):
+    """Remembers when something was written first."""
+
+    first: float | None = None
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        if self.first is None:
+            self.first = asyncio.get_running_loop().time()
+        await super().apply_secret(namespace, name, content, uid, resource_version)
+
+
+def test_all_tokens_are_minted_before_the_first_secret_is_written() -> None:
+    """So a slow token does not come in the midst of a cluster's writes, which its time counts."""
+    kube = Timed()
+    report, _ = served(kube, Cloud({"late": 30}), MAIN, LATE)
+    assert set(outcomes(report).values()) == {"created"}
+    assert kube.first == 30

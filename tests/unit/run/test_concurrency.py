@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,11 +11,13 @@ import pytest
 
 from acr_refresher.run.concurrency import (
     ExtraWorkers,
+    SingleFlight,
     connections_for,
+    in_own_thread,
     run_bounded,
 )
 from acr_refresher.settings import SETTINGS
-from virtual_time import VirtualTime, in_virtual_time
+from virtual_time import VirtualTime, at_once, in_virtual_time
 
 FOREVER = 1000.0
 
@@ -47,8 +50,8 @@ def peak(
     server: Server, calls: int, limit: int = 1, throttled: Callable[[], bool] | None = never
 ) -> int:
     """How many calls were under way at a time, at most; all of them come to an end, in order."""
-    spares = ExtraWorkers(SETTINGS.requests_per_cluster, 0.5, throttled) if throttled else None
-    given = in_virtual_time(lambda _: run_bounded(limit, map(server.call, range(calls)), spares))
+    extra = ExtraWorkers(SETTINGS.requests_per_cluster, 0.5, throttled) if throttled else None
+    given = in_virtual_time(lambda _: run_bounded(limit, map(server.call, range(calls)), extra))
     assert given == tuple(range(calls))
     return server.peak
 
@@ -58,7 +61,7 @@ def test_so_many_calls_at_a_time_and_what_they_give_in_order(limit: int) -> None
     assert peak(Server(5), 10, limit, throttled=None) == limit
 
 
-def test_what_goes_on_opens_no_place_however_long_it_takes_in_all() -> None:
+def test_what_goes_on_adds_no_worker_however_long_it_takes_in_all() -> None:
     assert peak(Server(0.4), 100) == 1
 
 
@@ -92,7 +95,7 @@ def test_a_connection_has_to_pay(objects: int, expected: int) -> None:
 
 
 POOLS = pytest.mark.parametrize(
-    "spares", [None, ExtraWorkers(4, 100, never)], ids=["fixed", "growing"]
+    "extra", [None, ExtraWorkers(4, 100, never)], ids=["fixed", "growing"]
 )
 
 
@@ -114,13 +117,13 @@ class Begun:
 
 @POOLS
 def test_an_error_cancels_the_calls_under_way_and_begins_no_other(
-    spares: ExtraWorkers | None,
+    extra: ExtraWorkers | None,
 ) -> None:
     calls = Begun()
 
     async def work(loop: VirtualTime) -> float:
         with pytest.raises(KeyError):
-            await run_bounded(2, map(calls.call, range(9)), spares)
+            await run_bounded(2, map(calls.call, range(9)), extra)
         raised = loop.time()
         await asyncio.sleep(FOREVER)
         return raised
@@ -132,16 +135,125 @@ def test_an_error_cancels_the_calls_under_way_and_begins_no_other(
 
 @POOLS
 def test_when_the_caller_is_cancelled_so_are_the_calls_under_way(
-    spares: ExtraWorkers | None,
+    extra: ExtraWorkers | None,
 ) -> None:
     calls = Begun()
 
     async def work(loop: VirtualTime) -> float:
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(run_bounded(2, map(calls.call, (0, 1, 3, 4)), spares), 5)
+            await asyncio.wait_for(run_bounded(2, map(calls.call, (0, 1, 3, 4)), extra), 5)
         left = loop.time()
         await asyncio.sleep(FOREVER)
         return left
 
     assert in_virtual_time(work) == 5
     assert (calls.begun, calls.ended) == ([0, 1], [])
+
+
+@dataclass
+class Calls:
+    """Calls that take ten seconds; how many were made, came to their end, or were cancelled."""
+
+    made: int = 0
+    ended: int = 0
+    cancelled: int = 0
+
+    async def call(self) -> int:
+        self.made += 1
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.ended += 1
+        return self.made
+
+
+def test_one_call_serves_all_who_ask_for_its_key() -> None:
+    calls, flights = Calls(), SingleFlight()
+
+    async def work(_loop: VirtualTime) -> list[int | BaseException]:
+        together = await at_once(*(flights.do("key", calls.call) for _ in range(3)))
+        return [*together, await flights.do("key", calls.call)]
+
+    assert in_virtual_time(work) == [1, 1, 1, 1]
+
+
+def test_a_failure_is_shared_too() -> None:
+    flights, made = SingleFlight(), []
+
+    async def broken() -> None:
+        made.append(1)
+        raise KeyError
+
+    async def work(_loop: VirtualTime) -> None:
+        for _ in range(2):
+            with pytest.raises(KeyError):
+                await flights.do("key", broken)
+
+    in_virtual_time(work)
+    assert made == [1]
+
+
+def test_a_caller_that_is_cancelled_takes_the_call_from_no_other() -> None:
+    calls, flights = Calls(), SingleFlight()
+
+    async def work(_loop: VirtualTime) -> list[int | BaseException]:
+        first = asyncio.wait_for(flights.do("key", calls.call), 5)
+        return await at_once(first, flights.do("key", calls.call))
+
+    late, other = in_virtual_time(work)
+    assert isinstance(late, asyncio.TimeoutError)
+    assert other == 1
+    assert calls.cancelled == 0
+
+
+def test_a_call_ends_when_the_last_caller_is_cancelled_and_the_next_makes_another() -> None:
+    calls, flights = Calls(), SingleFlight()
+
+    async def work(_loop: VirtualTime) -> int:
+        callers = (asyncio.wait_for(flights.do("key", calls.call), s) for s in (3, 5))
+        await at_once(*callers)
+        await asyncio.sleep(0)
+        assert (calls.made, calls.cancelled) == (1, 1)
+        made: int = await flights.do("key", calls.call)
+        return made
+
+    assert in_virtual_time(work) == 2
+
+
+def test_what_is_under_way_ends_when_single_flight_is_closed() -> None:
+    calls, flights = Calls(), SingleFlight()
+
+    async def work(_loop: VirtualTime) -> None:
+        caller = asyncio.ensure_future(flights.do("key", calls.call))
+        await asyncio.sleep(1)
+        await flights.aclose()
+        assert calls.cancelled == 1
+        await at_once(caller)
+
+    in_virtual_time(work)
+
+
+def test_a_thread_that_blocks_keeps_no_loop_from_closing_and_python_from_exiting() -> None:
+    blocked, begun = threading.Event(), []
+
+    def block() -> None:
+        begun.append(threading.current_thread())
+        blocked.wait()
+
+    async def work() -> None:
+        await asyncio.wait_for(in_own_thread(block), 0.01)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(work())
+    assert begun[0].daemon
+    assert begun[0].is_alive()
+    blocked.set()
+    begun[0].join()
+
+
+def test_a_thread_gives_its_result_or_what_it_raises() -> None:
+    assert asyncio.run(in_own_thread(divmod, 7, 2)) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(in_own_thread(divmod, 7, 0))

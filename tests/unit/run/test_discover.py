@@ -19,7 +19,7 @@ from acr_refresher.run.discover import Discoverer, RegisteredClusters
 from acr_refresher.run.ports import CloudCredentials, ClusterPage, ContainerService
 from acr_refresher.run.tokens import Minter
 from factories import request, wanted
-from virtual_time import in_virtual_time
+from virtual_time import VirtualTime, in_virtual_time
 
 SECTION = Discovery("discover[0]", ("cn-a", "cn-b"), AckAccess("", ""), (wanted(),))
 IDC = Cluster("idc", KubeconfigAccess("idc.yaml"), (wanted(),))
@@ -74,8 +74,22 @@ class Large(Cloud):
         return ClusterPage((FoundCluster(name, name, region_id, state="running"),), pages=20)
 
 
+class Slow(Large):
+    """Refuses page 2; every later page takes a minute to come. Counts those that came."""
+
+    answered = 0
+
+    async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
+        if page == 2:
+            raise Denied("no right", service="cs", code="Forbidden")
+        if page > 2:
+            await asyncio.sleep(60)
+        self.answered += 1
+        return await super().clusters(caller, region_id, page)
+
+
 def registered(cloud: Cloud, about: Request | None = None) -> RegisteredClusters:
-    discoverer = Discoverer(cloud, cast("Minter", Sessions()), patience=timedelta(minutes=1))
+    discoverer = Discoverer(cloud, cast("Minter", Sessions()), timeout=timedelta(minutes=1))
     return in_virtual_time(lambda _: discoverer.register((IDC,), (SECTION,), about or request()))
 
 
@@ -94,7 +108,7 @@ def test_clusters_found_come_after_those_configured() -> None:
     [
         pytest.param(Denied("no right", service="cs"), "denied", "no right", id="denied"),
         pytest.param(KeyError("hunter2"), "bug", "unexpected KeyError at run/", id="bug"),
-        pytest.param(None, "unreachable", "no list of clusters in time", id="no answer"),
+        pytest.param(None, "unreachable", "no list of clusters within 60 s", id="no answer"),
     ],
 )
 def test_a_list_that_fails_is_told_and_the_others_are_used(
@@ -175,10 +189,26 @@ def test_a_shard_that_is_told_of_what_config_yaml_does_not_allow_is_refused() ->
             ),
         )
     remedy = (
-        "leave it as the coordinator wrote it; after a change of config.yaml the next tick goes by"
+        "leave it as the coordinator wrote it; after a change of config.yaml the next run follows"
         " that"
     )
     assert str(refused.value).splitlines() == [
-        f"shard.found: discover[3] is no section of config.yaml; {remedy}",
-        f"shard.found: discover[0] does not look in region cn-c; {remedy}",
+        f"shard.found: discover[3] is not a section of config.yaml; {remedy}",
+        f"shard.found: discover[0] does not include region cn-c; {remedy}",
     ]
+
+
+def test_a_refused_page_ends_the_other_requests_of_its_list() -> None:
+    cloud = Slow()
+
+    async def work(loop: VirtualTime) -> tuple[RegisteredClusters, float]:
+        discoverer = Discoverer(cloud, cast("Minter", Sessions()), timeout=timedelta(hours=1))
+        found = await discoverer.register((IDC,), (SECTION,), request())
+        took = loop.time()
+        await asyncio.sleep(1000)  # what was left behind would end in this time
+        return found, took
+
+    found, took = in_virtual_time(work)
+    assert {one.failure.meaning for one in found.outcomes if one.failure} == {"denied"}
+    assert took == 0
+    assert cloud.answered == len(SECTION.regions), "the first page of each list, and no other"

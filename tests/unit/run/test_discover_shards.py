@@ -93,7 +93,7 @@ def test_a_cluster_that_is_gone_since_it_was_found_is_skipped() -> None:
     reports = [run(many, parse_event(event)) for event in events(many)]
     assert all(report.ok for report in reports)
     outcomes = {one.cluster: one for report in reports for one in report.clusters}
-    assert outcomes["shop-c0001"].skipped == "it is gone since it was found"
+    assert outcomes["shop-c0001"].skipped == "it was deleted after it was listed"
     assert many.served == set(many.kubes) - {"c0001"}
 
 

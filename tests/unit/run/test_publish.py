@@ -218,3 +218,13 @@ def test_what_looks_like_a_secret_is_masked() -> None:
     log = Log()
     unsent(outcome_of(1, warnings=("password=hunter2 was said",)), log)
     assert log.written[-1]["warnings"] == "password=********** was said"
+
+
+def test_the_names_that_others_choose_are_masked_as_in_the_log_lines() -> None:
+    """A trigger has the name that a user or another function gave it."""
+    log, secret = Log(), "Bearer s3cr3t-of-a-user"
+    finished = outcome_of(1)
+    report = replace(finished.report, request=replace(request(), trigger=secret, reason=secret))
+    unsent(replace(finished, report=report), log)
+    for record in log.written:
+        assert record["trigger"] == record["run_reason"] == "Bearer **********"

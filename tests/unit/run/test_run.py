@@ -23,7 +23,7 @@ def test_a_bug_in_one_cluster_is_told_with_its_place_and_the_others_are_served()
     ill = report.clusters[0].failure
     assert ill
     assert ill.meaning == "bug"
-    assert "unexpected KeyError at runs.py:" in ill.message
+    assert "unexpected KeyError at run/connect.py:" in ill.message
     assert sorted(well.written) == ["one", "two"]
     assert report.failing == ("ill",)
 
@@ -72,4 +72,4 @@ def test_a_bug_in_telling_of_one_cluster_leaves_the_others(monkeypatch: pytest.M
     assert fleet.served == {"ill", "well", "last"}
     assert report.failing == ("ill",)
     assert report.clusters[0].failure
-    assert "unexpected KeyError at test_run.py:" in report.clusters[0].failure.message
+    assert "unexpected KeyError at run/cluster.py:" in report.clusters[0].failure.message
