@@ -6,11 +6,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from acr_refresher import __version__
 from acr_refresher.cli.check import check
@@ -21,30 +19,9 @@ from acr_refresher.cli.rotate import rotate
 from acr_refresher.cli.status import status
 from acr_refresher.cli.unregister import unregister
 from acr_refresher.cli.validate import validate
-from acr_refresher.config.document import ConfigDocument
+from acr_refresher.config.document import json_schema
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-
-
-class _SchemaForEditors(GenerateJsonSchema):
-    """Leaves out null, which a key left empty would be and the loader refuses, and titles."""
-
-    def field_title_should_be_set(self, _schema: object) -> bool:
-        return False
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        if schema.get("default") is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of config.yaml, for editors."""
-    schema = ConfigDocument.model_json_schema(schema_generator=_SchemaForEditors)
-    return {"$schema": _SchemaForEditors.schema_dialect, **schema, "title": "acr-refresher"}
 
 
 def schema() -> None:

@@ -143,7 +143,7 @@ def test_a_list_has_many_pages_of_which_only_one_that_failed_is_asked_for_again(
 
 
 def test_a_request_about_a_cluster_that_nobody_has_is_refused() -> None:
-    with pytest.raises(InvalidEvent, match=r'clusters\[1\]: "shop-cn-x" matches none'):
+    with pytest.raises(InvalidEvent, match=r'clusters\[1\]: no cluster matches "shop-cn-x"'):
         registered(Cloud(), request(clusters=("shop-*", "shop-cn-x")))
 
 
