@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import accumulate, pairwise
+from typing import TypeAlias
 
 from pydantic import SecretStr
 
@@ -18,6 +19,7 @@ from acr_refresher.core.request import KnownCluster, Request, Shard
 from acr_refresher.core.select import matches_any
 
 # ---- order ---------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
@@ -141,11 +143,6 @@ class FoundCluster:
     state: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def serving(self) -> bool:
-        """Whether the cluster's API server should answer."""
-        return self.state in SERVING_STATES
-
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
@@ -181,49 +178,34 @@ class Discovery:
         return not self.names or matches_any(name, self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoveredCluster:
-    """A discovered cluster, and the section that found it."""
-
-    discovery: Discovery
-    found: FoundCluster
-
-
-@dataclass(frozen=True, slots=True)
-class DiscoveryResult:
-    """The clusters that discovery adds, and the reasons for those it skips, by name."""
-
-    clusters: tuple[Cluster, ...] = ()
-    skipped: Mapping[str, str] = field(default_factory=dict)
+Discovered: TypeAlias = tuple[Discovery, FoundCluster]
+"""A discovered cluster, after the section that found it."""
 
 
 def resolve_discovered(
-    configured: Sequence[Cluster], findings: Iterable[DiscoveredCluster]
-) -> DiscoveryResult:
-    """The discovered clusters that are not configured. The first section that found one counts.
+    configured: Sequence[Cluster], findings: Iterable[Discovered]
+) -> tuple[tuple[Cluster, ...], Mapping[str, str]]:
+    """The discovered clusters that are not configured, and why others are skipped, by name.
 
-    A cluster is called by its own name. If another cluster has that name too, its ID is appended,
-    so that no name depends on the order of discovery.
+    The first section that found a cluster counts. A cluster is called by its own name. If another
+    cluster has that name too, its ID is appended, so that no name depends on the discovery's order.
     """
     configured_ids = _cluster_ids(configured)
-    new: dict[str, DiscoveredCluster] = {}
-    for discovered in findings:
-        cluster_id = discovered.found.cluster_id
-        if cluster_id not in configured_ids and discovered.discovery.selects(discovered.found):
-            new.setdefault(cluster_id, discovered)
+    new: dict[str, Discovered] = {}
+    for section, found in findings:
+        if found.cluster_id not in configured_ids and section.selects(found):
+            new.setdefault(found.cluster_id, (section, found))
     uses = Counter([cluster.name for cluster in configured])
-    uses.update(discovered.found.name for discovered in new.values())
+    uses.update(found.name for _, found in new.values())
     clusters: list[Cluster] = []
     skipped: dict[str, str] = {}
-    for discovered in new.values():
-        found = discovered.found
+    for section, found in new.values():
         name = found.name if uses[found.name] == 1 else f"{found.name}@{found.cluster_id}"
-        if found.serving:
-            section = discovered.discovery
+        if found.state in SERVING_STATES:
             clusters.append(_cluster(name, section, found.cluster_id, found.region_id))
         else:
             skipped[name] = f"its state is {found.state or 'unknown'}"
-    return DiscoveryResult(tuple(clusters), skipped)
+    return tuple(clusters), skipped
 
 
 def known_clusters(clusters: Iterable[Cluster]) -> tuple[KnownCluster, ...]:
