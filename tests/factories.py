@@ -118,6 +118,6 @@ def request(**asked: object) -> Request:
 def logins(document: SecretStr) -> dict[str, str]:
     """Host to password: what a puller would make of the document."""
     return {
-        host: login.password.get_secret_value()
-        for host, login in parse_dockerconfig(document).items()
+        host: password.get_secret_value()
+        for host, (_, password) in parse_dockerconfig(document).items()
     }

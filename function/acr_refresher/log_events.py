@@ -59,14 +59,10 @@ def log_cluster(outcome: ClusterOutcome) -> None:
 
 def log_run(report: Report, duration: timedelta, request_id: str) -> None:
     """`run.finished`. The request ID leads to what the platform logs about the invocation."""
-    request, skew = report.request, report.clock_skew_seconds
+    skew = report.clock_skew_seconds
     _log_by(report.ok and skew is None)(
         "run.finished",
-        trigger=request.trigger,
-        reason=request.reason,
-        force=request.force,
-        allow_removal=request.allow_removal,
-        dry_run=request.dry_run,
+        **report.request.options,
         ok=report.ok,
         clock_skew_seconds=skew,
         earliest_expiry=first_expiry(report.clusters),

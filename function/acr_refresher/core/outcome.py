@@ -124,12 +124,18 @@ def accounts_changed(actions: Iterable[Action]) -> int:
 
 # ---- outcomes ------------------------------------------------------------------------------------
 
+
+def milliseconds(duration: timedelta) -> int:
+    """The duration as reports, records and log lines have it."""
+    return round(duration / timedelta(milliseconds=1))
+
+
 Moment = Annotated[AwareDatetime, Strict(), PlainSerializer(rfc3339)]
 """A time, in JSON as RFC 3339."""
 _Milliseconds = Annotated[
     timedelta,
     AfterValidator(lambda seconds: seconds / 1000),  # pydantic reads a number as seconds
-    PlainSerializer(lambda duration: round(duration / timedelta(milliseconds=1))),
+    PlainSerializer(milliseconds),
 ]
 
 
@@ -236,11 +242,24 @@ def reconciled_outcome(
 
     `unminted`: failures to get a token. `unwritten`: failures to write to the API server.
     """
+    apply = action.apply
+    if unwritten:
+        result = Result.FAILED
+    elif unminted:
+        others_hold = apply is not None and apply.kept
+        result = Result.INCOMPLETE if written or others_hold else Result.FAILED
+    elif written:
+        created = apply is not None and apply.reason is Reason.SECRET_MISSING
+        result = Result.CREATED if created else Result.RENEWED
+    elif bound:
+        result = Result.BOUND
+    else:
+        result = Result.WAITING if action.waiting_for else Result.UNCHANGED
     unbound = {account.name for account in action.bind} - set(bound)
     return _outcome(
         action,
-        result=_result(action, written, bound, unminted, unwritten),
-        reason=action.apply.reason if action.apply else Reason.FRESH,
+        result=result,
+        reason=apply.reason if apply else Reason.FRESH,
         entries=written.entries if written else action.entries,
         service_accounts=tuple(name for name in action.service_accounts if name not in unbound),
         bound=bound,
@@ -265,10 +284,10 @@ def refused_outcome(
 
 def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> SecretOutcome:
     """The outcome of a removal. With failures, the namespace still has its secret."""
+    reason = Reason.NAMESPACE_DESELECTED
     if not failures:
-        return _outcome(action, Result.REMOVED, Reason.NAMESPACE_DESELECTED)
-    deselected = Reason.NAMESPACE_DESELECTED
-    return _outcome(action, Result.FAILED, deselected, action.entries, failures=failures)
+        return _outcome(action, Result.REMOVED, reason)
+    return _outcome(action, Result.FAILED, reason, action.entries, failures=failures)
 
 
 def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:
@@ -318,23 +337,3 @@ def _outcome(
         expires_at=entries_expiry(entries),
         **{"warnings": action.warnings, **more},
     )
-
-
-def _result(
-    action: Reconcile,
-    written: SecretContent | None,
-    bound: tuple[str, ...],
-    unminted: tuple[Failure, ...],
-    unwritten: tuple[Failure, ...],
-) -> Result:
-    if unwritten:
-        return Result.FAILED
-    if unminted:
-        others_hold = action.apply is not None and action.apply.kept
-        return Result.INCOMPLETE if written or others_hold else Result.FAILED
-    if written:
-        created = action.apply is not None and action.apply.reason is Reason.SECRET_MISSING
-        return Result.CREATED if created else Result.RENEWED
-    if bound:
-        return Result.BOUND
-    return Result.WAITING if action.waiting_for else Result.UNCHANGED

@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from acr_refresher.core.model import AckAccess, Cluster
-from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
+from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, milliseconds
 from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.report import (
     Report,
@@ -51,7 +51,7 @@ def run_fields(report: Report, duration: timedelta) -> Fields:
         "clusters_deferred": len(report.deferred),
         "clusters_delegated": clusters_delegated(report),
         "delegated": tuple(shard.task_id for shard in report.delegated),
-        "duration_ms": _milliseconds(duration),
+        "duration_ms": milliseconds(duration),
         **{f"throttled_{service}": count for service, count in report.throttled.items()},
         **_result_counts(report.secrets),
     }
@@ -62,7 +62,7 @@ def cluster_fields(outcome: ClusterOutcome) -> Fields:
     return {
         "cluster": outcome.cluster,
         "requests": outcome.requests,
-        "duration_ms": _milliseconds(outcome.duration),
+        "duration_ms": milliseconds(outcome.duration),
         "warnings": outcome.warnings,
         **_result_counts(outcome.secrets),
         **failure_fields(outcome.failure),
@@ -104,10 +104,6 @@ def _result_counts(secrets: Iterable[SecretOutcome]) -> dict[str, int]:
     return {f"secrets_{result.value}": found.get(result.value, 0) for result in Result}
 
 
-def _milliseconds(duration: timedelta) -> int:
-    return round(duration / timedelta(milliseconds=1))
-
-
 # ---- records -------------------------------------------------------------------------------------
 
 
@@ -126,8 +122,7 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
 
     The records are made one by one, so that a large run needs little memory.
     """
-    report, at = finished.report, finished.at
-    request = report.request
+    report, at, request = finished.report, finished.at, finished.report.request
     run = _non_empty(
         {
             "run": report.run,
@@ -137,25 +132,24 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
             "shard": str(request.shard or ""),
         }
     )
-    known = {cluster.name: cluster for cluster in finished.clusters}
     summary = {
         "result": _run_result(report),
         **run_fields(report, at - report.started_at),
         **_expiry(first_expiry(report.clusters), at),
     }
     yield {"kind": "run", **run, **_non_empty(summary)}
-    for outcome in report.clusters:
-        place = _account_and_region(known.get(outcome.cluster), finished.account)
+    known = {cluster.name: cluster for cluster in finished.clusters}
+    found = [(outcome, known.get(outcome.cluster)) for outcome in report.clusters]
+    for outcome, cluster in found:
         about = {
-            **place,
+            **_account_and_region(cluster, finished.account),
             "result": _cluster_result(outcome),
             "deferred": outcome.deferred.why if outcome.deferred else "",
             **cluster_fields(outcome),
             **_expiry(cluster_expiry(outcome), at),
         }
         yield {"kind": "cluster", **run, **_non_empty(about)}
-    for outcome in report.clusters:
-        cluster = known.get(outcome.cluster)
+    for outcome, cluster in found:
         place = _account_and_region(cluster, finished.account)
         where = _non_empty({"cluster": outcome.cluster, **place})
         for record in _secret_records(outcome.secrets, cluster, at):

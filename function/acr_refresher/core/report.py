@@ -24,7 +24,7 @@ from acr_refresher.core.outcome import (
     UnsentOutcomes,
 )
 from acr_refresher.core.reasons import FAILING, Result
-from acr_refresher.core.request import Request
+from acr_refresher.core.request import REQUEST_OPTIONS, Request
 from acr_refresher.settings import SETTINGS
 
 
@@ -146,26 +146,19 @@ class _Document:
     clusters: tuple[ClusterOutcome, ...]
 
 
+_AS_IN_REPORT = ("run", "started_at", "delegated", "throttled", "clusters")
 _CODEC = TypeAdapter(_Document)
 
 
 def report_to_json(report: Report) -> dict[str, Any]:
     """The report for a caller: JSON-able, with keys in camelCase, and without secrets."""
-    request, unsent = report.request, report.unsent
+    unsent = report.unsent
     document = _Document(
-        run=report.run,
-        trigger=request.trigger,
-        reason=request.reason,
-        force=request.force,
-        allow_removal=request.allow_removal,
-        dry_run=request.dry_run,
-        started_at=report.started_at,
+        **report.request.options,
+        **{name: getattr(report, name) for name in _AS_IN_REPORT},
         clock_skew=report.clock_skew if report.clock_skew_seconds else None,
         outcomes_unsent=unsent.records if unsent else 0,
         outcomes_failure=unsent.failure if unsent else None,
-        delegated=report.delegated,
-        throttled=report.throttled,
-        clusters=report.clusters,
     )
     fields = _CODEC.dump_python(document, mode="json", by_alias=True)
     clusters = fields.pop("clusters")
@@ -188,18 +181,8 @@ def report_from_json(answer: bytes) -> Report:
     found = _CODEC.validate_json(answer)
     failure = found.outcomes_failure
     return Report(
-        run=found.run,
-        request=Request(
-            found.trigger,
-            force=found.force,
-            allow_removal=found.allow_removal,
-            dry_run=found.dry_run,
-            reason=found.reason,
-        ),
-        started_at=found.started_at,
-        clusters=found.clusters,
+        **{name: getattr(found, name) for name in _AS_IN_REPORT},
+        request=Request(**{name: getattr(found, name) for name in REQUEST_OPTIONS}),
         clock_skew=found.clock_skew,
         unsent=UnsentOutcomes(found.outcomes_unsent, failure) if failure else None,
-        delegated=found.delegated,
-        throttled=found.throttled,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from acr_refresher.core.model import Function, Registry
 from acr_refresher.core.select import matches_any
+
+REQUEST_OPTIONS = ("trigger", "reason", "force", "allow_removal", "dry_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Request:
     def unattended(self) -> bool:
         """Whether only the platform receives the answer. It counts exceptions as failures."""
         return self.shard is not None or self.trigger.startswith("timer:")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What reports and log lines say about the request."""
+        return {name: getattr(self, name) for name in REQUEST_OPTIONS}
 
     @property
     def is_scoped(self) -> bool:
