@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import islice
 
-from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure
 from acr_refresher.core.outcome_records import (
     cluster_fields,
     failure_fields,
@@ -17,7 +17,7 @@ from acr_refresher.core.outcome_records import (
     secret_fields,
 )
 from acr_refresher.core.reasons import FAILING, Result
-from acr_refresher.core.report import Report, cluster_expiry, cluster_ok, first_expiry
+from acr_refresher.core.report import Report, ShardStart, cluster_expiry, cluster_ok, first_expiry
 from acr_refresher.log import get_logger
 from acr_refresher.settings import SETTINGS
 

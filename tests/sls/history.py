@@ -14,14 +14,13 @@ from acr_refresher.core.outcome import (
     Deferral,
     Failure,
     SecretOutcome,
-    ShardStart,
     failed_outcome,
     planned_outcome,
 )
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
+from acr_refresher.core.report import Report, ShardStart
 from acr_refresher.core.request import Request, Shard
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held

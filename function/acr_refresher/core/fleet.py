@@ -23,14 +23,11 @@ from acr_refresher.core.select import matches_any
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """When a cluster was last visited, and when the first of its secrets expires, as far as known.
-
-    `ok` is False if something failed there, so that work is left.
-    """
+    """When a cluster was last visited, and when the first of its secrets expires, if known."""
 
     at: datetime
     earliest_expiry: datetime | None = None
-    ok: bool = True
+    ok: bool = True  # False if something failed there, so that work is left
 
 
 def most_urgent_first(
@@ -70,8 +67,7 @@ def is_due(cluster: Cluster, seen: LastSeen, now: datetime) -> bool:
 
 ClusterNames = frozenset[str]
 
-MAX_WORD_LENGTH = 40
-"""The maximum characters of a trigger's name or time in a task's ID, which may have 128."""
+MAX_WORD_LENGTH = 40  # of a trigger's name or time in a task's ID, which may have 128 characters
 
 
 def split_into_shards(
@@ -223,10 +219,20 @@ def known_cluster_problems(
     """The problems of a shard's discovered clusters: whatever config.yaml does not allow."""
     taken = frozenset(cluster.name for cluster in configured)
     by_name = {section.name: section for section in sections}
-    problems = [_known_cluster_problem(known, by_name.get(known.section), taken) for known in found]
+    problems: list[str] = []
+    for known in found:  # the coordinator has checked their types, profiles and tags
+        section = by_name.get(known.section)
+        if section is None:
+            problems.append(f"{known.section} is not a section of config.yaml")
+        elif known.region_id not in section.regions:
+            problems.append(f"{section.name} does not include region {known.region_id}")
+        elif not section.names_cover(known.name.removesuffix(f"@{known.cluster_id}")):
+            problems.append(f"{section.name} has no name or glob for {known.name}")
+        elif known.name in taken:
+            problems.append(f"{known.name} is the name of a configured cluster")
     uses = Counter(known.name for known in found)
-    problems += [f"{name} is the name of two clusters" for name, count in uses.items() if count > 1]
-    return tuple(dict.fromkeys(filter(None, problems)))
+    problems += (f"{name} is the name of two clusters" for name, count in uses.items() if count > 1)
+    return tuple(dict.fromkeys(problems))
 
 
 def clusters_from_known(
@@ -240,21 +246,6 @@ def clusters_from_known(
         for known in found
         if known.cluster_id not in configured_ids
     )
-
-
-def _known_cluster_problem(
-    found: KnownCluster, section: Discovery | None, taken: frozenset[str]
-) -> str:
-    """The problem of a cluster, or "". The coordinator has checked its type, profile and tags."""
-    if section is None:
-        return f"{found.section} is not a section of config.yaml"
-    if found.region_id not in section.regions:
-        return f"{section.name} does not include region {found.region_id}"
-    if not section.names_cover(found.name.removesuffix(f"@{found.cluster_id}")):
-        return f"{section.name} has no name or glob for {found.name}"
-    if found.name in taken:
-        return f"{found.name} is the name of a configured cluster"
-    return ""
 
 
 def _cluster_ids(clusters: Iterable[Cluster]) -> frozenset[str]:

@@ -179,13 +179,10 @@ class SecretOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """Why a cluster is left to the next run.
-
-    `fresh`: the last visit saw nothing that is due now. `earliest_expiry` is what it saw.
-    """
+    """Why a cluster is left to the next run, and what the last visit saw."""
 
     why: str
-    fresh: bool = False
+    fresh: bool = False  # whether nothing is due now
     earliest_expiry: Moment | None = None
 
 
@@ -208,40 +205,15 @@ class ClusterOutcome:
     secrets: tuple[SecretOutcome, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ShardStart:
-    """An invocation that serves a number of clusters, under this task ID and the same run.
-
-    `started` is False where an earlier attempt or delivery started it, or where a `failure`
-    prevented the start.
-    """
-
-    task_id: str
-    clusters: int
-    started: bool = False
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnsentOutcomes:
-    """How many records could not be written to the log of outcomes, and why."""
-
-    records: int
-    failure: Failure
-
-
 def reconciled_outcome(
     action: Reconcile,
     written: SecretContent | None = None,
     bound: tuple[str, ...] = (),
-    unminted: tuple[Failure, ...] = (),
-    unwritten: tuple[Failure, ...] = (),
+    unminted: tuple[Failure, ...] = (),  # failures to get a token
+    unwritten: tuple[Failure, ...] = (),  # failures to write to the API server
     warnings: tuple[str, ...] = (),
 ) -> SecretOutcome:
-    """The outcome of a namespace that was served, as far as that succeeded.
-
-    `unminted`: failures to get a token. `unwritten`: failures to write to the API server.
-    """
+    """The outcome of a namespace that was served, as far as that succeeded."""
     apply = action.apply
     if unwritten:
         result = Result.FAILED

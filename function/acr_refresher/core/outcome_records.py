@@ -34,9 +34,7 @@ Record: TypeAlias = Mapping[str, str]
 Value: TypeAlias = "str | int | bool | tuple[str, ...] | Enum | datetime | None"
 Fields: TypeAlias = Mapping[str, Value]
 
-_OVERHEAD = 16
-"""The maximum bytes that a field adds to a batch besides its name and value."""
-
+_OVERHEAD = 16  # the maximum bytes that a field adds to a batch besides its name and value
 _ALL_BUT_NAMESPACE = attrgetter(*(f.name for f in fields(SecretOutcome) if f.name != "namespace"))
 
 
@@ -157,10 +155,7 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
 
 
 def record_summaries(report: Report) -> Iterator[str]:
-    """A summary of each of the run's records, in their order.
-
-    `prod/shop/acr-pull created secret-missing 2026-01-31T13:00:00Z`
-    """
+    """A summary of each record: `prod/shop/acr-pull renewed near-expiry 2026-01-31T13:00:00Z`."""
     yield _summary("run", _run_result(report), first_expiry(report.clusters))
     for cluster in report.clusters:
         yield _summary(cluster.cluster, _cluster_result(cluster), cluster_expiry(cluster))

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import TypeAlias
 
 from acr_refresher.core.ack_helper import competing_controller_warnings
@@ -35,7 +36,6 @@ MAX_REMOVAL_SHARE = 0.30
 """The largest part of a cluster's Secrets of one name that one run removes."""
 MIN_SECRETS_GUARDED = 10
 """A cluster with fewer Secrets of one name is not guarded: there, one namespace is a large part."""
-_MAX_SHOWN = 60
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
@@ -66,7 +66,9 @@ def plan(
     Only listed namespaces count: a Secret in a namespace that was created between the two lists
     waits for the next run. A request for certain registries removes nothing.
     """
-    accounts = _by_namespace(state.service_accounts)
+    accounts: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
+    for account in state.service_accounts:
+        accounts[account.namespace].append(account)
     secrets = {(found.name, found.namespace): found for found in state.secrets}
     planners = [_Planner(wanted, request, now, secrets, accounts) for wanted in pull_secrets]
     planned = (
@@ -98,8 +100,7 @@ def _block_large_removals(
     """
     removals = Counter(
         action.secret
-        for actions in planned
-        for action in actions
+        for action in chain.from_iterable(planned)
         if isinstance(action, Remove) and action.entries
     )
     ours = Counter(
@@ -137,7 +138,7 @@ def allowed_registries(namespace: NamespaceState, wanted: PullSecret) -> tuple[R
 def request_warnings(namespace: NamespaceState, given: Collection[Registry]) -> tuple[str, ...]:
     """A warning for each annotation of the namespace that has no effect."""
     refusals = [
-        f"{requested[:_MAX_SHOWN]} is requested by annotation and not granted: add its registry to"
+        f"{requested[:60]} is requested by annotation and not granted: add its registry to"
         " grantable, or remove it from the annotation"
         for requested in namespace.requested
         if not any(_is_instance(requested, registry) for registry in given)
@@ -153,13 +154,6 @@ def request_warnings(namespace: NamespaceState, given: Collection[Registry]) -> 
 def _is_instance(requested: str, registry: Registry) -> bool:
     region, _, instance = requested.rpartition(":")
     return instance == registry.instance_id and region in ("", registry.region_id)
-
-
-def _by_namespace(accounts: Sequence[ServiceAccountState]) -> Accounts:
-    found: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
-    for account in accounts:
-        found[account.namespace].append(account)
-    return found
 
 
 def _decide(

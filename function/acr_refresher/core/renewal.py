@@ -27,12 +27,9 @@ def renewal_reason(
     secret: SecretState | None,
     entry: Entry | None,
     *,
-    changed: bool,
+    changed: bool,  # from outside
 ) -> Reason | None:
-    """Why a registry's entry in the secret is renewed; None while it is fresh.
-
-    The first reason that applies counts. `changed`: the secret was changed from outside.
-    """
+    """The first reason that applies for renewing a registry's entry; None while it is fresh."""
     if secret is None:
         return Reason.SECRET_MISSING  # no other check applies
     if needs_replacing(secret):

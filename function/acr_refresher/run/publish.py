@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from acr_refresher.core.outcome import Failure, UnsentOutcomes
+from acr_refresher.core.outcome import Failure
 from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
@@ -19,6 +19,7 @@ from acr_refresher.core.outcome_records import (
     outcome_records,
     record_summaries,
 )
+from acr_refresher.core.report import UnsentOutcomes
 from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log import mask_text
 from acr_refresher.log_events import log_unsent

@@ -5,9 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report, count_results, earliest_expiry, report_to_json
+from acr_refresher.core.report import (
+    Report,
+    ShardStart,
+    cluster_expiry,
+    count_results,
+    report_to_json,
+)
 from factories import HOUR, NOW, request
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
@@ -58,8 +64,8 @@ def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
         outcome(Result.SKIPPED),
     )
     assert count_results(secrets) == {"renewed": 2, "skipped": 1}
-    assert earliest_expiry(secrets) == NOW + HOUR
-    assert earliest_expiry(()) is None
+    assert cluster_expiry(ClusterOutcome(cluster="a", secrets=secrets)) == NOW + HOUR
+    assert cluster_expiry(ClusterOutcome(cluster="a")) is None
 
 
 def test_the_report_is_plain_json_with_remedies() -> None:
