@@ -57,7 +57,7 @@ tools:
 # at the first release that is newer than the lock file.
 $(VENV)/installed: requirements-dev.txt
 	@infra/setup demo
-	@echo "Installing the Python packages of requirements-dev.txt into $(VENV) ..."
+	@echo "Installing the Python packages of requirements-dev.txt into $(VENV) (a download of about 120 MB) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@

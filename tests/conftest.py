@@ -1,6 +1,7 @@
 """Fixtures that several suites share: Kubernetes clusters, started once for all tests."""
 
 import contextlib
+import gc
 import itertools
 import os
 import re
@@ -38,6 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if sys.version_info < (3, 11):
         for message in TLS_OF_PYTHON_3_10:
             config.addinivalue_line("filterwarnings", f"ignore:{message}:ResourceWarning")
+
+
+def pytest_sessionfinish() -> None:
+    """The function's handler freezes what it has loaded, which duckdb then reports as leaks."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(optionalhook=True)

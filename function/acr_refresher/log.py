@@ -23,6 +23,8 @@ from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError, to_json
 from structlog.typing import EventDict, FilteringBoundLogger
 
+from acr_refresher.settings import SETTINGS
+
 MASK = "**********"
 
 _SECRET_NAME = re.compile(
@@ -133,7 +135,7 @@ def own_frames(error: BaseException) -> list[str]:
 
     Only places, never values. A file of a library is named without its folder.
     """
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(error.__traceback__, limit=-SETTINGS.traceback_frames)
     return [f"{_place(frame)} in {frame.name}" for frame in frames]
 
 

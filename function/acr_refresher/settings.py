@@ -146,6 +146,9 @@ class Settings:
     quoted_text: int = 300
     """Characters that a message quotes of a service's or an API server's own words."""
 
+    traceback_frames: int = 30
+    """Frames of a traceback in the log, the innermost ones: a recursion has a thousand."""
+
     # ---- the command-line tool ------------------------------------------------------------------
     local_run_time: timedelta = timedelta(hours=1)
     """A run of `refresh --local`."""

@@ -67,7 +67,7 @@ def _sdk_connections() -> Iterator[None]:
 
 @pytest.fixture
 def double() -> Iterator[DoubleCluster]:
-    """A double of one's own, to break."""
+    """A double for one test, to break."""
     with api_double() as cluster:
         cluster.apply_rbac()
         yield cluster

@@ -51,7 +51,7 @@ def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Server:
-    """A TLS server of its own authority that answers everybody alike."""
+    """A TLS server of its own authority that gives every client the same answer."""
 
     port: int
     authority: Authority

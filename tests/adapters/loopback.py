@@ -44,7 +44,7 @@ def tcp_server(serve: Serve) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A port that nobody listened at a moment ago."""
+    """A port on which no process listened a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -94,7 +94,7 @@ def over_tls(context: ssl.SSLContext, serve: Serve) -> Serve:
 
 @dataclass
 class ConnectProxy:
-    """A proxy that knows CONNECT alone. It leads everybody to `port`, whatever they asked for."""
+    """A proxy that knows only CONNECT. It leads every client to `port`, whatever it asks for."""
 
     port: int
     asked: list[str] = field(default_factory=list)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localkube import control_plane
+from localkube import assets, control_plane
 from localkube.assets import (
     ARCHITECTURES,
     BINARIES,
@@ -117,6 +117,18 @@ def test_a_folder_without_the_binaries_is_refused(
 ) -> None:
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     with pytest.raises(AssetsError, match="lacks etcd, kube-apiserver, kube-controller-manager"):
+        find_assets()
+
+
+def test_kept_builds_that_cannot_be_unpacked_are_no_binaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack = tmp_path / "unpack"
+    unpack.write_text("#!/bin/sh\necho xz: not found >&2\nexit 127\n")
+    unpack.chmod(0o755)
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setattr(assets, "UNPACK", unpack)
+    with pytest.raises(AssetsError, match="unpack failed: xz: not found"):
         find_assets()
 
 

@@ -22,7 +22,7 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(site: Site) -> None:
         with later(50):
             result = command(function, "plan")
         with later(50):
-            told = json.loads(command(function, "plan", "-o", "json").stdout)
+            shown = json.loads(command(function, "plan", "-o", "json").stdout)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert f"+ {new}/acr-pull create the secret does not exist yet" in lines
@@ -30,7 +30,7 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(site: Site) -> None:
     assert [line for line in lines if line.startswith(renewal)]
     assert "binds default" in lines
     assert lines[-1] == "Plan: 1 to create, 1 to renew, 0 to bind, 0 to remove, 0 unchanged."
-    assert (told["dryRun"], results(told)) == (True, {shop: "planned", new: "planned"})
+    assert (shown["dryRun"], results(shown)) == (True, {shop: "planned", new: "planned"})
     assert passwords(site.hangzhou, shop) == before
     assert passwords(site.hangzhou, new) == {}
     assert printed_secrets(function, result) == []

@@ -120,12 +120,12 @@ def test_it_can_be_narrowed_down(broken: BrokenSite) -> None:
 def test_it_need_not_be_waited_for(broken: BrokenSite, file: Path) -> None:
     shop = broken.namespace("shop")
     with deployment(broken, file) as here:
-        told = here.rotate("--async", "--yes")
+        shown = here.rotate("--async", "--yes")
         as_json = json.loads(here.rotate("--async", "--yes", "-o", "json").stdout)
         here.there.wait_until_idle()
         tasks = {task.id: task.state for task in here.there.tasks}
-    assert told.exit_code == 0
-    started = re.fullmatch(r"Started as task (rotate-[0-9a-f-]{36})\.\n", told.stdout)
+    assert shown.exit_code == 0
+    started = re.fullmatch(r"Started as task (rotate-[0-9a-f-]{36})\.\n", shown.stdout)
     assert started is not None
     assert tasks == {started[1]: "Succeeded", as_json["task"]: "Succeeded"}
     assert passwords(broken.hangzhou, shop) != {}
@@ -138,12 +138,12 @@ def test_where_shards_serve_the_clusters_their_tasks_are_told(
     shop = broken.namespace("shop")
     text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
     with deployment(broken, file, text) as here:
-        told = here.rotate("--yes")
+        shown = here.rotate("--yes")
         here.there.wait_until_idle()
         tasks = sorted(task.id for task in here.there.tasks)
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert told.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
-    assert told.stdout.endswith(", 2 clusters delegated.\n")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
+    assert shown.stdout.endswith(", 2 clusters delegated.\n")
     assert len(tasks) == 2
     assert passwords(broken.hangzhou, shop) != {}
 
@@ -164,10 +164,10 @@ def test_what_an_alias_starts_is_of_that_alias_too(broken: BrokenSite, file: Pat
     broken.namespace("shop")
     text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
     with deployment(broken, file, text, qualifiers=("prod",)) as here:
-        told = here.rotate("--yes", "--qualifier", "prod")
+        shown = here.rotate("--yes", "--qualifier", "prod")
         here.there.wait_until_idle()
         started = [(task.qualifier, task.state) for task in here.there.tasks]
-    assert (told.exit_code, told.stderr) == (0, "")
+    assert (shown.exit_code, shown.stderr) == (0, "")
     assert started == [("prod", "Succeeded")] * 2
 
 
@@ -178,10 +178,10 @@ def test_one_broken_cluster_fails_the_command_and_the_others_are_served(
     web = broken.namespace("web", broken.beijing)
     broken.hangzhou.faults.add(Fault("GET", "/api/v1/namespaces", status=403, times=99))
     with deployment(broken) as here:
-        told, as_json = here.rotate("--yes"), here.rotate("--yes", "-o", "json")
-    assert (told.exit_code, as_json.exit_code) == (1, 1)
-    assert "! denied: GET /api/v1/namespaces" in told.stdout
-    assert "1 of 2 clusters failed" in told.stdout
+        shown, as_json = here.rotate("--yes"), here.rotate("--yes", "-o", "json")
+    assert (shown.exit_code, as_json.exit_code) == (1, 1)
+    assert "! denied: GET /api/v1/namespaces" in shown.stdout
+    assert "1 of 2 clusters failed" in shown.stdout
     assert json.loads(as_json.stdout)["failing"] == ["prod-hangzhou"]
     assert passwords(broken.beijing, web) != {}
 
@@ -232,10 +232,10 @@ def test_the_report_of_an_older_function_decides_how_the_command_ends(
     """Version 0.1.0 says `handedOn` and `degraded`, and has fewer keys."""
     (tmp_path / "handler.py").write_text(OLDER % {"ok": code == 0, "result": result})
     with deployment(broken, code=tmp_path, initializer=None, pre_stop=None) as here:
-        told = here.rotate("--yes")
-    assert (told.exit_code, told.stderr) == (code, "")
+        shown = here.rotate("--yes")
+    assert (shown.exit_code, shown.stderr) == (code, "")
     verb = "renewed" if code == 0 else "incomplete"
-    assert f"shop/acr-pull  {verb}" in told.stdout
+    assert f"shop/acr-pull  {verb}" in shown.stdout
 
 
 def test_a_namespace_that_matches_nothing_fails(broken: BrokenSite) -> None:

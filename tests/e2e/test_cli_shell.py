@@ -237,8 +237,8 @@ def test_an_interrupted_rotate_does_not_wait_for_the_answer() -> None:
                 with asked:
                     asked.recv(1)
                     rotating.send_signal(signal.SIGINT)
-                    _, told = rotating.communicate(timeout=PATIENCE)
+                    _, message = rotating.communicate(timeout=PATIENCE)
             finally:
                 rotating.kill()
-    assert told == "Interrupted. The function continues, and logs what it does.\n"
+    assert message == "Interrupted. The function continues, and logs what it does.\n"
     assert rotating.returncode == 130

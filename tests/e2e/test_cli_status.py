@@ -32,13 +32,13 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
     assert "builder, default" in fresh.stdout
     assert all(host in fresh.stdout for host in (*MAIN_HOSTS, *PARTNER_HOSTS))
     assert (fresh.exit_code, fresh.stderr, printed_secrets(function, fresh)) == (0, "", [])
-    told = json.loads(result.stdout)
-    assert [(one["cluster"], one["state"]) for one in told["secrets"]] == [
+    shown = json.loads(result.stdout)
+    assert [(one["cluster"], one["state"]) for one in shown["secrets"]] == [
         ("prod-beijing", "missing"),
         ("prod-hangzhou", "due"),
     ]
-    assert (result.exit_code, told["ok"], told["unread"]) == (0, True, [])
-    assert told["secrets"][1]["registries"] == ["main", "partner"]
+    assert (result.exit_code, shown["ok"], shown["unread"]) == (0, True, [])
+    assert shown["secrets"][1]["registries"] == ["main", "partner"]
     assert (expired.exit_code, "1 expired" in expired.stdout) == (1, True)
 
 
@@ -53,8 +53,12 @@ def test_it_agrees_with_a_plan(site: Site) -> None:
     site.hangzhou.expect("PATCH", account, {"imagePullSecrets": []}, content_type=merge)
     kept = f"{site.prefix}-shop-*"
     with site.function(registries=["main"], watchNamespace=kept) as function:
-        told = states(function)
-        assert told == {shops[0]: "unbound", old: "removing", **dict.fromkeys(shops[1:], "fresh")}
+        shown = states(function)
+        assert shown == {
+            shops[0]: "unbound",
+            old: "removing",
+            **dict.fromkeys(shops[1:], "fresh"),
+        }
     with site.function(watchNamespace=kept) as function:
         assert states(function) == {old: "removing", **dict.fromkeys(shops, "due")}
         assert "9 to renew, 0 to bind, 1 to remove" in command(function, "plan").stdout

@@ -94,12 +94,12 @@ def test_ctrl_c_at_the_question_changes_nothing(broken: BrokenSite) -> None:
             assert running.stderr
             asked = running.stderr.read(len(QUESTION))
             running.send_signal(signal.SIGINT)
-            told = running.communicate()[1]
+            message = running.communicate()[1]
     os.close(keyboard)
     os.close(terminal)
     assert (asked, running.returncode) == (QUESTION, 130)
-    assert told.splitlines()[-1].endswith("Interrupted. Nothing was changed.")
-    assert "Traceback" not in told
+    assert message.splitlines()[-1].endswith("Interrupted. Nothing was changed.")
+    assert "Traceback" not in message
     assert passwords(broken.hangzhou, shop) != {}
 
 

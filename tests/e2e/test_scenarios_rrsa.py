@@ -92,9 +92,10 @@ def test_a_provider_that_does_not_know_the_cluster_is_told(site: Site, rrsa: Clo
     with function_in(stale, site, "registry-rrsa") as function:
         told = message(function.invoke(), namespace)
     assert (
-        f"sts:AssumeRoleWithOIDC for role {RRSA_ROLE}: the cluster's token was not accepted" in told
+        f"sts:AssumeRoleWithOIDC for role {RRSA_ROLE}: STS does not accept the cluster's token"
+        in told
     )
-    assert "check rrsaOIDCProviderRoleARN" in told
+    assert "Check rrsaOIDCProviderRoleARN" in told
 
 
 def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cloud) -> None:
@@ -113,7 +114,7 @@ def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cl
     with function_in(Cloud(changed), site, "registry-rrsa") as function:
         told = message(function.invoke(), namespace)
     subject = "system:serviceaccount:{}:{}".format(*HELPERS_ACCOUNT)
-    assert f"its trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in told
+    assert f"the role's trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in told
 
 
 def test_a_role_that_may_not_assume_the_registrys_is_told(site: Site, rrsa: Cloud) -> None:

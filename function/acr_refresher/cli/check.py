@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, groupby
 from typing import Any
 
@@ -24,13 +25,9 @@ from acr_refresher.cli.options import (
 )
 from acr_refresher.cli.render import as_json, columns, sanitize, show
 from acr_refresher.cli.session import (
-    Session,
-    Step,
-    cluster_session,
     open_session,
     run_with_progress,
 )
-from acr_refresher.core.request import Request
 
 COLOURS = {
     Verdict.OK: "green",
@@ -55,9 +52,8 @@ def check(
     with exit_on_errors():
         request = request_for(clusters, None, None)
         with open_session(config, region) as session:
-            results = run_with_progress(
-                session, request, "checking", lambda step: _preflight(session, request, step)
-            )
+            work = partial(preflight, session, request)
+            results = run_with_progress(session, request, "checking", work)
     ok = not any(result.failing for result in results)
     if output is OutputFormat.JSON:
         document = {"ok": ok, "findings": [_to_json(result) for result in results]}
@@ -66,11 +62,6 @@ def check(
         show(*_view(sanitize(results)))
     if not ok:
         raise typer.Exit(FAILED)
-
-
-async def _preflight(session: Session, request: Request, step: Step) -> tuple[CheckResult, ...]:
-    async with cluster_session(session) as clusters:
-        return await preflight(clusters, request, step)
 
 
 def _view(results: tuple[CheckResult, ...]) -> Iterator[RenderableType]:

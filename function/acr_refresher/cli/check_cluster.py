@@ -29,7 +29,13 @@ from acr_refresher.cli.check_rights import (
     rights_in,
 )
 from acr_refresher.cli.check_roles import check_caller, check_role_chains, check_rrsa_chain
-from acr_refresher.cli.session import ClusterResult, ClusterSession, Step
+from acr_refresher.cli.session import (
+    ClusterResult,
+    ClusterSession,
+    Session,
+    Step,
+    cluster_session,
+)
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
 from acr_refresher.core.outcome import ClusterOutcome, Failure
@@ -42,10 +48,15 @@ from acr_refresher.run.run import targets
 from acr_refresher.settings import SETTINGS
 
 
-async def preflight(
+async def preflight(session: Session, request: Request, step: Step) -> tuple[CheckResult, ...]:
+    """The results for the clusters that the request selects. Raises InvalidEvent."""
+    async with cluster_session(session) as clusters:
+        return await _check_everything(clusters, request, step)
+
+
+async def _check_everything(
     session: ClusterSession, request: Request, step: Step
 ) -> tuple[CheckResult, ...]:
-    """The results for the clusters that the request selects. Raises InvalidEvent."""
     dependencies = session.dependencies
     sts = cast("StsClient", dependencies.sts)  # as wiring.py sets it
     caller, calling = await check_caller(sts, dependencies.function)
@@ -129,7 +140,7 @@ async def _check_registry(
     cluster: tuple[str, TokenSource] | None = None,
 ) -> tuple[CheckResult, ...]:
     """Check a registry. With RRSA, the cluster's identity is used, and the subject names it."""
-    subject = f"registry {registry.name}" + (f" from {cluster[0]}" if cluster else "")
+    subject = f"registry {registry.name}" + (f" by {cluster[0]}" if cluster else "")
     try:
         caller = await session.minter.registry_session(registry, cluster[1] if cluster else None)
     except PortError as error:
@@ -186,7 +197,7 @@ async def _check_rrsa(
 ) -> tuple[CheckResult, ...]:
     if registry.rrsa is None:
         return ()
-    subject = f"registry {registry.name} from {cluster.name}"
+    subject = f"registry {registry.name} by {cluster.name}"
     roles = await check_rrsa_chain(session.minter, subject, registry, registry.rrsa, kube)
     if any(result.failing for result in roles):
         return roles

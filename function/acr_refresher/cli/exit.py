@@ -58,14 +58,9 @@ def interruptible(message: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        exit_now(f"Interrupted. {message}")
-
-
-def exit_now(message: str) -> NoReturn:
-    """End at once. The interpreter would wait for threads that wait for answers of the cloud."""
-    typer.echo(message, err=True)
-    sys.stdout.flush()
-    os._exit(INTERRUPTED)
+        typer.echo(f"Interrupted. {message}", err=True)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # Python would wait for threads that wait for answers of the cloud
 
 
 def confirm(statement: str, alternative: str = "") -> None:

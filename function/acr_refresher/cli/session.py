@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -218,23 +226,19 @@ CLUSTER_EVENTS = frozenset({"cluster.served", "cluster.failed", "cluster.skipped
 
 
 def run_with_progress(
-    session: Session, request: Request, doing: str, work: Callable[[Step], Awaitable[T]]
+    session: Session, request: Request, doing: str, work: Callable[[Step], Coroutine[Any, Any, T]]
 ) -> T:
     """Await the work on the clusters that the request selects, and show its progress.
 
     Raises InvalidInput if an option names a cluster or registry that does not exist.
     """
-
-    async def awaited(step: Step) -> T:
-        return await work(step)
-
     with unmatched_by_option(request):
         if unknown := unknown_name_problems(request, session.config):
             raise InvalidEvent(unknown)
         config = session.config
         clusters = None if config.discoveries else len(targets(config.clusters, request))
         with progress(doing, clusters) as step:
-            return asyncio.run(awaited(step))
+            return asyncio.run(work(step))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,12 +101,8 @@ def status(
     with exit_on_errors():
         request = request_for(clusters, None, None)
         with open_session(config, region) as session:
-            found = run_with_progress(
-                session,
-                request,
-                "reading the clusters",
-                lambda step: _read_status(session, request, step),
-            )
+            work = partial(_read_status, session, request)
+            found = run_with_progress(session, request, "reading the clusters", work)
         if html:
             _write(html, status_page(found))
     if output is OutputFormat.JSON:

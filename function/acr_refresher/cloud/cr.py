@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta, timezone
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import SecretStr
@@ -110,7 +111,7 @@ class CrClient(ContainerRegistry):
         answer["RequestId"] = str(answer.get("RequestId") or "")
         if answer.get("IsSuccess") is False:
             code = str(answer.get("Code", ""))
-            raise refused(Refusal(code, 200, request_id=answer["RequestId"]), call)
+            raise refused(Refusal(code, HTTPStatus.OK, request_id=answer["RequestId"]), call)
         return answer
 
 

@@ -124,7 +124,7 @@ _RULES = (  # the first that covers a refusal counts
     _Rule(
         Denied,
         r"AuthenticationFail\.OIDCToken\..*",
-        "STS does not accept the cluster's token: {message}. Check rrsaOIDCProviderRoleARN.",
+        "STS does not accept the cluster's token ({message}). Check rrsaOIDCProviderRoleARN.",
     ),
     _Rule(
         Denied,

@@ -23,7 +23,7 @@ from acr_refresher.core.outcome import (
 from acr_refresher.core.plan import plan, secrets_in_scope
 from acr_refresher.core.report import cluster_expiry, cluster_ok
 from acr_refresher.core.request import RunContext
-from acr_refresher.errors import NotRunning, PortError, log_bug
+from acr_refresher.errors import NotRunning, PortError, log_bug, unexpected_error
 from acr_refresher.log_events import log_cluster, log_deferred, log_secrets
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.concurrency import ExtraWorkers, connections_for, run_bounded
@@ -72,9 +72,18 @@ class _Progress:
     actions: tuple[Action, ...] = ()
     done: dict[tuple[str, str], SecretOutcome] = field(default_factory=dict)
     """The outcomes by namespace and pull secret, which no two actions share."""
+    bugs: set[str] = field(default_factory=set)
 
     def finish(self, action: Action, outcome: SecretOutcome) -> None:
         self.done[action.namespace, action.secret] = outcome
+
+    def bug(self, action: Action, error: Exception) -> Failure:
+        """Return a bug as a failure. Its traceback is logged once, not once per namespace."""
+        failure = unexpected_error(error)
+        if failure.message not in self.bugs:
+            self.bugs.add(failure.message)
+            log_bug(error, namespace=action.namespace, secret=action.secret)
+        return failure
 
     @property
     def outcomes(self) -> tuple[SecretOutcome, ...]:
@@ -237,8 +246,7 @@ class ClusterRunner:
             try:
                 outcome = await applier.apply(action)
             except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
-                where = {"namespace": action.namespace, "secret": action.secret}
-                outcome = failed_outcome(action, log_bug(error, **where))
+                outcome = failed_outcome(action, progress.bug(action, error))
             progress.finish(action, outcome)
 
 

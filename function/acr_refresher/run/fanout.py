@@ -105,7 +105,8 @@ class FanOut:
         except PortError as error:
             failure = error.failure(subject=f"shard {shard}")
         except asyncio.TimeoutError:
-            failure = Failure("unreachable", "not started in time", service="fc", code="Deadline")
+            late = f"Function Compute did not start shard {shard} in time"
+            failure = Failure("unreachable", late, service="fc", code="Deadline")
         except Exception as error:  # noqa: BLE001  # a bug in one shard must not stop others
             failure = log_bug(error, task_id=task)
         start = ShardStart(task, len(shard.clusters), started, failure)

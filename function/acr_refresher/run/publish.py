@@ -26,7 +26,12 @@ from acr_refresher.run.ports import OutcomeLog
 from acr_refresher.run.retry import retrying
 from acr_refresher.settings import SETTINGS
 
-LATE = Failure("unreachable", "not written in time", service="sls", code="Deadline")
+LATE = Failure(
+    "unreachable",
+    "Simple Log Service did not take all records in time: can the function's VPC reach `endpoint`?",
+    service="sls",
+    code="Deadline",
+)
 
 FREE_TEXT = ("message", "run_reason", "trigger", "warnings")
 """Fields with text of users and services. The others are names, times and numbers of ours."""

@@ -1,4 +1,4 @@
-"""A clock that is not the cloud's: measured from every answer, and told where it is refused."""
+"""A clock that differs from the cloud's: measured from answers, named if a request is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from localcloud.demo import FUNCTION_ROLE_ARN, REGISTRY_ROLE_ARN, demo_world
 from localcloud.server import serving
 
 SECONDS = timedelta(seconds=10)
-"""What the header's whole seconds and the answer's way may make of a skew."""
+"""The error of a measurement: the header has full seconds, and the answer takes its time."""
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def client_for(cloud: Cloud) -> Iterator[tuple[CloudClient, CloudCredentials]]:
 
 
 def with_role(role: CloudRole, **more: Any) -> Cloud:
-    """A cloud in which the role stands in for the one of its name."""
+    """A cloud in which this role replaces the role of the same name."""
     world = demo_world()
     roles = {each.arn: each for each in (*world.roles, role)}
     return Cloud(replace(world, roles=tuple(roles.values()), **more))
@@ -114,7 +114,7 @@ def test_a_trust_policy_that_denies_is_named_with_whom_it_lacks(given: str, word
 def test_a_caller_without_the_permission_is_told_so(
     cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    """The cluster's role may assume nobody."""
+    """The cluster's role may not assume any role."""
     cluster = assume(cloud_client, function, CLUSTER_ROLE_ARN)
     with pytest.raises(Denied, match=f"lacks sts:AssumeRole on {REGISTRY_ROLE_ARN}"):
         assume(cloud_client, cluster, REGISTRY_ROLE_ARN)

@@ -155,7 +155,7 @@ def test_strange_answers_have_a_meaning(
     meaning: type[PortError],
     words: str,
 ) -> None:
-    with tcp_server(answering(answer)) as port, pytest.raises(meaning) as told:
+    with tcp_server(answering(answer)) as port, pytest.raises(meaning) as raised:
         invoke_at(f"http://127.0.0.1:{port}", function, caller)
-    assert words in str(told.value)
-    assert_no_secret(told.value, caller)
+    assert words in str(raised.value)
+    assert_no_secret(raised.value, caller)

@@ -40,7 +40,7 @@ def ask(cluster: KubeCluster, use: Callable[[KubernetesApi], Awaitable[T]]) -> T
 
 
 def stranger(document: str = OTHER_DOCUMENT) -> dict[str, Any]:
-    """The fields of a Secret that somebody else made."""
+    """The fields of a Secret that another client made."""
     encoded = base64.b64encode(document.encode()).decode()
     return {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": encoded}}
 
@@ -285,7 +285,7 @@ def test_a_service_account_that_is_not_there_is_gone(
         ask(cluster, lambda api: api.read_service_account(namespace, "nobody"))
 
 
-# ---- what only the double can be told to do ------------------------------------------------------
+# ---- what only the double can do --------------------------------------------------------------
 
 
 def test_the_api_server_sees_who_we_are(double: DoubleCluster) -> None:

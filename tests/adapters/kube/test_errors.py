@@ -1,4 +1,4 @@
-"""What an API server refuses, and how it is told: on the double and on the real one."""
+"""What an API server refuses, and the message: on the double and on the real API server."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_file_that_is_no_text_is_invalid(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, meaning: type[PortError]
 ) -> None:
-    """By a patched call: the tests may run as root, whom no permission stops."""
+    """By a patched call: the tests may run as root, which no permission stops."""
 
     def fail(*_: object, **__: object) -> str:
         raise error
@@ -220,10 +220,10 @@ def test_a_plugin_gets_its_own_variables_and_arguments_but_not_our_credentials(
 
 
 def test_a_plugin_is_told_of_the_cluster_where_it_asks(tmp_path: Path) -> None:
-    told = 'case "$KUBERNETES_EXEC_INFO" in *https://10.0.0.1*) ;; *) exit 3;; esac\n'
-    plugin(tmp_path, told + printing(token="t"), provideClusterInfo=True)
+    check = 'case "$KUBERNETES_EXEC_INFO" in *https://10.0.0.1*) ;; *) exit 3;; esac\n'
+    plugin(tmp_path, check + printing(token="t"), provideClusterInfo=True)
     assert token_of(tmp_path) == "t"
-    plugin(tmp_path, told + printing(token="t"))
+    plugin(tmp_path, check + printing(token="t"))
     with pytest.raises(Invalid, match="it ended with 3"):
         token_of(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Names that nobody answers for keep neither other clusters waiting nor a run from ending."""
+"""Names whose servers are silent delay neither other clusters nor the end of a run."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Names:
     really: Callable[..., Any]
     released: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     def look_up(self, host: str, *arguments: Any, **more: Any) -> Any:
         self.asked.append(host)
         if host.endswith(".silent"):
             self.released.wait(timeout=30)
-            self.told.append(host)
-            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+            self.ended.append(host)
+            raise socket.gaierror(socket.EAI_AGAIN, "no server answers")
         return self.really(host, *arguments, **more)
 
     async def all_asked(self, count: int) -> None:
@@ -104,7 +104,7 @@ def test_others_are_served_and_the_run_ends_while_names_are_looked_up(
         return served
 
     assert complete(scenario()) == [4, 4, 4]
-    assert names.told == [], "the look-ups are under way still"
+    assert names.ended == [], "the look-ups are still under way"
 
 
 @runners
@@ -121,7 +121,7 @@ def test_a_look_up_that_ends_after_its_run_disturbs_nobody(
     names.released.set()
     for thread in set(threading.enumerate()) - before:
         thread.join()
-    assert names.told == ["a.silent"]
+    assert names.ended == ["a.silent"]
     assert capfd.readouterr().err == ""
 
 

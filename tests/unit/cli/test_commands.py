@@ -71,9 +71,9 @@ def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region
     for command_line in [*named, rotation, ["validate", config], ["import", config]]:
         result = command(*command_line, "--region", region, **KEYS)
         assert (result.exit_code, result.stdout) == (2, "")
-        (told,) = result.stderr.splitlines()
-        assert told.startswith("--region: ")
-        assert "use one such as cn-hangzhou" in told
+        (message,) = result.stderr.splitlines()
+        assert message.startswith("--region: ")
+        assert "use one such as cn-hangzhou" in message
 
 
 def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) -> None:
@@ -92,8 +92,8 @@ def test_a_configuration_that_cannot_be_read_is_told_in_a_line(tmp_path: Path, n
     for command_line in COMMANDS:
         result = command(*command_line, "--config", str(tmp_path / name), **KEYS, **REGION)
         assert (result.exit_code, result.stdout) == (2, "")
-        (told,) = result.stderr.splitlines()
-        assert told.startswith(f"{tmp_path / name}: ")
+        (message,) = result.stderr.splitlines()
+        assert message.startswith(f"{tmp_path / name}: ")
 
 
 def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         pytest.param(
             ("plan", "--cluster", "prod"),
@@ -133,10 +133,10 @@ def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
         pytest.param(("unregister",), "Missing argument", id="no cluster named"),
     ],
 )
-def test_bad_usage_ends_with_two(config: str, options: tuple[str, ...], told: str) -> None:
+def test_bad_usage_ends_with_two(config: str, options: tuple[str, ...], message: str) -> None:
     result = command(*options, "--config", config, **KEYS, **REGION)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> None:
@@ -148,15 +148,15 @@ def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> 
 
 def test_the_region_of_env_is_taken_and_named(config: str) -> None:
     """`.env` has it for `s`; whoever sources it need not say it again."""
-    told = command("plan", "--config", config, **KEYS)
-    assert "ACR_REFRESHER_REGION" in told.stderr
+    message = command("plan", "--config", config, **KEYS)
+    assert "ACR_REFRESHER_REGION" in message.stderr
     assert command("plan", "--config", config, **KEYS, ACR_REFRESHER_REGION="cn-x").exit_code == 1
 
 
 def test_every_command_says_what_it_does() -> None:
-    told = command("-h").stdout
+    message = command("-h").stdout
     for name, *_ in COMMANDS:
-        assert name in told
+        assert name in message
         assert command(name, "--help").stdout == command(name, "-h").stdout != ""
 
 

@@ -61,7 +61,7 @@ def test_all_that_is_missing_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         pytest.param((), "Missing option '--function'", id="no function"),
         pytest.param(("--function", "a/b/c"), "use NAME or SERVICE/FUNCTION", id="two slashes"),
@@ -81,10 +81,10 @@ def test_all_that_is_missing_is_told_at_once() -> None:
         pytest.param(("--function", "a", "-o", "yaml"), "'yaml' is not one of", id="unknown form"),
     ],
 )
-def test_bad_usage_ends_with_two(options: tuple[str, ...], told: str) -> None:
+def test_bad_usage_ends_with_two(options: tuple[str, ...], message: str) -> None:
     result = rotate("--yes", *options, **KEYS, **PLACE)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=timezone.utc)
@@ -184,8 +184,8 @@ def test_options_that_select_nothing_fail(
     with pytest.raises(typer.Exit) as ended:
         finish_with_report(nothing, asked, output)
     assert ended.value.exit_code == 1
-    told = capsys.readouterr().err
-    assert told == (
+    message = capsys.readouterr().err
+    assert message == (
         "No namespace matches --cluster prod --namespace teem-web. Nothing was changed.\n"
     )
 

@@ -89,7 +89,13 @@ def test_what_is_no_text_stays_as_it_is() -> None:
     assert sanitize((None, 7, NOW, "über 命名空间")) == (None, 7, NOW, "über 命名空间")
 
 
-@given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
 def test_json_says_the_same_in_lines_that_can_be_printed(document: object) -> None:
     written = as_json(document)
     assert all(line.isprintable() for line in written.split("\n"))
@@ -98,9 +104,9 @@ def test_json_says_the_same_in_lines_that_can_be_printed(document: object) -> No
 
 def test_a_report_is_printable_in_every_word(capsys: pytest.CaptureFixture[str]) -> None:
     show(*report_view(REPORT, NOW))
-    told = OUR_COLOURS.sub("", capsys.readouterr().out)
-    assert all(line.isprintable() for line in told.split("\n"))
-    assert told.count(MADE_HARMLESS) > 10
+    message = OUR_COLOURS.sub("", capsys.readouterr().out)
+    assert all(line.isprintable() for line in message.split("\n"))
+    assert message.count(MADE_HARMLESS) > 10
 
 
 @pytest.mark.parametrize("colour", ["", "1"], ids=["in a file", "on a terminal"])
@@ -111,9 +117,9 @@ def test_a_status_is_printable_in_every_word(
         monkeypatch.setenv("FORCE_COLOR", colour)
         monkeypatch.setenv("COLUMNS", "1000")
     show(*status_view(STATUS))
-    told = OUR_COLOURS.sub("", capsys.readouterr().out)
-    assert all(line.isprintable() for line in told.split("\n"))
-    assert told.count(MADE_HARMLESS) == 7
+    message = OUR_COLOURS.sub("", capsys.readouterr().out)
+    assert all(line.isprintable() for line in message.split("\n"))
+    assert message.count(MADE_HARMLESS) == 7
 
 
 def test_the_name_of_a_cluster_is_shown_as_it_is_while_a_command_runs(

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 def test_a_configuration_that_can_be_used() -> None:
     result = CliRunner().invoke(app, ["validate", str(ROOT / "function" / "config.yaml")])
     assert result.exit_code == 0
-    told = "ok: 3 clusters, 2 registries; timer: @every 5m (s.yaml: vars.every)\n"
-    assert result.stdout == told
+    printed = "ok: 3 clusters, 2 registries; timer: @every 5m (s.yaml: vars.every)\n"
+    assert result.stdout == printed
 
 
 def test_one_of_each_is_said_so(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_a_kubeconfig_that_is_yet_to_be_put_there_is_a_warning(
     )
     result = CliRunner().invoke(app, ["validate", str(file)])
     kubeconfig = folder / "kube" / "idc.yaml"
-    told = f'file "{kubeconfig}" does not exist; create it before you deploy\n'
-    assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {told}")
+    printed = f'file "{kubeconfig}" does not exist; create it before you deploy\n'
+    assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {printed}")
     kubeconfig.parent.mkdir()
     kubeconfig.touch()
     result = CliRunner().invoke(app, ["validate", str(file)])

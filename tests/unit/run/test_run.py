@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from acr_refresher.core.outcome import ClusterOutcome
 from acr_refresher.core.report import Report, report_to_json
-from acr_refresher.run import cluster
+from acr_refresher.run import apply, cluster
 from runs import Fleet, Kube
 
 
@@ -73,3 +73,23 @@ def test_a_bug_in_telling_of_one_cluster_leaves_the_others(monkeypatch: pytest.M
     assert report.failing == ("ill",)
     assert report.clusters[0].failure
     assert "unexpected KeyError at run/cluster.py:" in report.clusters[0].failure.message
+
+
+def test_a_bug_in_minting_fails_each_secret_and_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One content is made for all namespaces, and one traceback says why it could not be."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("hunter2")
+
+    monkeypatch.setattr(apply, "content_to_write", broken)
+    with capture_logs() as lines:
+        report = served({"a": Kube(("one", "two", "three"))}, "a")
+    secrets = report.clusters[0].secrets
+    assert [each.result.value for each in secrets] == ["failed"] * 3
+    assert {each.failures[0].meaning for each in secrets} == {"bug"}
+    [line] = [line for line in lines if line["event"] == "bug.found"]
+    assert line["exception"] == "KeyError"
+    assert line["traceback"][-2].startswith("run/apply.py:")
+    assert "hunter2" not in str(lines)

@@ -1,4 +1,4 @@
-"""What an invocation is told, in the shapes of both runtimes."""
+"""The context of an invocation, as both runtimes give it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_python310_hands_everything_over_in_the_context() -> None:
     assert revealed(invocation.credentials) == ("STS.context", "context-secret", "context-token")
     assert invocation.request_id == "1-abc"
     assert (invocation.region_id, invocation.account_id) == ("cn-hangzhou", "7")
-    assert invocation.credentials.account_id == "7", "whom its calls are counted against"
+    assert invocation.credentials.account_id == "7", "the account whose limits apply"
     assert invocation.timeout == timedelta(minutes=10)
 
 
