@@ -1,7 +1,4 @@
-"""The log lines of a run: one per run, per cluster, and per secret that changed or failed.
-
-Their fields are those of `core.outcome_records`; what only a line has is added here.
-"""
+"""The log lines of a run. `core.outcome_records` has the fields that they share with records."""
 
 from __future__ import annotations
 

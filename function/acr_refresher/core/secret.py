@@ -112,10 +112,8 @@ def checksum_ok(secret: SecretState) -> bool:
 
 def is_same_write(secret: SecretState, written: SecretContent) -> bool:
     """Whether the secret holds this content, written by the same run."""
-    return all(
-        secret.annotations.get(name) == written.annotations[name]
-        for name in (CONTENT_ANNOTATION, RUN_ANNOTATION)
-    )
+    names = (CONTENT_ANNOTATION, RUN_ANNOTATION)
+    return all(secret.annotations.get(name) == written.annotations[name] for name in names)
 
 
 def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
