@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -55,6 +56,14 @@ def test_a_cluster_that_could_not_be_served_fails_the_run() -> None:
     ill = ClusterOutcome(cluster="b", failure=DENIED)
     assert report(well).ok
     assert report(well, ill).failing == ("b",)
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(-9, -540), (0, None), (9, 540)])
+def test_a_clock_that_is_far_off_is_reported(minutes: int, seconds: int | None) -> None:
+    skewed = replace(report(), clock_skew=timedelta(minutes=minutes))
+    assert skewed.clock_skew_seconds == seconds
+    assert report_to_json(skewed)["clockSkewSeconds"] == seconds
+    assert report().clock_skew_seconds is None
 
 
 def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
