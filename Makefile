@@ -2,13 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest -q -n 3 --dist loadgroup
+PYTEST := $(BIN)/pytest -q -n 3 --dist loadfile
 export PYTHONPATH := function:infra
 export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-runtime bench check package lock schema clean tools
+.PHONY: help demo test test-runtime bench mutants check package lock schema clean tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ test-runtime: tools $(VENV)/installed  ## the same for what runs in the function
 
 bench: $(VENV)/installed  ## measure what a run costs; the table also goes to build/bench.json
 	@$(BIN)/python -m bench
+
+mutants: $(VENV)/installed  ## print small faults in the decisions that no unit test notices
+	@nice -n 10 $(BIN)/python -m mutants
 
 check: $(VENV)/installed  ## run ruff, mypy strict, the import contracts and the lock check
 	$(BIN)/ruff check .
@@ -54,7 +57,7 @@ tools:
 # at the first release that is newer than the lock file.
 $(VENV)/installed: requirements-dev.txt
 	@infra/setup demo
-	@echo "Installing the Python packages of requirements-dev.txt into $(VENV) ..."
+	@echo "Installing the Python packages of requirements-dev.txt into $(VENV) (a download of about 120 MB) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@

@@ -1,16 +1,19 @@
 """Fixtures that several suites share: Kubernetes clusters, started once for all tests."""
 
 import contextlib
+import gc
 import itertools
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import structlog
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from localkube import KubeCluster, control_plane
 from localkube.assets import AssetsError
@@ -38,23 +41,22 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("filterwarnings", f"ignore:{message}:ResourceWarning")
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """With pytest-xdist, the tests of a group run in one process."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+def pytest_sessionfinish() -> None:
+    """The function's handler freezes what it has loaded, which duckdb then reports as leaks."""
+    gc.unfreeze()
 
 
-def _group(item: pytest.Item) -> str:
-    """Tests of a file share its fixtures; some share servers or packages that start slowly."""
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    if folder == "deploy":
-        return folder
-    call = getattr(item, "callspec", None)
-    if "real_clusters" in getattr(item, "fixturenames", ()) or (
-        call is not None and "real" in call.params.values()
-    ):
-        return f"{folder}, real clusters"
-    return item.path.name
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return OneProcessPerFile(config, log)
+
+
+class OneProcessPerFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is untyped
+    """The tests of a file share a process, and so do all tests on the real clusters."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        return "real clusters" if re.search(r"\[.*\breal\b.*\]", test) else file
 
 
 @pytest.fixture(autouse=True)

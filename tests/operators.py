@@ -1,4 +1,4 @@
-"""An operator at the command line: own credentials in the environment, and a command's result."""
+"""An operator at the command line: credentials in the environment, and the command's result."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LIMIT_SECONDS = 120
 
 
 def command(function: Stage, *arguments: str, role: str = FUNCTION_ROLE) -> Result:
-    """A command of somebody who may what the role may, where the function is deployed."""
+    """The result of a command with the permissions of the role, in the function's folder."""
     result = CliRunner(env=credentials(function, role)).invoke(app, list(arguments))
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 
 
 def credentials(function: Stage, role: str = FUNCTION_ROLE) -> dict[str, str]:
-    """The environment of somebody who may what the role may."""
+    """The environment variables of an operator with the permissions of the role."""
     session = function.cloud.function_credentials(role)
     return {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": session.access_key_id,
@@ -45,7 +45,7 @@ def credentials(function: Stage, role: str = FUNCTION_ROLE) -> dict[str, str]:
 
 @contextmanager
 def process(function: Stage, *arguments: str, stdin: int) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own; it is gone on exit, or after two minutes."""
+    """A command in a process of its own, which ends on exit or after two minutes."""
     own = {**credentials(function), "PYTHONPATH": str(CODE_ROOT)}
     with subprocess.Popen(  # noqa: S603  # the command under test
         [*CLI, *arguments],
@@ -65,7 +65,7 @@ def process(function: Stage, *arguments: str, stdin: int) -> Iterator[subprocess
 
 
 def at_a_terminal(function: Stage, typed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What a command came to whose standard input is a terminal, where this is typed."""
+    """The result of a command whose standard input is a terminal, on which this is typed."""
     keyboard, terminal = pty.openpty()
     os.write(keyboard, f"{typed}\n".encode())
     try:
@@ -80,7 +80,7 @@ def at_a_terminal(function: Stage, typed: str, *arguments: str) -> subprocess.Co
 def interrupted_at(
     cluster: DoubleCluster, method: str, function: Stage, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """What a command came to that Ctrl-C met at its first such request, which nobody answers."""
+    """The result of a command that Ctrl-C interrupts at its first such request."""
     met = threading.Event()
     ended = threading.Event()
 
@@ -100,7 +100,7 @@ def interrupted_at(
 
 
 def printed_secrets(function: Stage, result: Result) -> list[str]:
-    """Whatever of the cloud's secrets stands in what the command printed."""
+    """The secrets of the cloud that the command printed."""
     sessions = function.cloud.sessions.values()
     secrets = [
         *function.cloud.registry_tokens,
@@ -111,7 +111,7 @@ def printed_secrets(function: Stage, result: Result) -> list[str]:
 
 
 def write_config(folder: Path, clusters: str, registries: str = "") -> Path:
-    """A config.yaml of these sections, in YAML's flow style."""
+    """A config.yaml with these sections, in YAML's flow style."""
     file = folder / "config.yaml"
     known = registries or "{name: a, instanceId: cri-a, regionId: cn-hangzhou}"
     file.write_text(f"registries: [{known}]\nclusters: [{clusters}]\n")

@@ -47,12 +47,12 @@ class Fleet:
 
     def handle(self, instance: Ask, event: Mapping[str, object]) -> Json:
         """One invocation. RuntimeError where anything in the fleet came out wrong."""
-        told = instance("handle", event=event, credentials=self.credentials)
-        if not told["ok"]:
-            raise RuntimeError(f"the run did not serve its fleet: {told['results']}")
-        if told["unsent"]:
-            raise RuntimeError(f"{told['unsent']} outcomes were not recorded")
-        return told
+        result = instance("handle", event=event, credentials=self.credentials)
+        if not result["ok"]:
+            raise RuntimeError(f"the run did not serve its fleet: {result['results']}")
+        if result["unsent"]:
+            raise RuntimeError(f"{result['unsent']} outcomes were not recorded")
+        return result
 
     def send(self, clients: Ask, client: str, secret: Json, **work: object) -> Json:
         """What another client makes of the requests of a run."""

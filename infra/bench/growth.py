@@ -77,8 +77,8 @@ def _rotations(sizes: Sequence[Callable[[], Json]]) -> list[tuple[float, float]]
     """
     rounds = [[rotate() for rotate in sizes] for _ in range(ROUNDS)]
     return [
-        (min(one["wall_s"] for one in told), min(one["cpu_s"] for one in told))
-        for told in zip(*rounds, strict=True)
+        (min(one["wall_s"] for one in measured), min(one["cpu_s"] for one in measured))
+        for measured in zip(*rounds, strict=True)
     ]
 
 

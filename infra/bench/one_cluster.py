@@ -113,20 +113,20 @@ def _rotations(cluster: KubeCluster, fleet: Fleet, instance: Ask, clients: Ask) 
     writers = {"ours": ours, "bare aiohttp": bare}
     if shutil.which("wrk"):
         writers["wrk"] = lambda: _wrk(cluster, secret)
-    told = _in_turn(writers)
+    measured = _in_turn(writers)
     name = f"rotation, {NAMESPACES} namespaces, real API server: requests"
     yield Figure(name, asked[-1], "requests", limit=3 + NAMESPACES, bound=EXACTLY)
     for title in list(writers)[1:]:
-        yield told["ours"].against(title, told[title])
+        yield measured["ours"].against(title, measured[title])
 
 
 def _in_turn(writers: Mapping[str, Callable[[], tuple[float, float]]]) -> dict[str, _Writing]:
     """Each has its turn in each round, in every order: the API server cleans up after the last."""
-    told = {title: _Writing() for title in writers}
+    measured = {title: _Writing() for title in writers}
     for order in islice(cycle(permutations(writers)), ROUNDS):
         for title in order:
-            told[title].add(*writers[title]())
-    return told
+            measured[title].add(*writers[title]())
+    return measured
 
 
 @dataclass
@@ -209,10 +209,10 @@ def _wrk(cluster: KubeCluster, secret: Json) -> tuple[float, float]:
                 capture_output=True,
                 text=True,
             ).stdout
-    told = json.loads(printed.splitlines()[-1])
-    if told["failed"]:
-        raise RuntimeError(f"wrk: {told['failed']} of {told['requests']} writes failed")
-    return told["requests"], told["seconds"]
+    measured = json.loads(printed.splitlines()[-1])
+    if measured["failed"]:
+        raise RuntimeError(f"wrk: {measured['failed']} of {measured['requests']} writes failed")
+    return measured["requests"], measured["seconds"]
 
 
 # ---- the cluster ---------------------------------------------------------------------------------

@@ -34,14 +34,16 @@ def figures() -> Iterator[Figure]:
         fleet.handle(instance, FIRST)
         secret = servers("secret")
         for number in range(-1, ROUNDS):
-            told = {
+            measured = {
                 "function": fleet.handle(instance, ROTATION),
                 "bare": fleet.send(bare, "bare", secret, at_once=AT_ONCE),
             }
             if number < ROUNDS_OF_OTHERS:
-                told |= {name: fleet.send(others, name, secret, at_once=AT_ONCE) for name in OTHERS}
+                measured |= {
+                    name: fleet.send(others, name, secret, at_once=AT_ONCE) for name in OTHERS
+                }
             if number >= 0:  # the round before is for imports and caches
-                for name, one in told.items():
+                for name, one in measured.items():
                     spent[name].append(_milliseconds(one))
     yield compared(
         "CPU a request, refresh path", "ms", spent["function"], spent["bare"], limit=LIMIT
@@ -51,5 +53,5 @@ def figures() -> Iterator[Figure]:
         yield compared(f"CPU a request, {title}", "ms", spent[name], floors)
 
 
-def _milliseconds(told: Json) -> float:
-    return float(told["cpu_s"] / told["requests"] * 1000)
+def _milliseconds(measured: Json) -> float:
+    return float(measured["cpu_s"] / measured["requests"] * 1000)

@@ -19,9 +19,9 @@ BETWEEN = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 FLEETS = (10, 1_000, 10_000, 100_000)
 SHARD = 500  # clusters: the default of shardSize
-TICK_MINUTES = 5
-ROTATION_TICKS = 10
-"""A token of an hour is renewed at the first tick with less than 15 minutes left: the tenth."""
+RUN_MINUTES = 5
+RUNS_PER_ROTATION = 10
+"""A token of an hour is renewed at the first run with less than 15 minutes left: the tenth."""
 MINUTES_A_MONTH = 30 * 24 * 60
 
 VCPU, GB = 1.0, 1.0
@@ -29,9 +29,9 @@ VCPU, GB = 1.0, 1.0
 has what its use costs, in compute units (CU), and what those cost."""
 CU_A_VCPU_SECOND, CU_A_GB_SECOND, CU_AN_INVOCATION, USD_A_CU = 1.0, 0.15, 75 / 10_000, 0.000020
 
-LIST_PAGE, CALLS_A_SECOND, LIST_SECONDS = 100, 10, TICK_MINUTES * 60 / 4
+LIST_PAGE, CALLS_A_SECOND, LIST_SECONDS = 100, 10, RUN_MINUTES * 60 / 4
 """Clusters in one answer of Container Service, the default of rateLimits.cs, and what a run lets a
-list take: a quarter of its time, which is that between ticks. A kubeconfig is one call."""
+list take: a quarter of its time, which is that between two runs. A kubeconfig is one call."""
 
 SMALL_VCPU = 0.35
 """As s.yaml has it."""
@@ -69,7 +69,7 @@ ROUND_TRIPS = {IDLE: 3, ROTATED: 3 + NAMESPACES}
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds that an idle tick and a full rotation of the bench's fleet take on one core.
+    """Seconds that an idle run and a full rotation of the bench's fleet take on one core.
 
     `cold` is the CPU (seconds) and the memory (MB) of a cold start, by clusters in config.yaml.
     """
@@ -100,9 +100,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a fleet needs. Seconds are of the longest invocation of a tick.
+    """What a fleet needs. Seconds are of the longest invocation of a run.
 
-    `usd_at_most`: every instance is cold at every tick and fetches all its kubeconfigs from CS, and
+    `usd_at_most`: every instance is cold at every run and fetches all its kubeconfigs from CS, and
     a cluster fails in every invocation that serves any, which the platform runs once more then
     (maxAsyncRetryAttempts: 1).
     """
@@ -116,31 +116,31 @@ class Cost:
 
 
 def cost(clusters: int, measured: Measured) -> Cost:
-    """The model: shards alike in size, a coordinator that only starts them, ticks of a month."""
+    """The model: shards alike in size, a coordinator that only starts them, the runs of a month."""
     shards = math.ceil(clusters / SHARD)
     alone = shards == 1
     each = clusters / shards
     seconds = {of: measured.seconds(of, math.ceil(each)) for of in ROUND_TRIPS}
-    ticks = MINUTES_A_MONTH / TICK_MINUTES
-    rotations = ticks / ROTATION_TICKS
+    runs = MINUTES_A_MONTH / RUN_MINUTES
+    rotations = runs / RUNS_PER_ROTATION
 
     def running(took: Mapping[str, float]) -> float:
-        return shards * (took[IDLE] * (ticks - rotations) + took[ROTATED] * rotations)
+        return shards * (took[IDLE] * (runs - rotations) + took[ROTATED] * rotations)
 
-    coordinating = 0.0 if alone else ticks * (1 + shards * LATENCY_SECONDS / 16)
+    coordinating = 0.0 if alone else runs * (1 + shards * LATENCY_SECONDS / 16)
     used = running(seconds) + coordinating
     invocations = shards if alone else shards + 1
     cold = {of: max(took, each / CALLS_A_SECOND) for of, took in seconds.items()}
-    again = ticks * shards * cold[IDLE]  # the other clusters are fresh by then
-    loading = ticks * (invocations + shards) * measured.cold_start(clusters)[0] / VCPU
+    again = runs * shards * cold[IDLE]  # the other clusters are fresh by then
+    loading = runs * (invocations + shards) * measured.cold_start(clusters)[0] / VCPU
     at_most = running(cold) + coordinating + again + loading
     return Cost(
         clusters,
         invocations,
         seconds,
         used * GB,
-        _usd(used, ticks * invocations),
-        _usd(at_most, ticks * (invocations + shards)),
+        _usd(used, runs * invocations),
+        _usd(at_most, runs * (invocations + shards)),
     )
 
 
@@ -152,13 +152,13 @@ def _usd(seconds: float, invocations: float) -> float:
 def lists(clusters: int) -> tuple[int, int, float, float]:
     """What it takes to discover them in one region.
 
-    List requests a tick, rateLimits.cs to set, seconds a tick, USD a month. By the coordinator
+    List requests a run, rateLimits.cs to set, seconds a run, USD a month. By the coordinator
     alone, some pages at once, so that their rate is what they wait for.
     """
     pages = math.ceil(clusters / LIST_PAGE)
     rate = max(CALLS_A_SECOND, 10 * math.ceil(pages / (LIST_SECONDS / 2) / 10))
     seconds = max(LATENCY_SECONDS, pages / rate)
-    return pages, rate, seconds, _usd(seconds * MINUTES_A_MONTH / TICK_MINUTES, 0)
+    return pages, rate, seconds, _usd(seconds * MINUTES_A_MONTH / RUN_MINUTES, 0)
 
 
 def to_set(cpu_seconds: float, mb: float, vcpu: float) -> tuple[int, int]:
@@ -221,12 +221,12 @@ def _cold_starts(measured: Measured) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for clusters in FLEETS:
         cpu_seconds, mb = measured.cold_start(clusters)
-        told = [to_set(cpu_seconds, mb, vcpu) for vcpu in (VCPU, SMALL_VCPU)]
+        settings = [to_set(cpu_seconds, mb, vcpu) for vcpu in (VCPU, SMALL_VCPU)]
         seconds = (f"{cpu_seconds / vcpu:.1f}" for vcpu in (VCPU, SMALL_VCPU))
-        timeouts = (str(timeout) for timeout, _ in told)
+        timeouts = (str(timeout) for timeout, _ in settings)
         yield (
             f"| {clusters:,} | {cpu_seconds:.1f} s, {mb:.0f} MB | {', '.join(seconds)} |"
-            f" {', '.join(timeouts)} | {told[0][1]} or more |"
+            f" {', '.join(timeouts)} | {settings[0][1]} or more |"
         )
     yield from ("", *LOADED)
 

@@ -1,4 +1,4 @@
-"""1,000 clusters of 20 namespaces, 100 ms away: an idle tick, a full rotation, the cloud."""
+"""1,000 clusters of 20 namespaces, 100 ms away: an idle run, a full rotation, the cloud."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bench.fleet import FIRST, ROTATION, Fleet, doubles
 
 CLUSTERS, NAMESPACES, LATENCY_SECONDS = 1000, 20, 0.1
 IDLE_ROUNDS, ROTATIONS = 2, 3
-IDLE, ROTATED = f"idle tick, {CLUSTERS} x {NAMESPACES}", f"full rotation, {CLUSTERS} x {NAMESPACES}"
+IDLE, ROTATED = f"idle run, {CLUSTERS} x {NAMESPACES}", f"full rotation, {CLUSTERS} x {NAMESPACES}"
 
 IDLE_WALL_SECONDS, IDLE_MB = 15, 256
 ROTATION_WALL_SECONDS, ROTATION_MB, ROTATION_CPU_RATIO = 60, 320, 1.5
 
 
 def figures() -> Iterator[Figure]:
-    """One first run, then idle ticks, then rotations in turn with the floor.
+    """One first run, then idle runs, then rotations in turn with the floor.
 
     All by one instance, warm: what the first run has to load is in the figures of the cold start.
     """
@@ -38,12 +38,12 @@ def _calls(calls: Json) -> Iterator[Figure]:
 
 
 def _idle(fleet: Fleet, servers: Ask, instance: Ask) -> Iterator[Figure]:
-    ticks = [fleet.handle(instance, FIRST) for _ in range(IDLE_ROUNDS)]
+    runs = [fleet.handle(instance, FIRST) for _ in range(IDLE_ROUNDS)]
     asked = servers("count")["requests"] / IDLE_ROUNDS
     yield Figure(f"{IDLE}: requests", asked, "requests", limit=3 * CLUSTERS, bound=EXACTLY)
-    yield Figure(f"{IDLE}: wall", _median(ticks, "wall_s"), "s", limit=IDLE_WALL_SECONDS)
-    yield Figure(f"{IDLE}: CPU", _median(ticks, "cpu_s"), "s")
-    yield Figure(f"{IDLE}: memory", ticks[-1]["peak_mb"], "MB", limit=IDLE_MB)
+    yield Figure(f"{IDLE}: wall", _median(runs, "wall_s"), "s", limit=IDLE_WALL_SECONDS)
+    yield Figure(f"{IDLE}: CPU", _median(runs, "cpu_s"), "s")
+    yield Figure(f"{IDLE}: memory", runs[-1]["peak_mb"], "MB", limit=IDLE_MB)
 
 
 def _rotation(fleet: Fleet, servers: Ask, instance: Ask) -> Iterator[Figure]:
@@ -68,5 +68,5 @@ def _rotation(fleet: Fleet, servers: Ask, instance: Ask) -> Iterator[Figure]:
     yield Figure(f"{ROTATED}: memory", ours[-1]["peak_mb"], "MB", limit=ROTATION_MB)
 
 
-def _median(told: list[Json], key: str) -> float:
-    return median(float(one[key]) for one in told)
+def _median(measured: list[Json], key: str) -> float:
+    return median(float(one[key]) for one in measured)

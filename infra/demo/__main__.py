@@ -28,7 +28,7 @@ WIDTH = 136
 
 @dataclass(frozen=True)
 class Scene:
-    """One invocation: what is told of it, how it is made, and what should come of it."""
+    """One invocation: its title, how it is started, and what should come of it."""
 
     title: str
     invoke: Callable[[Stage], dict[str, Any]]

@@ -42,7 +42,7 @@ WAITING = ("prod-beijing", "team-web")
 
 @contextmanager
 def clusters() -> Iterator[tuple[dict[str, KubeCluster], str]]:
-    """The clusters, peopled, and what they are: real ones where their binaries are to be had."""
+    """The clusters with their namespaces: real ones if their binaries can be found."""
     try:
         with control_plane(NAMES) as real:
             yield _peopled(real), "kube-apiserver"

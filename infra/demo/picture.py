@@ -35,6 +35,7 @@ CHROMIUM = (
     "--no-first-run",
     "--disable-background-networking",
     "--virtual-time-budget=2000",  # milliseconds of the page's own time, for its script
+    "--run-all-compositor-stages-before-draw",  # otherwise a busy machine may draw a part
 )
 
 

@@ -67,7 +67,7 @@ class ApiRequest:
 
     @property
     def caller(self) -> Session:
-        """Who calls; LookupError in an anonymous operation, which nobody in particular calls."""
+        """The caller. LookupError in an anonymous operation, which has none."""
         if self.signer is None:
             raise LookupError("an anonymous request has no caller")
         return self.signer

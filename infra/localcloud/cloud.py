@@ -54,7 +54,7 @@ class Cloud:
         logs: What has been written to logstores.
         messages: What has been sent to queues, by their ARNs.
         functions: What is deployed to Function Compute.
-        registry_admin: The login that may push; it stands for whoever builds the images.
+        registry_admin: The login that may push, as a build pipeline has it.
     """
 
     world: World

@@ -15,7 +15,7 @@ def get_secret_value(cloud: Cloud, request: ApiRequest) -> Json:
     """GetSecretValue: the data of a secret, in its current version or the one of VersionId.
 
     The caller needs kms:GetSecretValue on the secret and kms:Decrypt on the key that encrypts it.
-    Secrets here have no policies of their own, so nobody reads those of another account.
+    Secrets here have no policies of their own, so no account reads those of another.
     """
     account, region, name = _secret(request)
     _authorize(request, "kms:GetSecretValue", f"acs:kms:{region}:{account}:secret/{name}")

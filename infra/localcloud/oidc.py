@@ -37,7 +37,7 @@ class Identity:
 
 
 def verify(token: str, provider: OidcProvider, now: datetime) -> Identity:
-    """Whom the token identifies; CloudError if it is not the provider's, or not valid now."""
+    """The identity in the token. CloudError if it is not the provider's, or not valid now."""
     if len(token) not in _LENGTHS:
         raise refused("Invalid", "The OIDCToken has not the proper length.")
     header, claims = _parse(token)

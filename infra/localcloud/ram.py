@@ -55,7 +55,7 @@ def role_principal(role_arn: str) -> Principal:
 
 
 def federated_principal(provider_arn: str) -> Principal:
-    """Whoever the identity provider vouches for; conditions narrow it down."""
+    """Every identity of the provider; conditions narrow it down."""
     return Principal("Federated", frozenset({provider_arn}))
 
 

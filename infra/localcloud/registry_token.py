@@ -2,7 +2,7 @@
 
 Follows the "Token Authentication Specification" of the Distribution project. Expiry of a login is
 judged by the cloud's clock, but the registry is a process of its own with a clock of its own, so
-bearer tokens do not expire; clients are told to ask for a new one after a minute.
+bearer tokens do not expire; their validity of a minute makes clients request new ones.
 """
 
 import base64

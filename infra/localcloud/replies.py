@@ -58,7 +58,7 @@ def refusal(error: CloudError, style: Style, request_id: str, host: str) -> Repl
 
 
 def bad_gateway() -> Reply:
-    """The page of a proxy that found nobody behind it."""
+    """The page of a proxy whose upstream does not answer."""
     page = b"<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
     return Reply(502, page, "text/html")
 

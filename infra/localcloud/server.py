@@ -22,9 +22,9 @@ from localcloud.replies import Reply
 _BACKLOG = 1024
 _FC_2 = "/2016-08-15/"  # whose SDK knows no proxy, and so takes our own address for its endpoint
 _MAX_REQUEST_LINE = 65536  # bytes; an OpenID Connect token may stand in the query
-_MAX_BODY = MOST_BYTES + 1024  # bytes; who sends too much is told so by the API
+_MAX_BODY = MOST_BYTES + 1024  # bytes; larger requests get the API's own error
 _THREADS = 64  # each invocation that is waited for takes one, and its function calls the cloud
-_SHUTDOWN_SECONDS = 0.1  # whoever is still being stalled by then is cut off
+_SHUTDOWN_SECONDS = 0.1  # requests that are still stalled by then are cut off
 
 
 @contextmanager

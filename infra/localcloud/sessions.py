@@ -52,7 +52,7 @@ def open_session(
     policy: ram.Document | None = None,
     origin: Origin = "role",
 ) -> Session:
-    """Fresh credentials for the role; they end on a whole second, as the APIs write it."""
+    """Fresh credentials for the role; they end on a full second, as the APIs write it."""
     return Session(
         role=role,
         name=name,

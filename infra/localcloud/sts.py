@@ -59,7 +59,7 @@ def assume_role_with_oidc(cloud: Cloud, request: ApiRequest) -> Json:
 
 
 def get_caller_identity(_cloud: Cloud, request: ApiRequest) -> Json:
-    """GetCallerIdentity: whoever signed it, with no permission needed. Sessions of roles alone."""
+    """GetCallerIdentity: the signer, who needs no permission. Only role sessions sign it here."""
     caller = request.caller
     return {
         "IdentityType": "AssumedRoleUser",

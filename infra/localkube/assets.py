@@ -69,10 +69,16 @@ def find_assets(needed: Collection[str] = BINARIES) -> Path:
     if folder := os.environ.get("KUBEBUILDER_ASSETS"):
         return _complete(Path(folder), needed)
     if UNPACK.exists():
-        unpacked = subprocess.run([UNPACK], check=True, capture_output=True, text=True)  # noqa: S603  # our own script
-        return _complete(Path(unpacked.stdout.strip()), needed)
+        return _complete(_unpacked(), needed)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return download(Release(), cache / "acr-refresher" / "envtest", needed)
+
+
+def _unpacked() -> Path:
+    done = subprocess.run([UNPACK], check=False, capture_output=True, text=True)  # noqa: S603  # our own script
+    if done.returncode:
+        raise AssetsError(f"{UNPACK} failed: {done.stderr.strip()}")
+    return Path(done.stdout.strip())
 
 
 def version_of(assets: Path) -> Version:
@@ -97,7 +103,7 @@ def download(
     """
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
     folder = cache / f"{release.version}-{architecture}"
-    with _only_process_in(cache.parent):
+    with only_process_in(cache.parent):
         missing = [name for name in needed if not (folder / name).is_file()]
         if missing:
             try:
@@ -175,7 +181,7 @@ def _announce(url: str, length: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _only_process_in(folder: Path) -> Iterator[None]:
+def only_process_in(folder: Path) -> Iterator[None]:
     """Other processes wait, and then find what this one downloaded."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)

@@ -35,9 +35,10 @@ NOT_RUN = {"not checked", "check was interrupted by user"}
 def main() -> int:
     """Print the survivors and a summary."""
     parser = argparse.ArgumentParser(prog="python -m mutants", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30, help="after which it stops")
+    parser.add_argument("--minutes", type=float, default=28, help="for the tests, without printing")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that mutmut ends too
     _stage()
     in_time = _run(asked.minutes, asked.workers)
     fates = dict(_fates())

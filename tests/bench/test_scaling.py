@@ -47,7 +47,7 @@ def test_a_configuration_costs_every_cold_instance_by_its_clusters() -> None:
 
 
 def test_at_most_each_tick_waits_for_all_kubeconfigs_twice_on_cold_instances() -> None:
-    """500 at ten a second, longer than both a tick and a rotation; half a second to load them."""
+    """500 at ten a second, longer than both a run and a rotation; half a second to load them."""
     each_time = (50 + 0.525) * 1.15 + 0.0075
     assert cost(500, MEASURED).usd_at_most == pytest.approx(
         8640 * 2 * each_time * 0.000020, rel=0.01

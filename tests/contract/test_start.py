@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localkube import control_plane
+from localkube import assets, control_plane
 from localkube.assets import (
     ARCHITECTURES,
     BINARIES,
@@ -120,6 +120,18 @@ def test_a_folder_without_the_binaries_is_refused(
         find_assets()
 
 
+def test_kept_builds_that_cannot_be_unpacked_are_no_binaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack = tmp_path / "unpack"
+    unpack.write_text("#!/bin/sh\necho xz: not found >&2\nexit 127\n")
+    unpack.chmod(0o755)
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setattr(assets, "UNPACK", unpack)
+    with pytest.raises(AssetsError, match="unpack failed: xz: not found"):
+        find_assets()
+
+
 def test_a_failed_start_shows_the_log_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +165,8 @@ def test_an_interrupted_start_ends_the_children(
     sleep = time.sleep
 
     def interrupt(_seconds: float) -> None:
-        if (tmp_path / "pid").exists():
+        pid = tmp_path / "pid"
+        if pid.exists() and pid.read_text().endswith("\n"):  # the shell has written it
             monkeypatch.setattr(time, "sleep", sleep)
             raise KeyboardInterrupt
 

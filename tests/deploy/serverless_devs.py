@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localkube.assets import only_process_in
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 STANDIN = Path(__file__).with_name("standin")
 ACCOUNT = "1000000000000001"
@@ -93,20 +95,25 @@ def with_uv() -> dict[str, str]:
 def installed() -> Path:
     """The tool's executable: installed from the lock file on first use, kept in build/."""
     executable = _CACHE / "node_modules" / ".bin" / "s"
-    if not _up_to_date():
-        _CACHE.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=_CACHE.parent) as folder:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(_LOCK / name, folder)
-            subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],  # noqa: S607  # npm is where PATH says
-                cwd=folder,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            shutil.rmtree(_CACHE, ignore_errors=True)
-            shutil.copytree(folder, _CACHE, symlinks=True)
+    _CACHE.parent.mkdir(exist_ok=True)
+    with only_process_in(_CACHE.parent):
+        if not _up_to_date():
+            _install()
     return executable
+
+
+def _install() -> None:
+    with tempfile.TemporaryDirectory(dir=_CACHE.parent) as folder:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_LOCK / name, folder)
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],  # noqa: S607  # npm is where PATH says
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        shutil.rmtree(_CACHE, ignore_errors=True)
+        shutil.copytree(folder, _CACHE, symlinks=True)
 
 
 def _up_to_date() -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from deploy.serverless_devs import REPOSITORY, with_uv
+from localkube.assets import only_process_in
 
 _PREFIX = "acr-refresher-"
 _LOCK = Path(__file__).with_name("terraform.txt")
@@ -121,17 +122,23 @@ def command() -> tuple[str, ...]:
     """
     if found := shutil.which("terraform"):
         return (found,)
-    lock = LIBRARY / _LOCK.name
-    if not lock.exists() or lock.read_bytes() != _LOCK.read_bytes():
-        shutil.rmtree(LIBRARY, ignore_errors=True)
-        subprocess.run(  # noqa: S603  # uv, which is locked as well
-            ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python",  # noqa: S607  # it is where PATH says
-             sys.executable, "--target", LIBRARY, "--requirements", _LOCK],
-            env={**os.environ, **with_uv()},
-            check=True,
-        )  # fmt: skip
-        shutil.copy(_LOCK, lock)
+    LIBRARY.parent.mkdir(exist_ok=True)
+    with only_process_in(LIBRARY.parent):
+        lock = LIBRARY / _LOCK.name
+        if not lock.exists() or lock.read_bytes() != _LOCK.read_bytes():
+            _install()
+            shutil.copy(_LOCK, lock)
     return (sys.executable, str(Path(__file__).with_name("terraform_cli.py")))
+
+
+def _install() -> None:
+    shutil.rmtree(LIBRARY, ignore_errors=True)
+    subprocess.run(  # noqa: S603  # uv, which is locked as well
+        ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python",  # noqa: S607  # it is where PATH says
+         sys.executable, "--target", LIBRARY, "--requirements", _LOCK],
+        env={**os.environ, **with_uv()},
+        check=True,
+    )  # fmt: skip
 
 
 def copy_infra(to: Path) -> Path:

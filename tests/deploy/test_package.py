@@ -44,7 +44,7 @@ def test_it_knows_when_its_timer_leaves_secrets_to_expire(package: Package) -> N
         for minutes in ("*/5", "0,20")
     )
     assert well is None
-    assert "less than the 40m between ticks of the timer" in told["error"]
+    assert "less than the 40m between runs of the timer" in told["error"]
 
 
 def test_it_does_the_whole_job(

@@ -12,7 +12,7 @@ import pytest
 from deploy.serverless_devs import REPOSITORY
 
 SETUP = REPOSITORY / "infra" / "setup"
-OF_TESTS = ("chromium", "docker-registry", "npm", "skopeo")
+OF_TESTS = ("chromium", "docker-registry", "npm", "skopeo", "xz")
 COREUTILS = ("bash", "cat", "chmod", "dirname", "env", "sort", "true")
 """What the script and the stand-ins below are written with."""
 
@@ -108,7 +108,7 @@ def test_nothing_is_done_where_nothing_is_missing(machine: Machine) -> None:
 def test_root_gets_what_is_missing(machine: Machine) -> None:
     machine.has("npm")  # from elsewhere: Debian's would conflict with it
     done = machine.setup("test")
-    packages = ("chromium", "docker-registry", "python3.11-venv", "skopeo")
+    packages = ("chromium", "docker-registry", "python3.11-venv", "skopeo", "xz-utils")
     assert done.returncode == 0
     assert done.stderr == f"Installing Debian packages: {' '.join(packages)}\n"
     assert machine.calls() == ["apt-get update -qq", installed(*packages)]
@@ -150,7 +150,7 @@ def without_apt(machine: Machine) -> None:
     ("target", "packages"),
     [
         ("demo", ["python3.11-venv"]),
-        ("test", ["chromium", "docker-registry", "npm", "python3.11-venv", "skopeo"]),
+        ("test", ["chromium", "docker-registry", "npm", "python3.11-venv", "skopeo", "xz-utils"]),
     ],
 )
 def test_others_get_one_line_with_the_command(

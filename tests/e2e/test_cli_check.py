@@ -107,7 +107,7 @@ def test_missing_trust_is_found_and_what_is_printed_mends_it(broken: BrokenSite)
     world = changed(world, CLUSTER_ROLE, lambda role: distrusting(role, RAM=[stranger]))
     code, missing = checked(world, broken)
     assert code == 1
-    assert f"The trust policy of {CLUSTER_ROLE}" in missing[0]["why"]
+    assert f"The trust policy of {CLUSTER_ROLE} lacks this caller" in missing[0]["why"]
     assert FUNCTION_ROLE in missing[0]["grants"][1]["text"]
     assert checked(mended(world, missing), broken) == (0, [])
 
@@ -193,7 +193,7 @@ def test_a_cloud_that_cannot_be_reached_is_not_told_as_missing_rights(broken: Br
     assert f"unreachable assume {CLUSTER_ROLE}" in lines
     assert "missing" not in result.stdout
     assert "add to" not in result.stdout
-    assert f"sts.{REGION}.aliyuncs.com gave an answer that is not the API's" in " ".join(lines)
+    assert f"sts.{REGION}.aliyuncs.com gave an answer that is not the API's" in result.stdout
 
 
 def test_credentials_that_are_no_good_give_nothing_to_paste(broken: BrokenSite) -> None:
@@ -203,8 +203,8 @@ def test_credentials_that_are_no_good_give_nothing_to_paste(broken: BrokenSite) 
             function.cloud.faults.inject(action, unknown, times=None)
         result = command(function, "check")
     assert result.exit_code == 1
-    assert "missing      sts:GetCallerIdentity" in result.stdout
-    assert "the caller's access key is unknown, disabled or expired: get another" in result.stdout
+    assert "  missing  sts:GetCallerIdentity" in result.stdout
+    assert "the caller's access key is unknown, disabled or expired: get a new one" in result.stdout
     assert "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET" in result.stdout
     assert "the function's role" not in result.stdout
     assert "add to" not in result.stdout
@@ -217,7 +217,9 @@ def test_a_wrong_clock_is_found(broken: BrokenSite) -> None:
     with function_in(there(broken), broken, ahead) as function:
         result = command(function, "check")
     assert result.exit_code == 1
-    assert re.search(r"missing +(299|300|301) s off the cloud's", result.stdout)
+    assert re.search(
+        r"missing +(299|300|301) s between the time here and in the cloud", result.stdout
+    )
 
 
 def test_one_cluster_is_checked_with_its_registries_alone(broken: BrokenSite) -> None:
@@ -232,7 +234,7 @@ def test_lists_of_clusters_are_tried(broken: BrokenSite) -> None:
     with staged(broken, scenario("clusters-discovered")) as function:
         result = command(function, "check")
     assert result.exit_code == 1
-    assert "missing      cs:DescribeClustersV1" in result.stdout
+    assert re.search("missing +cs:DescribeClustersV1", result.stdout)
     assert '"Action": ["cs:DescribeClustersV1", "cs:ListClusters"]' in result.stdout
 
 
@@ -247,4 +249,4 @@ def test_a_kubeconfig_that_is_a_secret_is_tried(broken: BrokenSite) -> None:
     with staged(broken, scenario("cluster-kms-secret")) as function:
         result = command(function, "check")
     assert result.exit_code == 1
-    assert "missing      kms:GetSecretValue" in result.stdout
+    assert re.search("missing +kms:GetSecretValue", result.stdout)

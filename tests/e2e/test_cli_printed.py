@@ -48,9 +48,9 @@ def test_what_it_says_is_shown_and_not_obeyed(
     with broken.function() as function:
         result = command(function, *arguments)
     assert result.exit_code == 1
-    told = result.stdout + result.stderr
-    assert TOLD in told
-    assert all(line.isprintable() for line in told.split("\n"))
+    printed = result.stdout + result.stderr
+    assert TOLD in printed
+    assert all(line.isprintable() for line in printed.split("\n"))
 
 
 def test_an_entry_that_cannot_be_printed_is_drift(broken: BrokenSite) -> None:
@@ -66,8 +66,8 @@ def test_an_entry_that_cannot_be_printed_is_drift(broken: BrokenSite) -> None:
         merge = "application/merge-patch+json"
         body = {"metadata": {"annotations": annotations}}
         broken.hangzhou.expect("PATCH", place, body, content_type=merge)
-        told = command(function, "status", "--cluster", "prod-h*").stdout
+        printed = command(function, "status", "--cluster", "prod-h*").stdout
         report = function.timer()
-    assert told.splitlines()[2].split()[:3] == ["drifted", "prod-hangzhou", shop]
-    assert all(line.isprintable() for line in told.splitlines())
+    assert printed.splitlines()[2].split()[:3] == ["drifted", "prod-hangzhou", shop]
+    assert all(line.isprintable() for line in printed.splitlines())
     assert [one["result"] for one in report["clusters"][0]["secrets"]] == ["renewed"]

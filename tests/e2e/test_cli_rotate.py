@@ -1,4 +1,4 @@
-"""`acr-refresher rotate`: the deployed function is invoked by hand, through Function Compute."""
+"""`acr-refresher rotate`: the deployed function is invoked through Function Compute."""
 
 from __future__ import annotations
 
@@ -120,12 +120,12 @@ def test_it_can_be_narrowed_down(broken: BrokenSite) -> None:
 def test_it_need_not_be_waited_for(broken: BrokenSite, file: Path) -> None:
     shop = broken.namespace("shop")
     with deployment(broken, file) as here:
-        told = here.rotate("--async", "--yes")
+        shown = here.rotate("--async", "--yes")
         as_json = json.loads(here.rotate("--async", "--yes", "-o", "json").stdout)
         here.there.wait_until_idle()
         tasks = {task.id: task.state for task in here.there.tasks}
-    assert told.exit_code == 0
-    started = re.fullmatch(r"Started as task (rotate-[0-9a-f-]{36})\.\n", told.stdout)
+    assert shown.exit_code == 0
+    started = re.fullmatch(r"Started as task (rotate-[0-9a-f-]{36})\.\n", shown.stdout)
     assert started is not None
     assert tasks == {started[1]: "Succeeded", as_json["task"]: "Succeeded"}
     assert passwords(broken.hangzhou, shop) != {}
@@ -138,12 +138,12 @@ def test_where_shards_serve_the_clusters_their_tasks_are_told(
     shop = broken.namespace("shop")
     text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
     with deployment(broken, file, text) as here:
-        told = here.rotate("--yes")
+        shown = here.rotate("--yes")
         here.there.wait_until_idle()
         tasks = sorted(task.id for task in here.there.tasks)
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert told.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
-    assert told.stdout.endswith(", 2 clusters handed on.\n")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines()[:2] == [f"= {task}  1 cluster  started" for task in tasks]
+    assert shown.stdout.endswith(", 2 clusters delegated.\n")
     assert len(tasks) == 2
     assert passwords(broken.hangzhou, shop) != {}
 
@@ -164,10 +164,10 @@ def test_what_an_alias_starts_is_of_that_alias_too(broken: BrokenSite, file: Pat
     broken.namespace("shop")
     text = f"{config_of({'watchNamespace': f'{broken.prefix}-*'})}shardSize: 1\n"
     with deployment(broken, file, text, qualifiers=("prod",)) as here:
-        told = here.rotate("--yes", "--qualifier", "prod")
+        shown = here.rotate("--yes", "--qualifier", "prod")
         here.there.wait_until_idle()
         started = [(task.qualifier, task.state) for task in here.there.tasks]
-    assert (told.exit_code, told.stderr) == (0, "")
+    assert (shown.exit_code, shown.stderr) == (0, "")
     assert started == [("prod", "Succeeded")] * 2
 
 
@@ -178,10 +178,10 @@ def test_one_broken_cluster_fails_the_command_and_the_others_are_served(
     web = broken.namespace("web", broken.beijing)
     broken.hangzhou.faults.add(Fault("GET", "/api/v1/namespaces", status=403, times=99))
     with deployment(broken) as here:
-        told, as_json = here.rotate("--yes"), here.rotate("--yes", "-o", "json")
-    assert (told.exit_code, as_json.exit_code) == (1, 1)
-    assert "! denied: GET /api/v1/namespaces" in told.stdout
-    assert "1 of 2 clusters failed" in told.stdout
+        shown, as_json = here.rotate("--yes"), here.rotate("--yes", "-o", "json")
+    assert (shown.exit_code, as_json.exit_code) == (1, 1)
+    assert "! denied: GET /api/v1/namespaces" in shown.stdout
+    assert "1 of 2 clusters failed" in shown.stdout
     assert json.loads(as_json.stdout)["failing"] == ["prod-hangzhou"]
     assert passwords(broken.beijing, web) != {}
 
@@ -190,8 +190,8 @@ def test_a_function_that_fails_is_told_in_its_own_words(broken: BrokenSite) -> N
     with deployment(broken) as here:
         result = here.rotate("--cluster", "prdo-*")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("fc: function acr-refresher failed: InvalidEvent: ")
-    assert '"prdo-*" matches none; use one of: prod-hangzhou' in result.stderr
+    assert result.stderr.startswith("function acr-refresher failed: InvalidEvent: ")
+    assert 'no cluster matches "prdo-*"; use one of: prod-hangzhou' in result.stderr
     assert "Traceback" not in result.output
 
 
@@ -209,15 +209,52 @@ def test_another_function_is_not_taken_for_ours(broken: BrokenSite, tmp_path: Pa
     with deployment(broken, code=tmp_path, initializer=None, pre_stop=None) as here:
         result = here.rotate("--yes")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is not a report as this version knows it" in result.stderr
+    assert "the function did not return a report: is it acr-refresher?" in result.stderr
 
 
-def test_everything_is_asked_for_at_a_terminal_alone(broken: BrokenSite) -> None:
+OLDER = """import json
+def handle(event, context):
+    return {"run": "r", "trigger": "manual", "reason": "", "force": True, "dryRun": False,
+        "startedAt": "2026-01-31T12:00:00Z", "clockSkewSeconds": None, "ok": %(ok)s,
+        "failing": [], "results": {"%(result)s": 1}, "outcomesUnsent": 0, "deferred": [],
+        "handedOn": [], "clusters": [{"cluster": "prod", "ok": %(ok)s, "failure": None,
+            "skipped": "", "warnings": [], "requests": 5, "durationMs": 80, "secrets": [
+                {"namespace": "shop", "secret": "acr-pull", "result": "%(result)s",
+                 "reason": "forced", "registryHosts": [], "serviceAccounts": [], "bound": [],
+                 "waitingFor": [], "expiresAt": None, "failures": [], "warnings": []}]}]}
+"""
+
+
+@pytest.mark.parametrize(("result", "code"), [("renewed", 0), ("degraded", 1)])
+def test_the_report_of_an_older_function_decides_how_the_command_ends(
+    broken: BrokenSite, tmp_path: Path, result: str, code: int
+) -> None:
+    """Version 0.1.0 says `handedOn` and `degraded`, and has fewer keys."""
+    (tmp_path / "handler.py").write_text(OLDER % {"ok": code == 0, "result": result})
+    with deployment(broken, code=tmp_path, initializer=None, pre_stop=None) as here:
+        shown = here.rotate("--yes")
+    assert (shown.exit_code, shown.stderr) == (code, "")
+    verb = "renewed" if code == 0 else "incomplete"
+    assert f"shop/acr-pull  {verb}" in shown.stdout
+
+
+def test_a_namespace_that_matches_nothing_fails(broken: BrokenSite) -> None:
+    broken.namespace("shop")
+    with deployment(broken) as here:
+        result = here.rotate("--namespace", "teem-web")
+    assert result.exit_code == 1
+    assert result.stderr == "No namespace matches --namespace teem-web. Nothing was changed.\n"
+
+
+def test_without_a_terminal_everything_must_be_confirmed_with_yes(broken: BrokenSite) -> None:
     with deployment(broken) as here:
         result = here.rotate()
         assert here.there.events == []
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "give --yes, or narrow it down" in result.stderr
+    assert result.stderr == (
+        "This renews every pull secret of every cluster that acr-refresher serves. stdin is not a"
+        " terminal, so confirm with --yes, or select with --cluster, --namespace or --registry.\n"
+    )
 
 
 @pytest.mark.parametrize(("typed", "code", "invoked"), [("y", 0, 1), ("n", 1, 0), ("", 1, 0)])
@@ -229,5 +266,8 @@ def test_at_a_terminal_everything_is_confirmed(
         done = at_a_terminal(here.stage, typed, "rotate", "--function", THREE, "--account", HOME)
         assert len(here.there.events) == invoked
     assert done.returncode == code
-    assert "Renew every pull secret of every cluster that acr-refresher serves?" in done.stderr
+    assert (
+        "This renews every pull secret of every cluster that acr-refresher serves. Continue?"
+        in (done.stderr)
+    )
     assert "Traceback" not in done.stderr

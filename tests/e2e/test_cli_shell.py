@@ -179,7 +179,7 @@ def test_without_a_checkout_there_is_no_demo(tmp_path: Path) -> None:
     there = {"PYTHONPATH": str(tmp_path / "function")}
     done = ran(sys.executable, "-m", "acr_refresher.cli", "demo", **there)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("demo: needs a checkout")
+    assert done.stderr.startswith("The demo needs a checkout of the repository")
 
 
 def test_a_full_disk_is_told_in_a_line() -> None:
@@ -237,8 +237,8 @@ def test_an_interrupted_rotate_does_not_wait_for_the_answer() -> None:
                 with asked:
                     asked.recv(1)
                     rotating.send_signal(signal.SIGINT)
-                    _, told = rotating.communicate(timeout=PATIENCE)
+                    _, message = rotating.communicate(timeout=PATIENCE)
             finally:
                 rotating.kill()
-    assert told == "Interrupted. The function runs on, and logs what it does.\n"
+    assert message == "Interrupted. The function continues, and logs what it does.\n"
     assert rotating.returncode == 130

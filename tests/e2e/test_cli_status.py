@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from demo.stage import Stage
 from localkube.double import Fault
@@ -30,13 +32,13 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
     assert "builder, default" in fresh.stdout
     assert all(host in fresh.stdout for host in (*MAIN_HOSTS, *PARTNER_HOSTS))
     assert (fresh.exit_code, fresh.stderr, printed_secrets(function, fresh)) == (0, "", [])
-    told = json.loads(result.stdout)
-    assert [(one["cluster"], one["state"]) for one in told["secrets"]] == [
+    shown = json.loads(result.stdout)
+    assert [(one["cluster"], one["state"]) for one in shown["secrets"]] == [
         ("prod-beijing", "missing"),
         ("prod-hangzhou", "due"),
     ]
-    assert (result.exit_code, told["ok"], told["unread"]) == (0, True, [])
-    assert told["secrets"][1]["registries"] == ["main", "partner"]
+    assert (result.exit_code, shown["ok"], shown["unread"]) == (0, True, [])
+    assert shown["secrets"][1]["registries"] == ["main", "partner"]
     assert (expired.exit_code, "1 expired" in expired.stdout) == (1, True)
 
 
@@ -51,8 +53,12 @@ def test_it_agrees_with_a_plan(site: Site) -> None:
     site.hangzhou.expect("PATCH", account, {"imagePullSecrets": []}, content_type=merge)
     kept = f"{site.prefix}-shop-*"
     with site.function(registries=["main"], watchNamespace=kept) as function:
-        told = states(function)
-        assert told == {shops[0]: "unbound", old: "removing", **dict.fromkeys(shops[1:], "fresh")}
+        shown = states(function)
+        assert shown == {
+            shops[0]: "unbound",
+            old: "removing",
+            **dict.fromkeys(shops[1:], "fresh"),
+        }
     with site.function(watchNamespace=kept) as function:
         assert states(function) == {old: "removing", **dict.fromkeys(shops, "due")}
         assert "9 to renew, 0 to bind, 1 to remove" in command(function, "plan").stdout
@@ -82,6 +88,32 @@ def test_a_cluster_that_cannot_be_read_is_told_and_the_others_are_read(
     page = (tmp_path / "status.html").read_text()
     assert "<b>prod-hangzhou</b>: GET /api/v1/secrets" in page
     assert web in page
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "yesterday"])
+def test_no_date_in_an_annotation_breaks_the_table_or_the_page(
+    broken: BrokenSite, tmp_path: Path, time: str
+) -> None:
+    shop, web = broken.namespace("shop"), broken.namespace("web")
+    place = f"/api/v1/namespaces/{shop}/secrets/acr-pull"
+    page = tmp_path / "status.html"
+    with broken.function() as function:
+        function.timer()
+        annotations = broken.hangzhou.expect("GET", place)["metadata"]["annotations"]
+        entries = json.loads(annotations["acr-refresher/entries"])
+        for key in ("refreshed-at", "expires-at"):
+            annotations[f"acr-refresher/{key}"] = time
+        changed = [{**entry, "mintedAt": time, "expiresAt": time} for entry in entries]
+        annotations["acr-refresher/entries"] = json.dumps(changed)
+        merge = "application/merge-patch+json"
+        body = {"metadata": {"annotations": annotations}}
+        broken.hangzhou.expect("PATCH", place, body, content_type=merge)
+        table = command(function, "status", "--html", str(page))
+        document = json.loads(command(function, "status", "-o", "json").stdout)
+    assert table.stderr == ""
+    assert shop in table.stdout
+    assert shop in page.read_text()
+    assert {one["namespace"] for one in document["secrets"]} == {shop, web}
 
 
 def test_a_page_that_cannot_be_written(broken: BrokenSite, tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ import signal
 
 import pytest
 
-from acr_refresher.cli.unregister import PARTLY
+from acr_refresher.cli.unregister import INTERRUPTED
 from localcloud.faults import BadGateway
 from localkube.double import Fault
 from operators import at_a_terminal, command, interrupted_at, printed_secrets, process
 from scenarios import scenario, staged
 from sites import CLUSTERS, BrokenSite, Site, config_of, passwords, references
 
-QUESTION = "Delete 1 pull secret in prod-hangzhou and take 1 reference out of service accounts?"
+STATEMENT = (
+    "This deletes 1 pull secret in prod-hangzhou and removes 1 reference from service accounts."
+)
+QUESTION = f"{STATEMENT} Continue?"
 
 
 def test_everything_of_ours_goes_and_nothing_else(site: Site) -> None:
@@ -32,7 +35,7 @@ def test_everything_of_ours_goes_and_nothing_else(site: Site) -> None:
         f"- {shop}/acr-pull  removed",
         "Done: 1 removed, 0 failed.",
     ]
-    assert again.stdout == "There is no pull secret of ours in prod-hangzhou.\n"
+    assert again.stdout == "Cluster prod-hangzhou has no pull secret of acr-refresher.\n"
     assert site.hangzhou.get_secret(shop, "acr-pull") is None
     assert references(site.hangzhou, shop) == ["theirs"]
     assert references(site.hangzhou, shop, "builder") == []
@@ -72,13 +75,13 @@ def test_it_asks_first_at_a_terminal(broken: BrokenSite, typed: str, code: int) 
     assert (references(broken.hangzhou, shop) == []) is (code == 0)
 
 
-def test_with_nobody_to_ask_it_wants_to_be_told(broken: BrokenSite) -> None:
+def test_without_a_terminal_it_must_be_confirmed_with_yes(broken: BrokenSite) -> None:
     shop = broken.namespace("shop")
     with broken.function() as function:
         function.invoke()
         result = command(function, "unregister", "prod-hangzhou")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"{QUESTION}: nobody is there to ask; give --yes\n"
+    assert result.stderr == f"{STATEMENT} stdin is not a terminal, so confirm with --yes.\n"
     assert passwords(broken.hangzhou, shop) != {}
 
 
@@ -91,12 +94,12 @@ def test_ctrl_c_at_the_question_changes_nothing(broken: BrokenSite) -> None:
             assert running.stderr
             asked = running.stderr.read(len(QUESTION))
             running.send_signal(signal.SIGINT)
-            told = running.communicate()[1]
+            message = running.communicate()[1]
     os.close(keyboard)
     os.close(terminal)
     assert (asked, running.returncode) == (QUESTION, 130)
-    assert told.splitlines()[-1].endswith("Interrupted. Nothing was changed.")
-    assert "Traceback" not in told
+    assert message.splitlines()[-1].endswith("Interrupted. Nothing was changed.")
+    assert "Traceback" not in message
     assert passwords(broken.hangzhou, shop) != {}
 
 
@@ -108,7 +111,7 @@ def test_ctrl_c_meanwhile_tells_what_may_have_been_done(broken: BrokenSite) -> N
             broken.hangzhou, "DELETE", function, "unregister", "prod-hangzhou", "--yes"
         )
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == f"Interrupted. {PARTLY}\n"
+    assert done.stderr == f"Interrupted. {INTERRUPTED}\n"
 
 
 def test_what_was_interrupted_is_finished_by_another(broken: BrokenSite) -> None:
@@ -147,9 +150,7 @@ def test_a_name_that_is_no_clusters(broken: BrokenSite) -> None:
     with broken.function() as function:
         result = command(function, "unregister", "prod-hangzhuo", "--yes")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == (
-        'cluster: "prod-hangzhuo" is not one of the clusters; did you mean prod-hangzhou?\n'
-    )
+    assert result.stderr == "prod-hangzhuo: no such cluster; did you mean prod-hangzhou?\n"
 
 
 def test_a_name_that_an_unread_list_may_have_is_no_mistake(broken: BrokenSite) -> None:
@@ -157,4 +158,4 @@ def test_a_name_that_an_unread_list_may_have_is_no_mistake(broken: BrokenSite) -
         function.cloud.faults.inject("DescribeClustersV1", BadGateway(), times=None)
         result = command(function, "unregister", "prod-hangzhuo", "--yes")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "; the cluster may be one of these" in result.stderr
+    assert "; cluster prod-hangzhuo may be in this list" in result.stderr

@@ -29,7 +29,7 @@ def test_every_instance_and_domain_that_does_not_exist_is_named(site: Site) -> N
     domain, instance = result.stderr.splitlines()
     assert domain.startswith("registries[0].domains[1]: images.elsewhere.example is not a domain")
     assert ACME in domain
-    assert instance.startswith("registries[1]: is not to be had: ")
+    assert instance.startswith("registries[1]: cannot be read: ")
     assert "cri-nosuch0000000001" in instance
 
 
@@ -38,8 +38,8 @@ def test_a_cloud_that_does_not_answer_is_no_mistake_in_the_instance(site: Site) 
         function.cloud.faults.inject("ListInstanceEndpoint", BadGateway(), times=None)
         result = command(function, "validate", str(function.folder / "config.yaml"), "--online")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("registries[0]: could not be asked for: cr:ListInstance")
-    assert result.stderr.endswith("what is configured may be right: ask again\n")
+    assert result.stderr.startswith("registries[0]: no answer from the cloud: cr:ListInstance")
+    assert result.stderr.endswith("the configuration may be right: try again\n")
 
 
 def test_a_mistake_counts_before_an_outage(site: Site) -> None:
@@ -53,7 +53,7 @@ def test_a_mistake_counts_before_an_outage(site: Site) -> None:
     mistake, outage = result.stderr.splitlines()
     assert result.exit_code == 2
     assert mistake.startswith("registries[0].domains[0]: ")
-    assert outage.startswith("registries[1]: could not be asked for: ")
+    assert outage.startswith("registries[1]: no answer from the cloud: ")
 
 
 def test_without_it_the_cloud_is_not_asked(site: Site) -> None:

@@ -93,7 +93,7 @@ def test_what_may_not_be_had_is_told(site: Site, log: Log) -> None:
     assert "grantable" in only(report, lab)["remedy"]
     for name in (shop, lab):
         warning = only(report, name)["warnings"][0]
-        assert "cri-elsewhere is asked for by annotation and not granted" in warning
+        assert "cri-elsewhere is requested by annotation and not granted" in warning
     (line,) = (line for line in log() if line["event"] == "cluster.served")
     assert line["secrets_with_warnings"] == 2
     assert report["ok"]

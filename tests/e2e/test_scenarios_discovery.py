@@ -127,7 +127,7 @@ def test_an_event_about_no_cluster_at_all_is_refused_with_nothing_done(
 ) -> None:
     shop = site.namespace("shop")
     with staged(site, scenario(FOUND), there) as function:
-        with pytest.raises(Exception, match='"prdo-\\*" matches none') as refused:
+        with pytest.raises(Exception, match='no cluster matches "prdo-\\*"') as refused:
             function.invoke(clusters=["prod-*", "prdo-*"])
         assert type(refused.value).__name__ == "InvalidEvent"
         assert function.cloud.calls("DescribeClusterUserKubeconfig") == []

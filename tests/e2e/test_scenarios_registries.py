@@ -289,7 +289,7 @@ def test_two_that_claim_one_host_are_told_in_the_run(site: Site) -> None:
     assert outcome["result"] == "incomplete"
     (failure,) = outcome["failures"]
     assert (failure["meaning"], failure["subject"]) == ("invalid", "registry partner")
-    assert f"{MAIN_HOSTS[0]} is a host of registry main too" in failure["message"]
+    assert f"{MAIN_HOSTS[0]} is also a host of registry main" in failure["message"]
     assert outcome["registryHosts"] == sorted([*MAIN_HOSTS, *PERSONAL_HOSTS])
     assert [each["subject"] for each in again["failures"]] == ["registry partner"]
 

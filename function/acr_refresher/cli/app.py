@@ -1,4 +1,4 @@
-"""`acr-refresher schema`: the JSON Schema of config.yaml, for editors."""
+"""The command line: its commands, and those that need no module of their own."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from acr_refresher import __version__
 from acr_refresher.cli.check import check
-from acr_refresher.cli.exit import REFUSED
+from acr_refresher.cli.exit import refuse
 from acr_refresher.cli.import_helper import import_helper
 from acr_refresher.cli.refresh import plan, refresh
 from acr_refresher.cli.rotate import rotate
 from acr_refresher.cli.status import status
 from acr_refresher.cli.unregister import unregister
 from acr_refresher.cli.validate import validate
-from acr_refresher.config.schema import json_schema
+from acr_refresher.config.document import json_schema
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def schema() -> None:
@@ -25,30 +29,49 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-
-
 def demo() -> None:
-    """Play the main job through on this machine: a local cloud, local clusters, the function."""
+    """Show the main job on this machine: a local cloud, local clusters and the function."""
     infra = CHECKOUT / "infra"
     if not (infra / "demo" / "__main__.py").is_file():
-        typer.echo(f"demo: needs a checkout, and {infra} has no demo", err=True)
-        raise typer.Exit(REFUSED)
+        refuse(f"The demo needs a checkout of the repository: {infra} has no demo.")
     path = os.pathsep.join((str(CHECKOUT / "function"), str(infra)))
     environment = {**os.environ, "PYTHONPATH": path}
-    # In place of this process: interrupted, it ends its servers itself, and nobody kills it early.
+    # The demo replaces this process, so that Ctrl-C reaches it and it can stop its servers.
     os.execve(sys.executable, [sys.executable, "-m", "demo"], environment)  # noqa: S606  # our own
 
 
 app = typer.Typer(
-    help="Keeps the ACR pull secrets of many Kubernetes clusters fresh.\n\n"
-    "Commands that go to the cloud and to clusters use your own credentials, from the environment:"
-    " ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, where they are temporary,"
-    " ALIBABA_CLOUD_SECURITY_TOKEN.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",  # else the lines of a docstring end where they end in the source
-    pretty_exceptions_enable=False,  # their frames show local variables, which may be secret
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",  # without it, the lines of a docstring end as in the source
+    pretty_exceptions_enable=False,  # they show local variables, which may be secret
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer passes the option's value
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Keeps the ACR pull secrets of many Kubernetes clusters fresh.
+
+    Commands that call the cloud and clusters use your own credentials. Set
+    ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and
+    ALIBABA_CLOUD_SECURITY_TOKEN if the credentials are temporary.
+    """
+
+
 app.command("validate")(validate)
 app.command("schema")(schema)
 app.command("import")(import_helper)

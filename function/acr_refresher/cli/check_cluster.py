@@ -1,4 +1,4 @@
-"""Everything that a run needs and can be refused, tried one by one. Nothing is written."""
+"""Checks of everything that a run needs and that can be refused. Nothing is written."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from functools import partial
 from itertools import chain
 from typing import cast
 
-from acr_refresher.cli.check_result import CheckResult, Verdict, attempt, check_result
 from acr_refresher.cli.check_rights import (
     CLUSTER_ROLE,
+    CheckResult,
     Grant,
     Right,
+    Verdict,
+    attempt,
+    check_result,
     grant_cluster_list,
     grant_cluster_role_binding,
     grant_cluster_rule,
@@ -26,8 +29,13 @@ from acr_refresher.cli.check_rights import (
     rights_in,
 )
 from acr_refresher.cli.check_roles import check_caller, check_role_chains, check_rrsa_chain
-from acr_refresher.cli.progress import Step
-from acr_refresher.cli.session import ClusterResult, ClusterVisitor
+from acr_refresher.cli.session import (
+    ClusterResult,
+    ClusterSession,
+    Session,
+    Step,
+    cluster_session,
+)
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
 from acr_refresher.core.outcome import ClusterOutcome, Failure
@@ -40,80 +48,85 @@ from acr_refresher.run.run import targets
 from acr_refresher.settings import SETTINGS
 
 
-async def preflight(
-    visitor: ClusterVisitor, request: Request, step: Step
+async def preflight(session: Session, request: Request, step: Step) -> tuple[CheckResult, ...]:
+    """The results for the clusters that the request selects. Raises InvalidEvent."""
+    async with cluster_session(session) as clusters:
+        return await _check_everything(clusters, request, step)
+
+
+async def _check_everything(
+    session: ClusterSession, request: Request, step: Step
 ) -> tuple[CheckResult, ...]:
-    """All findings about the clusters that the request is about. Raises InvalidEvent."""
-    dependencies = visitor.setup.dependencies
-    sts = cast("StsClient", dependencies.sts)  # as it was wired
+    dependencies = session.dependencies
+    sts = cast("StsClient", dependencies.sts)  # as wiring.py sets it
     caller, calling = await check_caller(sts, dependencies.function)
-    registered = await visitor.register(request)
+    registered = await session.register(request)
     clusters = targets(registered.clusters, request)
-    configured = () if request.clusters else visitor.setup.config.registries
+    configured = () if request.clusters else session.config.registries
     registries = dict.fromkeys((*registries_of(clusters), *configured))
-    lists = _check_lists(visitor, caller, registered.outcomes)
-    roles = await check_role_chains(visitor.minter, caller, _chains(visitor, clusters, registries))
-    tried = (
-        _check_registry(visitor, one, holder_of(caller, one.role_chain))
-        for one in registries
-        if not one.rrsa
+    lists = _check_lists(session, caller, registered.outcomes)
+    roles = await check_role_chains(session.minter, caller, _chains(session, clusters, registries))
+    checks = (
+        _check_registry(session, registry, holder_of(caller, registry.role_chain))
+        for registry in registries
+        if not registry.rrsa
     )
-    in_registries = chain.from_iterable(await asyncio.gather(*tried))
+    in_registries = chain.from_iterable(await asyncio.gather(*checks))
 
-    async def look(cluster: Cluster, kube: KubeApi) -> tuple[CheckResult, ...]:
-        api = cast("KubernetesApi", kube)  # as it was wired
-        return await _check_inside(visitor, caller, cluster, api)
+    async def check(cluster: Cluster, kube: KubeApi) -> tuple[CheckResult, ...]:
+        api = cast("KubernetesApi", kube)  # as wiring.py sets it
+        return await _check_inside(session, caller, cluster, api)
 
-    last_seen = await visitor.visit_each(clusters, look, step)
-    by_name = {cluster.name: cluster for cluster in clusters}
+    results = await session.for_each_cluster(clusters, check, step)
     in_clusters = chain.from_iterable(
-        _check_visited(caller, by_name[one.cluster], one) for one in last_seen
+        _check_access(caller, cluster, result)
+        for cluster, result in zip(clusters, results, strict=True)
     )
-    return (calling, *lists, *roles, *in_registries, *in_clusters, _check_clock(visitor))
+    return (calling, *lists, *roles, *in_registries, *in_clusters, _check_clock(session))
 
 
 # ---- role chains, lists of clusters, the clock --------------------------------------------------
 
 
 def _chains(
-    visitor: ClusterVisitor, clusters: Iterable[Cluster], registries: Iterable[Registry]
+    session: ClusterSession, clusters: Iterable[Cluster], registries: Iterable[Registry]
 ) -> Iterator[tuple[Role, ...]]:
-    """Those that begin with the caller's own identity."""
+    """The role chains that begin with the caller's own identity."""
     for cluster in clusters:
         if isinstance(cluster.access, AckAccess | KmsAccess):
             yield cluster.access.role_chain
-    yield from (one.role_chain for one in registries if not one.rrsa)
-    yield from (one.access.role_chain for one in visitor.setup.config.discoveries)
+    yield from (registry.role_chain for registry in registries if not registry.rrsa)
+    yield from (each.access.role_chain for each in session.config.discoveries)
 
 
 def _check_lists(
-    visitor: ClusterVisitor, caller: str, outcomes: Iterable[ClusterOutcome]
+    session: ClusterSession, caller: str, outcomes: Iterable[ClusterOutcome]
 ) -> Iterator[CheckResult]:
-    failed = {one.cluster: one.failure for one in outcomes if one.failure}
-    for discovery in visitor.setup.config.discoveries:
+    failures = {each.cluster: each.failure for each in outcomes if each.failure}
+    for discovery in session.config.discoveries:
         for region in discovery.regions:
             name = f"{discovery.name} {region}"
-            needed = grant_cluster_list(holder_of(caller, discovery.access.role_chain))
-            yield _after_chain(name, "cs:DescribeClustersV1", failed.get(name), needed)
+            grants = grant_cluster_list(holder_of(caller, discovery.access.role_chain))
+            yield _after_chain(name, "cs:DescribeClustersV1", failures.get(name), grants)
 
 
 def _after_chain(
-    subject: str, what: str, failure: Failure | None, needed: tuple[Grant, ...]
+    subject: str, what: str, failure: Failure | None, grants: tuple[Grant, ...]
 ) -> CheckResult:
-    """Of what a chain of roles leads to. Where the chain fails, its roles have the grants."""
+    """The result of a call at the end of a role chain. A broken chain has results of its own."""
     in_chain = failure is not None and failure.service == "sts"
-    return check_result(subject, what, failure, () if in_chain else needed)
+    return check_result(subject, what, failure, () if in_chain else grants)
 
 
-def _check_clock(visitor: ClusterVisitor) -> CheckResult:
-    skew = visitor.setup.dependencies.clock_skew()
+def _check_clock(session: ClusterSession) -> CheckResult:
+    skew = session.dependencies.clock_skew()
     if skew is None:
-        why = "no answer came from the cloud, so its time is not known"
+        why = "the cloud did not answer, so its time is not known"
         return CheckResult("clock", "time here and in the cloud", Verdict.WARNING, why)
-    what = f"{abs(skew).total_seconds():.0f} s off the cloud's"
+    what = f"{abs(skew).total_seconds():.0f} s between the time here and in the cloud"
     if abs(skew) <= SETTINGS.clock_tolerance:
         return CheckResult("clock", what)
-    why = "the cloud refuses requests a quarter of an hour off: set the clock (NTP)"
+    why = "the cloud refuses requests that are 15 minutes off: set the clock (NTP)"
     return CheckResult("clock", what, Verdict.MISSING, why)
 
 
@@ -121,34 +134,34 @@ def _check_clock(visitor: ClusterVisitor) -> CheckResult:
 
 
 async def _check_registry(
-    visitor: ClusterVisitor,
+    session: ClusterSession,
     registry: Registry,
     holder: str,
-    within: tuple[str, TokenSource] | None = None,
+    cluster: tuple[str, TokenSource] | None = None,
 ) -> tuple[CheckResult, ...]:
-    """With RRSA as the identity of the cluster `within`, which is named in the subject."""
-    subject = f"registry {registry.name}" + (f" by {within[0]}" if within else "")
+    """Check a registry. With RRSA, the cluster's identity is used, and the subject names it."""
+    subject = f"registry {registry.name}" + (f" by {cluster[0]}" if cluster else "")
     try:
-        caller = await visitor.minter.registry_session(registry, within[1] if within else None)
+        caller = await session.minter.registry_session(registry, cluster[1] if cluster else None)
     except PortError as error:
-        return (check_result(subject, "a session to ask for its token", error.failure()),)
-    api = visitor.setup.dependencies.registry_api
-    findings: list[CheckResult] = []
+        return (check_result(subject, "a session for its token", error.failure()),)
+    api = session.dependencies.registry_api
+    results: list[CheckResult] = []
     hosts = registry.domains
     if not hosts:
         found = await attempt(retrying(lambda: api.hosts(caller, registry)))
         hosts = () if isinstance(found, Failure) else found
-        if registry.instance_id or not hosts:  # those of Personal Edition are known unasked
-            findings.append(
+        if registry.instance_id or not hosts:  # the hosts of Personal Edition are fixed
+            results.append(
                 _check_action(subject, registry, holder, "cr:ListInstanceEndpoint", found)
             )
     token = await attempt(retrying(lambda: api.token(caller, registry)))
-    findings.append(_check_action(subject, registry, holder, "cr:GetAuthorizationToken", token))
+    results.append(_check_action(subject, registry, holder, "cr:GetAuthorizationToken", token))
     if isinstance(token, Failure) or registry.verify is Verification.NEVER:
-        return tuple(findings)
-    needed = grant_pull(holder, registry)
-    tried = (_check_host(visitor, subject, registry, host, token, needed) for host in hosts)
-    return (*findings, *await asyncio.gather(*tried))
+        return tuple(results)
+    grants = grant_pull(holder, registry)
+    checks = (_check_host(session, subject, registry, host, token, grants) for host in hosts)
+    return (*results, *await asyncio.gather(*checks))
 
 
 def _check_action(
@@ -159,15 +172,15 @@ def _check_action(
 
 
 async def _check_host(
-    visitor: ClusterVisitor,
+    session: ClusterSession,
     subject: str,
     registry: Registry,
     host: str,
     token: RegistryToken,
-    needed: tuple[Grant, ...],
+    grants: tuple[Grant, ...],
 ) -> CheckResult:
     what = f"log in at {host}"
-    hosts = visitor.setup.dependencies.registry_hosts
+    hosts = session.dependencies.registry_hosts
     try:
         await hosts.check_login(host, token, registry.verify_repository)
     except Unreachable as error:
@@ -175,53 +188,52 @@ async def _check_host(
         verdict = Verdict.UNREACHABLE if always else Verdict.WARNING
         return CheckResult(subject, what, verdict, str(error))
     except PortError as error:
-        return check_result(subject, what, error.failure(), needed)
+        return check_result(subject, what, error.failure(), grants)
     return CheckResult(subject, what)
 
 
 async def _check_rrsa(
-    visitor: ClusterVisitor, registry: Registry, cluster: Cluster, kube: TokenSource
+    session: ClusterSession, registry: Registry, cluster: Cluster, kube: TokenSource
 ) -> tuple[CheckResult, ...]:
     if registry.rrsa is None:
         return ()
     subject = f"registry {registry.name} by {cluster.name}"
-    walked = await check_rrsa_chain(visitor.minter, subject, registry, registry.rrsa, kube)
-    if any(one.failing for one in walked):
-        return walked
+    roles = await check_rrsa_chain(session.minter, subject, registry, registry.rrsa, kube)
+    if any(result.failing for result in roles):
+        return roles
     holder = holder_of(registry.rrsa.role_arn, registry.role_chain)
-    return (*walked, *await _check_registry(visitor, registry, holder, (cluster.name, kube)))
+    return (*roles, *await _check_registry(session, registry, holder, (cluster.name, kube)))
 
 
 # ---- clusters -----------------------------------------------------------------------------------
 
 
 async def _check_inside(
-    visitor: ClusterVisitor, caller: str, cluster: Cluster, kube: KubernetesApi
+    session: ClusterSession, caller: str, cluster: Cluster, kube: KubernetesApi
 ) -> tuple[CheckResult, ...]:
     subject = f"cluster {cluster.name}"
-    judgements = await check_cluster_rights(subject, caller, cluster, kube)
-    tried = (_check_rrsa(visitor, one, cluster, kube) for one in registries_of([cluster]))
-    in_registries = chain.from_iterable(await asyncio.gather(*tried))
-    return (CheckResult(subject, "reach the API server"), *judgements, *in_registries)
+    rights = await check_cluster_rights(subject, caller, cluster, kube)
+    checks = (_check_rrsa(session, each, cluster, kube) for each in registries_of([cluster]))
+    in_registries = chain.from_iterable(await asyncio.gather(*checks))
+    return (CheckResult(subject, "reach the API server"), *rights, *in_registries)
 
 
-def _check_visited(
-    caller: str, cluster: Cluster, visit: ClusterResult[tuple[CheckResult, ...]]
+def _check_access(
+    caller: str, cluster: Cluster, result: ClusterResult[tuple[CheckResult, ...]]
 ) -> tuple[CheckResult, ...]:
-    subject, (what, needed) = f"cluster {cluster.name}", _kubeconfig_source(caller, cluster)
-    if visit.found is not None:
-        return (CheckResult(subject, what), *visit.found)
-    if visit.skipped:
-        return (CheckResult(subject, "is running", Verdict.WARNING, visit.skipped),)
-    failure = visit.failure
-    if failure and failure.service == "kube":
-        reached = check_result(subject, "reach the API server", failure)
+    subject, (what, grants) = f"cluster {cluster.name}", _kubeconfig_source(caller, cluster)
+    if result.found is not None:
+        return (CheckResult(subject, what), *result.found)
+    if result.skipped:
+        return (CheckResult(subject, "is running", Verdict.WARNING, result.skipped),)
+    if result.failure and result.failure.service == "kube":
+        reached = check_result(subject, "reach the API server", result.failure)
         return (CheckResult(subject, what), reached)
-    return (_after_chain(subject, what, failure, needed),)
+    return (_after_chain(subject, what, result.failure, grants),)
 
 
 def _kubeconfig_source(caller: str, cluster: Cluster) -> tuple[str, tuple[Grant, ...]]:
-    """How the cluster's kubeconfig is had, and what grants it."""
+    """The call that gets the cluster's kubeconfig, and the grants for it."""
     match cluster.access:
         case AckAccess() as access:
             return "cs:DescribeClusterUserKubeconfig", grant_kubeconfig(
@@ -238,7 +250,7 @@ def _kubeconfig_source(caller: str, cluster: Cluster) -> tuple[str, tuple[Grant,
 async def check_cluster_rights(
     subject: str, caller: str, cluster: Cluster, kube: KubernetesApi
 ) -> tuple[CheckResult, ...]:
-    """A finding for each right; for all of the ClusterRole a single one where none is there."""
+    """A result per right, or a single one for the ClusterRole if none of its rights is there."""
     rights = rights_in(cluster)
     allowed = await asyncio.gather(
         *(retrying(partial(kube.may, **right.attributes)) for right in rights)
@@ -247,9 +259,9 @@ async def check_cluster_rights(
     by_role = [right for right in rights if not right.namespace]
     if any(may[right] for right in by_role):
         return tuple(_check_right(subject, right, may=may[right]) for right in rights)
-    ungranted = _role_not_granted(subject, caller, cluster, await retrying(kube.refused_user))
+    missing = _role_not_granted(subject, caller, cluster, await retrying(kube.refused_user))
     others = (right for right in rights if right.namespace)
-    return (ungranted, *(_check_right(subject, right, may=may[right]) for right in others))
+    return (missing, *(_check_right(subject, right, may=may[right]) for right in others))
 
 
 def _check_right(subject: str, right: Right, *, may: bool) -> CheckResult:
@@ -259,15 +271,14 @@ def _check_right(subject: str, right: Right, *, may: bool) -> CheckResult:
 
 
 def _role_not_granted(subject: str, caller: str, cluster: Cluster, user: str) -> CheckResult:
-    whom = f"user {user}" if user else "the kubeconfig's user"
+    holder = f"user {user}" if user else "the kubeconfig's user"
     why = (
-        f"{whom} has none of the rights: the ClusterRole is not granted, or is not there itself"
+        f"{holder} has none of the rights: the ClusterRole is not granted, or does not exist"
         " (kubectl apply -f infra/rbac/clusterrole.yaml)"
     )
     if isinstance(access := cluster.access, AckAccess):
-        holder = holder_of(caller, access.role_chain)
-        needed = grant_in_ack(holder, access.cluster_id)
+        grants = grant_in_ack(holder_of(caller, access.role_chain), access.cluster_id)
     else:
-        needed = grant_cluster_role_binding(user)
+        grants = grant_cluster_role_binding(user)
     what = f"the ClusterRole {CLUSTER_ROLE}"
-    return CheckResult(subject, what, Verdict.MISSING, why, needed)
+    return CheckResult(subject, what, Verdict.MISSING, why, grants)

@@ -1,27 +1,89 @@
-"""The rights that serving a cluster takes, and what to add where one is missing.
+"""Results of a check, the rights that it asks for, and what to add where one is missing.
 
-Statements of RAM, rules and bindings of RBAC say what infra/ram and infra/rbac say, for the very
-role, instance, cluster or secret. `holder` is the ARN of the identity that needs the right; if it
-is empty (not known) there is nothing to paste.
+The RAM statements and RBAC rules are those of infra/ram and infra/rbac, for one role, instance,
+cluster or secret. `holder` is the ARN of the identity that needs the right. If it is empty, it is
+not known, and there is nothing to add.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Rrsa
+from acr_refresher.core.outcome import Failure
+from acr_refresher.errors import Denied, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import OIDC_AUDIENCE
 
 CLUSTER_ROLE = "acr-refresher"
 """The name of the ClusterRole, and of its binding."""
+T = TypeVar("T")
+
+
+class Verdict(str, Enum):
+    """What a check found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """The check could not be made from here. The function may have no problem."""
+    UNREACHABLE = "unreachable"
+    """No usable answer came, so it is not known whether something is missing."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A statement or rule to add, and where to add it."""
+
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check of a subject: `what` was tried, why it failed, and what grants it."""
+
+    subject: str
+    what: str
+    verdict: Verdict = Verdict.OK
+    why: str = ""
+    grants: tuple[Grant, ...] = ()
+
+    @property
+    def failing(self) -> bool:
+        """Whether a run would fail for this reason."""
+        return self.verdict in (Verdict.UNREACHABLE, Verdict.MISSING)
+
+
+def check_result(
+    subject: str, what: str, failure: Failure | None, grants: tuple[Grant, ...] = ()
+) -> CheckResult:
+    """The result of a check. Grants help against a denial only."""
+    if failure is None:
+        return CheckResult(subject, what)
+    if failure.meaning in (Unreachable.meaning, Throttled.meaning):
+        return CheckResult(subject, what, Verdict.UNREACHABLE, failure.message)
+    denied = failure.meaning == Denied.meaning
+    return CheckResult(subject, what, Verdict.MISSING, failure.message, grants if denied else ())
+
+
+async def attempt(call: Awaitable[T]) -> T | Failure:
+    """The answer, or the failure."""
+    try:
+        return await call
+    except PortError as error:
+        return error.failure()
+
+
+# ---- rights in a cluster -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A verb on a resource; on one object where a name is given. Namespace empty: in all."""
+    """A verb on a resource, or on one object of it. An empty namespace means all namespaces."""
 
     verb: str
     resource: str
@@ -35,12 +97,12 @@ class Right:
 
     @property
     def place(self) -> str:
-        """Where it is needed, if not in all namespaces."""
+        """The namespace in words, or nothing for all namespaces."""
         return f" in {self.namespace}" if self.namespace else ""
 
     @property
     def rule(self) -> str:
-        """As one of the rules of a ClusterRole, or of a Role in the namespace."""
+        """A rule for a ClusterRole, or for a Role in the namespace."""
         names = f'resourceNames: ["{self.name}"], ' if self.name else ""
         return (
             f'- {{apiGroups: [""], resources: ["{self._resource}"], {names}verbs: ["{self.verb}"]}}'
@@ -48,7 +110,7 @@ class Right:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """As an access review asks for it."""
+        """The resource attributes of an access review."""
         given = {
             "verb": self.verb,
             "resource": self.resource,
@@ -64,7 +126,7 @@ class Right:
 
 
 def rights_in(cluster: Cluster) -> tuple[Right, ...]:
-    """All that a run may use there."""
+    """All rights that a run may use in the cluster."""
     return (
         Right("list", "namespaces"),
         *(
@@ -78,7 +140,7 @@ def rights_in(cluster: Cluster) -> tuple[Right, ...]:
 
 
 def registries_of(clusters: Iterable[Cluster]) -> tuple[Registry, ...]:
-    """The registries that any namespace of the clusters may get, each once."""
+    """The registries that a namespace of the clusters may get, each once."""
     found = (
         registry
         for cluster in clusters
@@ -89,32 +151,25 @@ def registries_of(clusters: Iterable[Cluster]) -> tuple[Registry, ...]:
 
 
 def _identities(registries: Iterable[Registry]) -> Iterator[Rrsa]:
-    """Of RRSA: each service account once."""
-    found = {
-        (one.rrsa.namespace, one.rrsa.service_account): one.rrsa for one in registries if one.rrsa
-    }
-    yield from found.values()
+    """The registries' RRSA settings, each service account once."""
+    found = (registry.rrsa for registry in registries if registry.rrsa)
+    yield from {(rrsa.namespace, rrsa.service_account): rrsa for rrsa in found}.values()
 
 
 def _token(rrsa: Rrsa) -> Right:
     return Right("create", "serviceaccounts", "token", rrsa.service_account, rrsa.namespace)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Text to paste, and where."""
-
-    where: str
-    text: str
+# ---- grants --------------------------------------------------------------------------------------
 
 
 def holder_of(caller: str, role_chain: tuple[Role, ...]) -> str:
-    """Who acts at the end of a chain: its last role, or who begins it."""
+    """The ARN that acts at the end of a role chain: its last role, or the caller."""
     return role_chain[-1].arn if role_chain else caller
 
 
 def grant_assume_role(holder: str, role: Role) -> tuple[Grant, ...]:
-    """For assuming a role: the caller's side, and the role's."""
+    """Allow the holder to assume a role: the holder's policy, and the role's trust policy."""
     condition = {"StringEquals": {"sts:ExternalId": role.external_id}} if role.external_id else {}
     trust = _trust(role.arn, {"RAM": [holder]}, condition)
     allowed = _in_policy(holder, _allow("sts:AssumeRole", resource=role.arn))
@@ -122,7 +177,7 @@ def grant_assume_role(holder: str, role: Role) -> tuple[Grant, ...]:
 
 
 def grant_oidc_trust(rrsa: Rrsa, issuer: str) -> tuple[Grant, ...]:
-    """For a role's being assumed with tokens that this issuer gives a service account."""
+    """Let a service account assume a role, with the tokens that this issuer signs."""
     account = f"system:serviceaccount:{rrsa.namespace}:{rrsa.service_account}"
     claims = {"oidc:aud": OIDC_AUDIENCE, "oidc:iss": issuer, "oidc:sub": account}
     principal = {"Federated": [rrsa.oidc_provider_arn]}
@@ -130,28 +185,28 @@ def grant_oidc_trust(rrsa: Rrsa, issuer: str) -> tuple[Grant, ...]:
 
 
 def grant_registry_actions(holder: str, registry: Registry, *actions: str) -> tuple[Grant, ...]:
-    """For actions of CR on a registry's instance; Personal Edition has none."""
+    """Allow actions of CR on a registry's instance. Personal Edition has no instance."""
     instance = f"{_cr_resource_prefix(holder, registry)}:instance/{registry.instance_id}"
     resource = instance if registry.instance_id else "*"
     return _in_policy(holder, _allow(*actions, resource=resource))
 
 
 def grant_pull(holder: str, registry: Registry) -> tuple[Grant, ...]:
-    """For pulling from a registry's repositories."""
+    """Allow to pull from a registry's repositories."""
     repositories = f"{_cr_resource_prefix(holder, registry)}:repository/{registry.instance_id}/*"
     resource = repositories if registry.instance_id else "*"
     return _in_policy(holder, _allow("cr:PullRepository", resource=resource))
 
 
 def grant_kubeconfig(holder: str, access: AckAccess) -> tuple[Grant, ...]:
-    """For fetching a cluster's kubeconfig: one action under both of its names."""
+    """Allow to fetch a cluster's kubeconfig. The action has two names."""
     actions = ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig")
     resource = f"acs:cs:*:*:cluster/{access.cluster_id}"
     return _in_policy(holder, _allow(*actions, resource=resource))
 
 
 def grant_kubeconfig_secret(holder: str, access: KmsAccess) -> tuple[Grant, ...]:
-    """For reading a kubeconfig that is a secret of KMS, and for the key that encrypts it."""
+    """Allow to read a kubeconfig in a KMS secret, and to use the key that encrypts it."""
     name = access.secret_name.rpartition("secret/")[2]
     place = f"acs:kms:{access.region_id}:{_account(holder)}"
     return _in_policy(
@@ -162,12 +217,12 @@ def grant_kubeconfig_secret(holder: str, access: KmsAccess) -> tuple[Grant, ...]
 
 
 def grant_cluster_list(holder: str) -> tuple[Grant, ...]:
-    """For the list of an account's clusters: one action under both of its names."""
+    """Allow to list an account's clusters. The action has two names."""
     return _in_policy(holder, _allow("cs:DescribeClustersV1", "cs:ListClusters", resource="*"))
 
 
 def grant_cluster_rule(right: Right) -> tuple[Grant, ...]:
-    """For a single right in a cluster."""
+    """Allow a single right in a cluster."""
     if right.namespace:
         bound_as = "bound to the same user, as in infra/rbac/rrsa-role.yaml"
         return (Grant(f"the rules of a Role{right.place}, {bound_as}", right.rule),)
@@ -175,7 +230,7 @@ def grant_cluster_rule(right: Right) -> tuple[Grant, ...]:
 
 
 def grant_cluster_role_binding(user: str) -> tuple[Grant, ...]:
-    """For the ClusterRole as a whole, in a cluster outside ACK: clusterrolebinding.yaml."""
+    """Bind the ClusterRole in a cluster outside ACK, as clusterrolebinding.yaml does."""
     _, service_account, identity = user.rpartition("system:serviceaccount:")
     namespace, _, name = identity.partition(":")
     group = "rbac.authorization.k8s.io"
@@ -195,7 +250,7 @@ def grant_cluster_role_binding(user: str) -> tuple[Grant, ...]:
 
 
 def grant_in_ack(holder: str, cluster_id: str) -> tuple[Grant, ...]:
-    """For the ClusterRole as a whole, on ACK: an entry among all that the identity is granted."""
+    """Grant the ClusterRole on ACK: an entry in the list of the holder's grants."""
     entry = {
         "cluster": cluster_id,
         "role_type": "cluster",
@@ -209,7 +264,7 @@ def grant_in_ack(holder: str, cluster_id: str) -> tuple[Grant, ...]:
 
 def _in_policy(holder: str, *statements: str) -> tuple[Grant, ...]:
     where = f"the policy of {holder}"
-    return tuple(Grant(where, one) for one in statements) if holder else ()
+    return tuple(Grant(where, statement) for statement in statements) if holder else ()
 
 
 def _trust(role_arn: str, principal: dict[str, list[str]], condition: dict[str, Any]) -> Grant:
@@ -223,7 +278,7 @@ def _cr_resource_prefix(holder: str, registry: Registry) -> str:
 
 
 def _account(holder: str) -> str:
-    """CR and KMS know the caller's own instances and secrets alone."""
+    """The holder's account. CR and KMS know instances and secrets of one account only."""
     return holder.split(":")[3] if holder else "*"
 
 

@@ -1,4 +1,4 @@
-"""Chains of roles, tried role by role: the function's, and those that a cluster begins (RRSA)."""
+"""Checks of role chains, role by role: those of the caller, and those of a cluster (RRSA)."""
 
 from __future__ import annotations
 
@@ -9,40 +9,43 @@ from itertools import chain
 
 import jwt
 
-from acr_refresher.cli.check_result import CheckResult, Verdict, attempt, check_result
-from acr_refresher.cli.check_rights import Grant, grant_assume_role, grant_oidc_trust
+from acr_refresher.cli.check_rights import (
+    CheckResult,
+    Grant,
+    Verdict,
+    attempt,
+    check_result,
+    grant_assume_role,
+    grant_oidc_trust,
+)
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import Registry, Role, Rrsa
 from acr_refresher.core.outcome import Failure
 from acr_refresher.run.ports import OIDC_AUDIENCE, CloudCredentials, TokenSource
 from acr_refresher.run.retry import retrying
-from acr_refresher.run.tokens import (
-    FUNCTION_ROOT,
-    ChainRoot,
-    Minter,
-)
+from acr_refresher.run.tokens import FUNCTION_ROOT, ChainRoot, Minter
 from acr_refresher.settings import SETTINGS
 
 _SESSION = re.compile(r"acs:(?:ram|sts)::(?P<account>\d+):(?:assumed-)?role/(?P<role>[^/]+)/.+")
 _ROOT = re.compile(r"acs:ram::\d+:root")
 TOKEN_REFUSED = "AuthenticationFail.OIDCToken"  # noqa: S105  # an error code
-"""How the codes begin of a token that the provider does not vouch for, whatever the role trusts."""
+"""The prefix of the codes of a token that the OIDC provider refuses, whatever the role trusts."""
 
 
 async def check_caller(sts: StsClient, credentials: CloudCredentials) -> tuple[str, CheckResult]:
-    """The ARN by which policies name the caller, empty where it is not known; and what to tell."""
+    """The ARN that policies name the caller by, empty if unknown, and the result of the check."""
     answer = await attempt(retrying(lambda: sts.caller_arn(credentials)))
     if isinstance(answer, Failure):
         return "", check_result("caller", "sts:GetCallerIdentity", answer)
     arn = policy_principal(answer)
     if _ROOT.fullmatch(arn):
-        why = "an account itself may assume no role: take the credentials of a RAM user or role"
+        why = "an account itself cannot assume a role: use the credentials of a RAM user or role"
         return arn, CheckResult("caller", arn, Verdict.WARNING, why)
     return arn, CheckResult("caller", arn)
 
 
 def policy_principal(arn: str) -> str:
-    """Of a role session, its role; of any other identity, the same."""
+    """The role of a role session. Any other identity is its own principal."""
     session = _SESSION.fullmatch(arn)
     return f"acs:ram::{session['account']}:role/{session['role']}" if session else arn
 
@@ -50,62 +53,61 @@ def policy_principal(arn: str) -> str:
 async def check_role_chains(
     minter: Minter, caller: str, chains: Iterable[tuple[Role, ...]]
 ) -> tuple[CheckResult, ...]:
-    """Each role of each chain, up to the first of the chain that cannot be assumed."""
-    tried = (_check_chain(minter, "roles", caller, one) for one in dict.fromkeys(chains))
+    """Try each role of each chain, up to the chain's first role that cannot be assumed."""
+    tried = (_check_chain(minter, "roles", caller, each) for each in dict.fromkeys(chains))
     return tuple(dict.fromkeys(chain.from_iterable(await asyncio.gather(*tried))))
 
 
 async def check_rrsa_chain(
     minter: Minter, subject: str, registry: Registry, rrsa: Rrsa, cluster: TokenSource
 ) -> tuple[CheckResult, ...]:
-    """The role of RRSA, assumed with the cluster's own identity, and each after it, likewise."""
-    origin = ChainRoot(rrsa, cluster)
-    failure = await _failure(minter, (), origin)
-    needed = await _trust(rrsa, cluster) if failure and _distrusts(failure) else ()
+    """Try the role of RRSA with the cluster's own identity, then each role after it."""
+    root = ChainRoot(rrsa, cluster)
+    failure = await _failure(minter, (), root)
+    grants = await _trust(rrsa, cluster) if failure and _distrusts(failure) else ()
     account = f"{rrsa.namespace}/{rrsa.service_account}"
     first = check_result(
-        subject, f"assume {rrsa.role_arn} as service account {account}", failure, needed
+        subject, f"assume {rrsa.role_arn} as service account {account}", failure, grants
     )
     if failure:
         return (first,)
-    return (first, *await _check_chain(minter, subject, rrsa.role_arn, registry.role_chain, origin))
+    return (first, *await _check_chain(minter, subject, rrsa.role_arn, registry.role_chain, root))
 
 
 async def _check_chain(
     minter: Minter,
     subject: str,
-    beginning: str,
+    first_caller: str,
     role_chain: tuple[Role, ...],
-    origin: ChainRoot = FUNCTION_ROOT,
+    root: ChainRoot = FUNCTION_ROOT,
 ) -> list[CheckResult]:
-    findings: list[CheckResult] = []
-    caller = beginning
+    results: list[CheckResult] = []
+    caller = first_caller
     for number, role in enumerate(role_chain, 1):
-        failure = await _failure(minter, role_chain[:number], origin)
-        what = f"assume {role.arn}" + (f" as {caller}" if caller != beginning else "")
-        findings.append(check_result(subject, what, failure, grant_assume_role(caller, role)))
+        failure = await _failure(minter, role_chain[:number], root)
+        what = f"assume {role.arn}" + (f" as {caller}" if caller != first_caller else "")
+        results.append(check_result(subject, what, failure, grant_assume_role(caller, role)))
         if failure:
             break
         caller = role.arn
-    return findings
+    return results
 
 
-async def _failure(minter: Minter, part: tuple[Role, ...], origin: ChainRoot) -> Failure | None:
-    answer = await attempt(minter.session(part, SETTINGS.session_duration, origin))
+async def _failure(minter: Minter, roles: tuple[Role, ...], root: ChainRoot) -> Failure | None:
+    answer = await attempt(minter.session(roles, SETTINGS.session_duration, root))
     return answer if isinstance(answer, Failure) else None
 
 
 def _distrusts(failure: Failure) -> bool:
-    """Whether the role's trust policy may be at fault, and not the cluster or the token."""
+    """Whether the role's trust policy may be wrong, rather than the cluster or the token."""
     return failure.service == "sts" and not failure.code.startswith(TOKEN_REFUSED)
 
 
 async def _trust(rrsa: Rrsa, cluster: TokenSource) -> tuple[Grant, ...]:
-    """The trust policy's statement. Who issues the cluster's tokens, a token itself says."""
+    """The statement for the trust policy. A token of the cluster names its issuer."""
     account = (rrsa.namespace, rrsa.service_account)
-    token = await attempt(
-        cluster.service_account_token(*account, OIDC_AUDIENCE, SETTINGS.identity_duration)
-    )
+    duration = SETTINGS.identity_duration
+    token = await attempt(cluster.service_account_token(*account, OIDC_AUDIENCE, duration))
     if isinstance(token, Failure):
         return ()
     try:

@@ -1,4 +1,4 @@
-"""How a command ends that cannot do its work: lines on stderr, an exit code, no traceback."""
+"""How a command that cannot finish ends: lines on standard error, an exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -10,61 +10,69 @@ from typing import NoReturn
 
 import typer
 
-from acr_refresher.cli.sanitize import sanitize
-from acr_refresher.config.strict import InvalidInput, Problem
+from acr_refresher.cli.render import sanitize
+from acr_refresher.config.strict import InvalidInput
 from acr_refresher.errors import PortError
 
 FAILED = 1
 REFUSED = 2
 INTERRUPTED = 130
-"""As shells have it: 128, and the number of the signal of Ctrl-C."""
+"""What shells use: 128, plus the number of the signal that Ctrl-C sends."""
 
 
 @contextmanager
 def exit_on_errors() -> Iterator[None]:
-    """Ends the command: with 2 where its input cannot be used, with 1 where a service fails it.
+    """Ends the command with 2 if its input cannot be used, and with 1 if a service fails.
 
-    With 130 where it is interrupted, saying that nothing was changed: what changes anything is to
+    Ctrl-C ends it with 130 and says that nothing was changed. Code that changes something must
     stand in an `interruptible` of its own.
     """
     try:
         with interruptible("Nothing was changed."):
             yield
     except InvalidInput as error:
-        for problem in error.problems:
-            typer.echo(sanitize(str(problem)), err=True)
-        raise typer.Exit(REFUSED) from None
+        refuse(*map(str, error.problems))
     except PortError as error:
-        typer.echo(sanitize(f"{error.service}: {error}"), err=True)
-        raise typer.Exit(FAILED) from None
+        fail(str(error))
+
+
+def refuse(*messages: str) -> NoReturn:
+    """End the command with 2: it cannot start with what it was given."""
+    _end(messages, REFUSED)
+
+
+def fail(*messages: str) -> NoReturn:
+    """End the command with 1: it did not do, or did not find, what it was asked for."""
+    _end(messages, FAILED)
+
+
+def _end(messages: tuple[str, ...], code: int) -> NoReturn:
+    for message in messages:
+        typer.echo(sanitize(message), err=True)
+    raise typer.Exit(code)
 
 
 @contextmanager
-def interruptible(told: str) -> Iterator[None]:
-    """Ends the command where Ctrl-C interrupts it, with what may have been done until then."""
+def interruptible(message: str) -> Iterator[None]:
+    """Ends the command at Ctrl-C. The message says what may have been done until then."""
     try:
         yield
     except KeyboardInterrupt:
-        exit_now(f"Interrupted. {told}")
+        typer.echo(f"Interrupted. {message}", err=True)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # Python would wait for threads that wait for answers of the cloud
 
 
-def exit_now(told: str) -> NoReturn:
-    """At once: the interpreter would wait for threads that wait for the cloud's answers."""
-    typer.echo(told, err=True)
-    sys.stdout.flush()
-    os._exit(INTERRUPTED)
+def confirm(statement: str, alternative: str = "") -> None:
+    """Ask whether to do what the statement says. Ends the command with 1 if the answer is no.
 
-
-def confirm(question: str, alternative: str = "") -> None:
-    """Goes on if somebody at a terminal says yes, and ends the command with 1 if they do not.
-
-    Raises InvalidInput where there is nobody to ask, with what else could be given than --yes.
+    Ends the command with 2 if standard input is not a terminal: then only --yes, or the
+    alternative to it, confirms.
     """
     if not sys.stdin.isatty():
-        remedy = f"give --yes{alternative}"
-        raise InvalidInput([Problem(question, "nobody is there to ask", remedy)])
+        refuse(f"{statement} stdin is not a terminal, so confirm with --yes{alternative}.")
     try:
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(f"{sanitize(statement)} Continue?", abort=True, err=True)
     except typer.Abort as abort:
         if isinstance(abort.__context__, KeyboardInterrupt):  # which typer takes for a no
             raise KeyboardInterrupt from None

@@ -1,7 +1,4 @@
-"""The cluster that an operator's own kubeconfig leads to.
-
-It is the operator's, so it is trusted: files that it names are read, and its plugin is run.
-"""
+"""`acr-refresher import`: the ACK credential helper's configuration becomes a config.yaml."""
 
 from __future__ import annotations
 
@@ -20,7 +17,8 @@ from pydantic import SecretStr
 
 from acr_refresher import __version__
 from acr_refresher.cli.exit import exit_on_errors
-from acr_refresher.cli.sanitize import sanitize
+from acr_refresher.cli.options import Missing
+from acr_refresher.cli.render import sanitize
 from acr_refresher.cli.session import region_problems
 from acr_refresher.config.helper_document import CONFIG_MAP, read_helper_document
 from acr_refresher.config.load import ConfigError, read_config
@@ -36,7 +34,11 @@ VARIABLE = "KUBECONFIG"
 async def connect_as_operator(
     kubeconfig: Path | None, context: str
 ) -> AsyncIterator[KubernetesApi]:
-    """The cluster of a context, or of the current one. Raises InvalidInput, PortError."""
+    """The API server of a context, or of the current one. Raises InvalidInput, PortError.
+
+    The kubeconfig is the operator's own, so it is trusted: the files that it names are read, and
+    its plugin is started.
+    """
     path = kubeconfig or _default_path(os.environ)
     document = _with_context(_read_kubeconfig(path), context, path)
     opened = await resolve_references(SecretStr(document), path.parent, os.environ)
@@ -48,7 +50,7 @@ async def connect_as_operator(
 
 
 def _default_path(environ: Mapping[str, str]) -> Path:
-    """As kubectl finds it, but for the merging of several files."""
+    """The kubeconfig that kubectl uses. If $KUBECONFIG names several, it is the first."""
     first = environ.get(VARIABLE, "").split(os.pathsep)[0]
     return Path(first) if first else Path.home() / ".kube" / "config"
 
@@ -58,7 +60,7 @@ def _read_kubeconfig(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        remedy = f"name another with --kubeconfig or ${VARIABLE}"
+        remedy = f"name another file with --kubeconfig or ${VARIABLE}"
         raise InvalidInput([Problem(str(path), f"cannot be read: {reason}", remedy)]) from None
 
 
@@ -68,7 +70,7 @@ def _with_context(document: str, context: str, path: Path) -> str:
     try:
         return yaml.safe_dump({**yaml.safe_load(document), "current-context": context})
     except (yaml.YAMLError, TypeError):
-        problem = Problem(str(path), "is not a kubeconfig", "give one that kubectl can use")
+        problem = Problem(str(path), "is not a kubeconfig", "use one that works with kubectl")
         raise InvalidInput([problem]) from None
 
 
@@ -81,38 +83,38 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
     file: Annotated[
         str,
         typer.Argument(
-            help="The helper's ConfigMap as YAML or JSON, its data alone, or the managed add-on's"
-            " JSON; - for standard input.",
+            help="The helper's ConfigMap as YAML or JSON, only its data, or the JSON of the managed"
+            " add-on. Use - for standard input.",
             show_default=False,
         ),
     ] = "",
     *,
     from_cluster: Annotated[
-        bool, typer.Option("--from-cluster", help=f"Read {NAMESPACE}/{CONFIG_MAP} in a cluster.")
+        bool, typer.Option("--from-cluster", help=f"Read {NAMESPACE}/{CONFIG_MAP} from a cluster.")
     ] = False,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="With --from-cluster. Default: $KUBECONFIG.")
     ] = None,
-    context: Annotated[str, typer.Option(help="The context to use in the kubeconfig.")] = "",
-    cluster_name: Annotated[str, typer.Option(help="Our name for the cluster.")] = "",
-    cluster_id: Annotated[str, typer.Option(help="Its ID, where it is an ACK cluster.")] = "",
-    region: Annotated[str, typer.Option(help="Its region.")] = "",
+    context: Annotated[str, typer.Option(help="The kubeconfig's context to use.")] = "",
+    cluster_name: Annotated[str, typer.Option(help="The cluster's name in config.yaml.")] = "",
+    cluster_id: Annotated[str, typer.Option(help="The ID of an ACK cluster.")] = "",
+    region: Annotated[str, typer.Option(help="The cluster's region.")] = "",
 ) -> None:
-    """Turn the ACK credential helper's configuration into a config.yaml.
+    """Convert the ACK credential helper's configuration into a config.yaml.
 
-    It goes to standard output; what is to be known or done about it, to standard error.
+    The config.yaml is printed to standard output, remarks about it to standard error.
     """
     target = Target(cluster_name, cluster_id, region)
     with exit_on_errors():
         if wrong := tuple(region_problems(region)):
             raise InvalidInput(wrong)
         if bool(file) is from_cluster:
-            remedy = "give either a file (- for standard input) or --from-cluster"
-            raise InvalidInput([Problem("import", "does not know what to read", remedy)])
+            remedy = "Name either a file (- for standard input) or --from-cluster"
+            raise InvalidInput([Missing("source", "Nothing to import", remedy)])
         text = asyncio.run(_config_map(kubeconfig, context)) if from_cluster else _read(file)
         found = convert_helper_config(read_helper_document(text, file or CONFIG_MAP), target)
     document = HEADER + yaml.safe_dump(dict(found.document), sort_keys=False, allow_unicode=True)
-    for line in (*found.remarks, *_still_to_do(document)):
+    for line in (*found.remarks, *_to_do(document)):
         typer.echo(sanitize(line), err=True)
     typer.echo(document, nl=False)
 
@@ -127,13 +129,13 @@ def _read(file: str) -> str:
         return sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        remedy = "give a file that can be read, or - for standard input"
+        remedy = "name another file, or - for standard input"
         raise InvalidInput([Problem(file, f"cannot be read: {reason}", remedy)]) from None
 
 
-def _still_to_do(document: str) -> Iterator[str]:
-    """What the configuration lacks to be used as it is."""
+def _to_do(document: str) -> Iterator[str]:
+    """What must be added to the configuration before it can be used."""
     try:
         read_config(document, "config.yaml")
     except ConfigError as error:
-        yield from (f"to be written by hand: {problem}" for problem in error.problems)
+        yield from (f"to do: {problem}" for problem in error.problems)

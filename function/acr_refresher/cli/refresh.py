@@ -1,67 +1,87 @@
-"""A run as the function makes it, made here, as the operator."""
+"""`acr-refresher plan` and `refresh`: a run like the function's, on this machine."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import Any
 
-from acr_refresher.cli.exit import exit_on_errors, interruptible
+import typer
+
+from acr_refresher.cli.exit import FAILED, exit_on_errors, fail, interruptible
 from acr_refresher.cli.options import (
     DEFAULT_CONFIG,
-    AllowRemoval,
-    Clusters,
-    ConfigFile,
-    Force,
-    Namespaces,
-    Output,
+    AllowRemovalOption,
+    ClusterOption,
+    ConfigOption,
+    ForceOption,
+    NamespaceOption,
     OutputFormat,
-    ReasonText,
-    Region,
-    Registries,
+    OutputOption,
+    ReasonOption,
+    RegionOption,
+    RegistryOption,
+    request_for,
+    selection_of,
 )
-from acr_refresher.cli.progress import progress
-from acr_refresher.cli.render import show_report
-from acr_refresher.cli.session import Session, open_session
-from acr_refresher.config.events import InvalidEvent, parse_event, unknown_name_problems
-from acr_refresher.core.report import Report
+from acr_refresher.cli.render import as_json, report_view, selects_nothing, show
+from acr_refresher.cli.session import Session, Step, open_session, run_with_progress
+from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request, RunContext
-from acr_refresher.run.run import run, targets
+from acr_refresher.run.run import run
 from acr_refresher.settings import SETTINGS
 
-"""Nobody ends a command, as the platform ends a function, but its operator."""
-
-Globs = list[str] | None
-
-
-def request_for(clusters: Globs, namespaces: Globs, registries: Globs, **more: object) -> Request:
-    """What the options ask for, read as an event that says the same. Raises InvalidEvent."""
-    return parse_event(event_for(clusters, namespaces, registries, **more))
+INTERRUPTED = (
+    "Some pull secrets may have been written or bound; each of them is complete."
+    " The next run, or this command started again, does the rest."
+)
 
 
-def event_for(clusters: Globs, namespaces: Globs, registries: Globs, **more: object) -> str:
-    """The event that says what the options ask for."""
-    globs = {"clusters": clusters, "namespaces": namespaces, "registries": registries}
-    given = {key: patterns for key, patterns in globs.items() if patterns}
-    return json.dumps({"action": "refresh", **given, **more})
+def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
+    config: ConfigOption = DEFAULT_CONFIG,
+    clusters: ClusterOption = None,
+    namespaces: NamespaceOption = None,
+    registries: RegistryOption = None,
+    *,
+    force: ForceOption = False,
+    allow_removal: AllowRemovalOption = False,
+    region: RegionOption = "",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show what a refresh would change in each cluster, and why. Nothing is minted or written."""
+    with exit_on_errors():
+        fields = {"force": force, "allowRemoval": allow_removal, "dryRun": True}
+        request = request_for(clusters, namespaces, registries, **fields)
+        with open_session(config, region) as session:
+            report = run_here(session, request, "reading the clusters")
+        finish_with_report(report, request, output)
 
 
-def check_names(request: Request, setup: Session) -> None:
-    """Raises InvalidEvent where the request is about what there is not."""
-    if unknown := unknown_name_problems(request, setup.config):
-        raise InvalidEvent(unknown)
+def refresh(  # noqa: PLR0913  # a command has a parameter for each of its options
+    config: ConfigOption = DEFAULT_CONFIG,
+    clusters: ClusterOption = None,
+    namespaces: NamespaceOption = None,
+    registries: RegistryOption = None,
+    *,
+    force: ForceOption = False,
+    allow_removal: AllowRemovalOption = False,
+    reason: ReasonOption = "",
+    region: RegionOption = "",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Refresh the pull secrets from this machine, as the function does."""
+    with exit_on_errors():
+        fields = {"force": force, "allowRemoval": allow_removal, "reason": reason}
+        request = request_for(clusters, namespaces, registries, **fields)
+        with open_session(config, region) as session, interruptible(INTERRUPTED):
+            report = run_here(session, request, "refreshing")
+            finish_with_report(report, request, output)
 
 
-def cluster_count(setup: Session, request: Request) -> int | None:
-    """How many clusters the request is about; None where some are yet to be discovered."""
-    return None if setup.config.discoveries else len(targets(setup.config.clusters, request))
-
-
-def run_locally(setup: Session, request: Request, doing: str) -> Report:
-    """The report of a run. Raises InvalidEvent."""
-    check_names(request, setup)
+def run_here(session: Session, request: Request, doing: str) -> Report:
+    """The report of a run on this machine. Raises InvalidInput."""
     context = RunContext(
         run=str(uuid.uuid4()),
         request=request,
@@ -69,54 +89,30 @@ def run_locally(setup: Session, request: Request, doing: str) -> Report:
         budget=SETTINGS.local_run_time,
         account=os.environ.get("FC_ACCOUNT_ID", ""),
     )
-    with progress(doing, cluster_count(setup, request)):
-        return asyncio.run(run(context, setup.config, setup.dependencies))
+
+    async def work(_step: Step) -> Report:  # the run's log lines are the steps
+        return await run(context, session.config, session.dependencies)
+
+    return run_with_progress(session, request, doing, work)
 
 
-def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
-    config: ConfigFile = DEFAULT_CONFIG,
-    clusters: Clusters = None,
-    namespaces: Namespaces = None,
-    registries: Registries = None,
-    *,
-    force: Force = False,
-    allow_removal: AllowRemoval = False,
-    region: Region = "",
-    output: Output = OutputFormat.TABLE,
+def finish_with_report(
+    report: Report,
+    request: Request,
+    output: OutputFormat,
+    document: Mapping[str, Any] | None = None,
 ) -> None:
-    """Show what a refresh would change in which cluster, and why. Nothing is minted or written."""
-    with exit_on_errors():
-        request = request_for(
-            clusters, namespaces, registries, force=force, allowRemoval=allow_removal, dryRun=True
-        )
-        with open_session(config, region) as setup:
-            report = run_locally(setup, request, "looking at the clusters")
-        show_report(report, output)
+    """Print the report, or the document that it was read from.
 
-
-PARTLY = (
-    "Some pull secrets may have been written or bound already, each as a whole:"
-    " the next run, or this command started again, does what is left."
-)
-
-
-def refresh(  # noqa: PLR0913  # a command has a parameter for each of its options
-    config: ConfigFile = DEFAULT_CONFIG,
-    clusters: Clusters = None,
-    namespaces: Namespaces = None,
-    registries: Registries = None,
-    *,
-    force: Force = False,
-    allow_removal: AllowRemoval = False,
-    reason: ReasonText = "",
-    region: Region = "",
-    output: Output = OutputFormat.TABLE,
-) -> None:
-    """Refresh the pull secrets from here, as the function would."""
-    with exit_on_errors():
-        request = request_for(
-            clusters, namespaces, registries, force=force, allowRemoval=allow_removal, reason=reason
-        )
-        with open_session(config, region) as setup, interruptible(PARTLY):
-            report = run_locally(setup, request, "refreshing")
-            show_report(report, output)
+    Ends the command with 1 if something needs attention, or if the options select nothing.
+    """
+    if output is OutputFormat.JSON:
+        typer.echo(as_json(document or report_to_json(report)))
+    else:
+        show(*report_view(report, datetime.now(timezone.utc)))
+    selection = selection_of(request)
+    if selection and selects_nothing(report):
+        fail(f"No namespace matches {selection}. Nothing was changed.")
+    ok = document.get("ok", report.ok) if document else report.ok
+    if not ok:
+        raise typer.Exit(FAILED)

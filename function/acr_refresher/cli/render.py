@@ -1,24 +1,65 @@
-"""Reasons and spans of time, in words for people."""
+"""What people read: safe text, spans of time, columns, and the report of a run."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, NamedTuple, TypeVar, cast
 
-import typer
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
-from acr_refresher.cli.exit import FAILED
-from acr_refresher.cli.options import OutputFormat
-from acr_refresher.cli.sanitize import as_json, sanitize
 from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, ShardStart
 from acr_refresher.core.reasons import FAILING, Reason, Result
-from acr_refresher.core.report import Report, clusters_delegated, report_to_json
+from acr_refresher.core.report import Report, clusters_delegated
+
+T = TypeVar("T")
+
+# ---- text ----------------------------------------------------------------------------------------
+
+
+def sanitize(value: T) -> T:
+    """The same value, with every text in it on one line and every odd character escaped.
+
+    Texts from clusters, the cloud and files may hold what moves the cursor, renames the window or
+    reverses the line. `value` is a text, or frozen data of any depth that holds texts.
+    """
+    return cast("T", _sanitized(value))
+
+
+def as_json(document: Any) -> str:
+    """The document as indented JSON, with every character that is not printable escaped."""
+    lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
+
+
+def _sanitized(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return value if value.isprintable() else _escaped(value)
+    if isinstance(value, tuple):
+        return tuple(map(_sanitized, value))
+    if isinstance(value, Mapping):
+        return {_sanitized(key): _sanitized(each) for key, each in value.items()}
+    if is_dataclass(value):
+        changes = {field.name: _sanitized(getattr(value, field.name)) for field in fields(value)}
+        return replace(cast("Any", value), **changes)
+    return value
+
+
+def _escaped(text: str) -> str:
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def format_span(time: timedelta) -> str:
-    """`3d 04h`, `1h 05m`, `12m 30s`; with a minus for what is past."""
+    """`3d 04h`, `1h 05m`, `12m 30s`, with a minus for a time that is past."""
     sign = "-" if time < timedelta() else ""
     minutes, seconds = divmod(round(abs(time).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
@@ -28,19 +69,76 @@ def format_span(time: timedelta) -> str:
     return f"{sign}{hours}h {minutes:02}m" if hours else f"{sign}{minutes}m {seconds:02}s"
 
 
-def pluralize(number: int, one: str, several: str) -> str:
+def pluralize(number: int, singular: str, plural: str) -> str:
     """`1 cluster`, `2 clusters`."""
-    return f"{number} {one if number == 1 else several}"
+    return f"{number} {singular if number == 1 else plural}"
 
 
-T = TypeVar("T")
+def format_failure(failure: Failure) -> str:
+    """What went wrong, with what it concerns and the request ID, if known."""
+    subject = f"{failure.subject}: " if failure.subject else ""
+    request = f" [request {failure.request_id}]" if failure.request_id else ""
+    return f"{failure.meaning}: {subject}{failure.message}{request}"
 
 
-COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "bright_red", "=": None}
+# ---- columns -------------------------------------------------------------------------------------
+
+UNLIMITED = 100_000
+"""Columns of an output that is not a terminal: its lines are never broken."""
+
+
+def show(*parts: RenderableType) -> None:
+    """Print to standard output. Only tables on a terminal break lines, each in its column."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    for part in parts:
+        with console.capture() as captured:
+            console.print(part, soft_wrap=isinstance(part, Text))
+        lines = captured.get().split("\n")
+        console.out("\n".join(map(str.rstrip, lines)), end="")  # rich fills the last column
+
+
+def columns(rows: Iterable[Sequence[RenderableType]]) -> Table:
+    """Rows under each other in columns. A cell that is too long continues in its column."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for row in rows:
+        while len(grid.columns) < len(row):
+            grid.add_column(overflow="fold")
+        grid.add_row(*row)
+    return grid
+
+
+class Unbroken(Text):
+    """Text that a table never breaks."""
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """The least width is that of the longest line."""
+        longest = super().__rich_measure__(console, options).maximum
+        return Measurement(longest, longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """The wide table if it has room on the console, else the narrow one."""
+
+    wide: Table
+    narrow: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rich measures how wide the wide table is at least."""
+        unlimited = options.update(max_width=UNLIMITED)
+        least = Measurement.get(console, unlimited, self.wide).minimum
+        yield self.wide if least <= options.max_width else self.narrow
+
+
+# ---- the report of a run -------------------------------------------------------------------------
+
+COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "bright_red", "=": ""}
 
 
 class Change(NamedTuple):
-    """What becomes of a secret: a sign and a verb."""
+    """What a run does with a secret: a sign and a verb."""
 
     sign: str
     verb: str
@@ -51,7 +149,7 @@ PLANNED: Mapping[Reason, Change] = {
     Reason.NAMESPACE_DESELECTED: Change("-", "remove"),
     Reason.FRESH: Change("~", "bind"),
 }
-"""By the reason of a planned outcome; any other reason is one to renew."""
+"""Changes by the reason of a planned outcome. Any other reason renews the secret."""
 RENEW = Change("~", "renew")
 UNCHANGED = Change("=", "unchanged")
 DONE: Mapping[Result, Change] = {
@@ -63,150 +161,135 @@ DONE: Mapping[Result, Change] = {
 }
 
 
-def show_report(report: Report, output: OutputFormat) -> None:
-    """Write the report to standard output, and end the command by what it came to."""
-    if output is OutputFormat.JSON:
-        typer.echo(as_json(report_to_json(report)))
-    else:
-        for line in report_lines(report, datetime.now(timezone.utc)):
-            typer.echo(line)
-    if not report.ok:
-        raise typer.Exit(FAILED)
-
-
 def change_of(outcome: SecretOutcome) -> Change:
-    """What becomes, or became, of a secret."""
+    """What the run does, or did, with a secret."""
     if outcome.result is Result.PLANNED:
         return PLANNED.get(outcome.reason, RENEW)
     sign = "!" if outcome.result in FAILING else "="
     return DONE.get(outcome.result, Change(sign, outcome.result.value))
 
 
-def report_lines(report: Report, now: datetime) -> Iterator[str]:
-    """The report for people: each cluster, and a summary."""
+def report_view(report: Report, now: datetime) -> Iterator[RenderableType]:
+    """The report for people: each cluster, then a summary."""
     report = sanitize(report)
-    for cluster in sorted(report.clusters, key=lambda one: one.cluster):
-        yield typer.style(cluster.cluster, bold=True)
-        yield from (f"  {line}" for line in _cluster_lines(cluster, now))
-        yield ""
-    yield from _shard_starts(report.delegated)
+    for cluster in sorted(report.clusters, key=lambda each: each.cluster):
+        yield Text(cluster.cluster, "bold")
+        yield from _cluster_view(cluster, now)
+        yield Text()
+    if report.delegated:
+        yield columns(map(_shard_row, report.delegated))
+        yield Text()
     yield from _warnings(report)
-    if report.clock_skew_seconds is not None:
-        yield f"The clock here is {abs(report.clock_skew_seconds)} s off the cloud's."
+    if skew := report.clock_skew_seconds:
+        yield Text(
+            f"The clock is {abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the cloud's."
+        )
     if unsent := report.unsent:
         outcomes = pluralize(unsent.records, "outcome", "outcomes")
-        words = f"{outcomes} could not be written to the logstore: {_failure(unsent.failure)}"
-        yield typer.style(words, fg="yellow")
-    if not (report.delegated or any(map(_has_content, report.clusters))):
-        yield "Nothing was concerned: no selected namespace has what was asked for."
+        why = format_failure(unsent.failure)
+        yield Text(f"{outcomes} could not be written to the logstore: {why}", "yellow")
     yield _summary(report)
+
+
+def selects_nothing(report: Report) -> bool:
+    """Whether no cluster had anything to do, and none failed or was left to another run."""
+    return not report.delegated and not any(map(_has_content, report.clusters))
 
 
 def _has_content(cluster: ClusterOutcome) -> bool:
     return bool(cluster.secrets or cluster.failure or cluster.skipped or cluster.deferred)
 
 
-def _cluster_lines(cluster: ClusterOutcome, now: datetime) -> Iterator[str]:
+def _cluster_view(cluster: ClusterOutcome, now: datetime) -> Iterator[RenderableType]:
     if cluster.failure:
-        yield _with_sign("!", _failure(cluster.failure))
+        yield _line("!", format_failure(cluster.failure))
     if cluster.skipped:
-        yield _with_sign("=", f"skipped: {cluster.skipped}")
-    if cluster.deferred:
-        yield _with_sign(
-            "=" if cluster.deferred.fresh else "!", f"deferred: {cluster.deferred.why}"
-        )
-    told = [one for one in cluster.secrets if change_of(one) != UNCHANGED]
-    width = max((len(_namespace_and_name(one)) for one in told), default=0)
-    for outcome in sorted(told, key=lambda one: (one.namespace, one.secret)):
-        change = change_of(outcome)
-        words = f"{_namespace_and_name(outcome):{width}}  {change.verb:9}  {_reason(outcome, now)}"
-        yield _with_sign(change.sign, words)
-        yield from (f"      {line}" for line in _details(outcome))
-    if rest := len(cluster.secrets) - len(told):
-        yield _with_sign("=", f"{rest} unchanged")
+        yield _line("=", f"skipped: {cluster.skipped}")
+    if deferral := cluster.deferred:
+        yield _line("=" if deferral.fresh else "!", f"deferred: {deferral.why}")
+    if not _has_content(cluster):
+        yield _line("=", "no matching namespace")
+    changed = [secret for secret in cluster.secrets if change_of(secret) != UNCHANGED]
+    if changed:
+        changed.sort(key=lambda secret: (secret.namespace, secret.secret))
+        yield columns(_secret_row(secret, now) for secret in changed)
+    if rest := len(cluster.secrets) - len(changed):
+        yield _line("=", f"{rest} unchanged")
 
 
-def _shard_starts(shards: Sequence[ShardStart]) -> Iterator[str]:
-    """By which tasks the rest is served: their invocations, and their lines in the log, say how."""
-    width = max((len(one.task_id) for one in shards), default=0)
-    for one in shards:
-        known = "started" if one.started else "already started"
-        state = _failure(one.failure) if one.failure else known
-        clusters = pluralize(one.clusters, "cluster", "clusters")
-        yield _with_sign("!" if one.failure else "=", f"{one.task_id:{width}}  {clusters}  {state}")
-    if shards:
-        yield ""
+def _line(sign: str, words: str) -> Text:
+    return Text(f"  {sign} {words}", COLOURS[sign])
 
 
-def _with_sign(sign: str, words: str) -> str:
-    return typer.style(f"{sign} {words}", fg=COLOURS[sign])
+def _secret_row(secret: SecretOutcome, now: datetime) -> tuple[Text, ...]:
+    sign, verb = change_of(secret)
+    details = "\n".join((_reason(secret, now), *_details(secret)))
+    cells = (f"  {sign} {_namespace_and_name(secret)}", verb, details)
+    return tuple(Text(cell, COLOURS[sign]) for cell in cells)
 
 
-def _namespace_and_name(outcome: SecretOutcome) -> str:
-    return f"{outcome.namespace}/{outcome.secret}"
+def _shard_row(shard: ShardStart) -> tuple[Text, ...]:
+    """A task that serves clusters. Its own invocation reports what it does with them."""
+    state = "started" if shard.started else "already started"
+    sign = "!" if shard.failure else "="
+    cells = (
+        f"{sign} {shard.task_id}",
+        pluralize(shard.clusters, "cluster", "clusters"),
+        format_failure(shard.failure) if shard.failure else state,
+    )
+    return tuple(Text(cell, COLOURS[sign]) for cell in cells)
 
 
-def _reason(outcome: SecretOutcome, now: datetime) -> str:
-    reason = outcome.reason.words
-    if outcome.expires_at is None or outcome.expires_at <= now:
-        return reason
-    return f"{reason}; {format_span(outcome.expires_at - now)} left"
+def _namespace_and_name(secret: SecretOutcome) -> str:
+    return f"{secret.namespace}/{secret.secret}"
 
 
-def _details(outcome: SecretOutcome) -> Iterator[str]:
-    if outcome.bound:
-        verb = "binds" if outcome.result is Result.PLANNED else "bound"
-        yield f"{verb} {', '.join(outcome.bound)}"
-    if outcome.waiting_for:
-        yield f"waits for {', '.join(outcome.waiting_for)}"
-    yield from (_failure(failure) for failure in outcome.failures)
-    if outcome.reason.remedy:
-        yield outcome.reason.remedy
+def _reason(secret: SecretOutcome, now: datetime) -> str:
+    words = secret.reason.words
+    if secret.expires_at is None or secret.expires_at <= now:
+        return words
+    return f"{words}; {format_span(secret.expires_at - now)} left"
 
 
-def _warnings(report: Report) -> Iterator[str]:
-    """Each once: that of a registry is said of every secret that covers it."""
+def _details(secret: SecretOutcome) -> Iterator[str]:
+    if secret.bound:
+        verb = "binds" if secret.result is Result.PLANNED else "bound"
+        yield f"{verb} {', '.join(secret.bound)}"
+    if secret.waiting_for:
+        yield f"waits for {', '.join(secret.waiting_for)}"
+    yield from map(format_failure, secret.failures)
+    if secret.reason.remedy:
+        yield secret.reason.remedy
+
+
+def _warnings(report: Report) -> Iterator[Text]:
+    """Each warning once: every secret that covers a registry has the registry's warnings."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for cluster in report.clusters:
         for warning in cluster.warnings:
             found[warning].append(cluster.cluster)
-        for outcome in cluster.secrets:
-            for warning in outcome.warnings:
-                found[warning].append(f"{cluster.cluster}/{_namespace_and_name(outcome)}")
+        for secret in cluster.secrets:
+            for warning in secret.warnings:
+                found[warning].append(f"{cluster.cluster}/{_namespace_and_name(secret)}")
     for warning, places in found.items():
         things = "secrets" if "/" in places[0] else "clusters"
         where = places[0] if len(places) == 1 else f"{len(places)} {things}"
-        yield typer.style(f"warning, {where}: {warning}", fg="yellow")
+        yield Text(f"warning, {where}: {warning}", "yellow")
     if found:
-        yield ""
+        yield Text()
 
 
-def _failure(failure: Failure) -> str:
-    subject = f"{failure.subject}: " if failure.subject else ""
-    request = f" [request {failure.request_id}]" if failure.request_id else ""
-    return f"{failure.meaning}: {subject}{failure.message}{request}"
-
-
-def _summary(report: Report) -> str:
-    everything = [one for cluster in report.clusters for one in cluster.secrets]
-    verbs = Counter(change_of(one).verb for one in everything)
-    usual = ("create", "renew", "bind", "remove") if report.request.dry_run else _done()
-    parts = [
-        f"{verbs.pop(verb, 0)} {'to ' if report.request.dry_run else ''}{verb}" for verb in usual
-    ]
-    parts += [f"{verbs.pop(UNCHANGED.verb, 0)} {UNCHANGED.verb}", *_others(verbs)]
+def _summary(report: Report) -> Text:
+    dry_run = report.request.dry_run
+    secrets = [secret for cluster in report.clusters for secret in cluster.secrets]
+    verbs = Counter(change_of(secret).verb for secret in secrets)
+    done = [change.verb for change in DONE.values() if change != UNCHANGED]
+    usual = ("create", "renew", "bind", "remove") if dry_run else done
+    parts = [f"{verbs.pop(verb, 0)} {'to ' if dry_run else ''}{verb}" for verb in usual]
+    parts.append(f"{verbs.pop(UNCHANGED.verb, 0)} {UNCHANGED.verb}")
+    parts += (f"{number} {verb}" for verb, number in sorted(verbs.items()))
     if failed := sum(cluster.failure is not None for cluster in report.clusters):
         parts.append(f"{failed} of {len(report.clusters)} clusters failed")
-    if others := clusters_delegated(report):
-        parts.append(f"{pluralize(others, 'cluster', 'clusters')} handed on")
-    return typer.style("Plan: " if report.request.dry_run else "Done: ", bold=True) + (
-        f"{', '.join(parts)}."
-    )
-
-
-def _done() -> Iterable[str]:
-    return [change.verb for change in DONE.values() if change != UNCHANGED]
-
-
-def _others(verbs: Counter[str]) -> Iterator[str]:
-    return (f"{number} {verb}" for verb, number in sorted(verbs.items()))
+    if delegated := clusters_delegated(report):
+        parts.append(f"{pluralize(delegated, 'cluster', 'clusters')} delegated")
+    return Text.assemble(("Plan: " if dry_run else "Done: ", "bold"), f"{', '.join(parts)}.")

@@ -1,28 +1,40 @@
-"""What a command works with: the configuration, and all outside, reached as the operator."""
+"""What a command works with: the configuration, the cloud and the clusters, as the operator."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from acr_refresher.cli.options import REGION_VARIABLES
-from acr_refresher.cli.progress import Step
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from acr_refresher.cli.options import REGION_VARIABLES, Missing, unmatched_by_option
+from acr_refresher.cli.render import sanitize
+from acr_refresher.config.events import InvalidEvent, unknown_name_problems
 from acr_refresher.config.fields import is_region_id
 from acr_refresher.config.load import Config, load_config
 from acr_refresher.config.strict import InvalidInput, Problem, quoted
-from acr_refresher.core.fleet import Discovery
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import Failure
 from acr_refresher.core.request import Request
 from acr_refresher.errors import NotRunning, PortError, unexpected_error
 from acr_refresher.invocation import environment_credentials
+from acr_refresher.log import configure_logging
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.connect import ClusterConnections
 from acr_refresher.run.discover import Discoverer, RegisteredClusters
@@ -32,16 +44,20 @@ from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 from acr_refresher.wiring import Instance
 
-VARIABLES = (
+CREDENTIALS = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, and"
-    " ALIBABA_CLOUD_SECURITY_TOKEN where they are temporary"
+    " ALIBABA_CLOUD_SECURITY_TOKEN if the credentials are temporary"
 )
-"""Where an operator's own credentials come from."""
+"""The variables that hold an operator's own credentials."""
+
+T = TypeVar("T")
+Step = Callable[[str], None]
+"""Called with the name of each cluster that is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A configuration, and all that it speaks of."""
+    """A configuration, and the clients for everything that it names."""
 
     config: Config
     dependencies: Dependencies
@@ -49,7 +65,7 @@ class Session:
 
 @contextmanager
 def open_session(config_file: Path, region_id: str) -> Iterator[Session]:
-    """The setup for one command.
+    """The session of one command.
 
     Raises InvalidInput with every problem: of the configuration, credentials, region, environment.
     """
@@ -65,9 +81,9 @@ def open_session(config_file: Path, region_id: str) -> Iterator[Session]:
 
 @contextmanager
 def function_compute(region_id: str, problems: Iterable[Problem]) -> Iterator[Functions]:
-    """The functions that are deployed, invoked as the operator.
+    """The client that invokes deployed functions as the operator.
 
-    Raises InvalidInput with the problems, if any, and those found here.
+    Raises InvalidInput with the given problems, if any, and those found here.
     """
     caller, instance = _operator(region_id, problems)
     try:
@@ -78,7 +94,7 @@ def function_compute(region_id: str, problems: Iterable[Problem]) -> Iterator[Fu
 
 @contextmanager
 def collecting_problems(problems: list[Problem]) -> Iterator[None]:
-    """Keeps what is wrong, so that all of it is told together."""
+    """Adds the problems of an InvalidInput to the list, so that all are shown together."""
     try:
         yield
     except InvalidInput as error:
@@ -86,13 +102,14 @@ def collecting_problems(problems: list[Problem]) -> Iterator[None]:
 
 
 def region_problems(region_id: str) -> Iterator[Problem]:
-    """A region becomes part of host names, so it may not be just any text. Empty: not given."""
+    """A problem if a region is given and malformed: it becomes part of host names."""
     if region_id and not is_region_id(region_id):
-        yield Problem("region", f"{quoted(region_id)} cannot be one", "use one such as cn-hangzhou")
+        problem = f"{quoted(region_id)} is not a region ID"
+        yield Problem("--region", problem, "use one such as cn-hangzhou")
 
 
 def _operator(region_id: str, problems: Iterable[Problem]) -> tuple[Caller, Instance]:
-    """Who asks, and with what. Raises InvalidInput with these problems and all it finds itself."""
+    """The operator's identity, and an instance. Raises InvalidInput with all problems together."""
     found = [*problems]
     with collecting_problems(found):
         caller = _caller(os.environ, region_id)
@@ -107,13 +124,13 @@ def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
     credentials = environment_credentials(environ)
     problems = [*region_problems(region_id)]
     if credentials is None:
-        problems.append(Problem("credentials", "are not in the environment", f"set {VARIABLES}"))
+        problems.append(Missing("credentials", "No credentials found", f"Set {CREDENTIALS}"))
     if not region_id:
-        remedy = f"give --region, or set {' or '.join(REGION_VARIABLES)}"
-        problems.append(Problem("region", "is not known", remedy))
+        remedy = f"Use --region, or set {' or '.join(REGION_VARIABLES)}"
+        problems.append(Missing("region", "No region found", remedy))
     if credentials is None or problems:
         raise InvalidInput(problems)
-    renewal = f"get another, and set {VARIABLES} anew"
+    renewal = f"get a new one, and set {CREDENTIALS}"
     return Caller(replace(credentials, renewal=renewal), region_id)
 
 
@@ -125,15 +142,12 @@ def _instance(environ: Mapping[str, str]) -> Instance:
         raise InvalidInput([problem]) from None
 
 
-"""For a list of clusters."""
-
-T = TypeVar("T")
-Use = Callable[[Cluster, KubeApi], Awaitable[T]]
+# ---- clusters ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterResult(Generic[T]):
-    """What was found in a cluster; or what kept it from being looked at, or why it was not."""
+    """What a command found in a cluster, or the failure, or why the cluster was skipped."""
 
     cluster: str
     found: T | None = None
@@ -142,74 +156,40 @@ class ClusterResult(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterVisitor:
-    """Goes to the clusters of a setup, for one command; to be closed in the end."""
+class ClusterSession(Session):
+    """A session in an event loop, with the role sessions, tokens and connections of a command."""
 
-    setup: Session
     minter: Minter
     now: datetime
 
-    @staticmethod
-    def new(setup: Session, now: datetime) -> ClusterVisitor:
-        """One whose role sessions have a name of their own."""
-        dependencies = setup.dependencies
-        session = f"acr-refresher-{uuid.uuid4()}"
-        minter = Minter(
-            dependencies.sts,
-            dependencies.registry_api,
-            dependencies.registry_hosts,
-            dependencies.function,
-            session,
-            now,
-        )
-        return ClusterVisitor(setup, minter, now)
+    async def register(self, request: Request) -> RegisteredClusters:
+        """The configured and the discovered clusters. Raises InvalidEvent."""
+        ack, config = self.dependencies.kubeconfigs.ack, self.config
+        discoverer = Discoverer(ack, self.minter, SETTINGS.local_list_timeout)
+        return await discoverer.register(config.clusters, config.discoveries, request)
 
-    async def register(
-        self, request: Request, discoveries: Sequence[Discovery] | None = None
-    ) -> RegisteredClusters:
-        """The clusters configured, and those discovered. Raises InvalidEvent."""
-        config, ack = self.setup.config, self.setup.dependencies.kubeconfigs.ack
-        wanted = config.discoveries if discoveries is None else discoveries
-        return await Discoverer(ack, self.minter, SETTINGS.local_list_timeout).register(
-            config.clusters, wanted, request
-        )
-
-    async def visit_all(
-        self, request: Request, use: Use[T], step: Step
+    async def for_each_cluster(
+        self,
+        clusters: Iterable[Cluster],
+        use: Callable[[Cluster, KubeApi], Awaitable[T]],
+        step: Step,
     ) -> tuple[ClusterResult[T], ...]:
-        """What `use` finds in each cluster that the request is about. Raises InvalidEvent."""
-        registered = await self.register(request)
-        there = targets(registered.clusters, request)
-        last_seen = await self.visit_each(there, use, step)
-        others = (
-            ClusterResult[T](one.cluster, failure=one.failure, skipped=one.skipped)
-            for one in registered.outcomes
-        )
-        return (*last_seen, *others)
+        """What `use` finds in each of these clusters. A cluster that fails does not stop others."""
 
-    async def visit_each(
-        self, clusters: Iterable[Cluster], use: Use[T], step: Step
-    ) -> tuple[ClusterResult[T], ...]:
-        """What `use` finds in each of these clusters."""
-
-        async def visit(cluster: Cluster) -> ClusterResult[T]:
-            visited = await self._visit(cluster, use)
+        async def use_and_step(cluster: Cluster) -> ClusterResult[T]:
+            result = await self._connect_and_use(cluster, use)
             step(cluster.name)
-            return visited
+            return result
 
-        return await run_bounded(self.setup.config.concurrency, map(visit, clusters))
+        return await run_bounded(self.config.concurrency, map(use_and_step, clusters))
 
-    async def close(self) -> None:
-        """Leave no call behind that nobody awaits any more."""
-        await self.minter.aclose()
-
-    async def _visit(self, cluster: Cluster, use: Use[T]) -> ClusterResult[T]:
-        dependencies = self.setup.dependencies
-        connecting = ClusterConnections(
-            dependencies.kubeconfigs, dependencies.connector, self.minter, self.now
-        )
+    async def _connect_and_use(
+        self, cluster: Cluster, use: Callable[[Cluster, KubeApi], Awaitable[T]]
+    ) -> ClusterResult[T]:
+        kubeconfigs, connector = self.dependencies.kubeconfigs, self.dependencies.connector
+        connections = ClusterConnections(kubeconfigs, connector, self.minter, self.now)
         try:
-            found = await connecting.visit(cluster, lambda kube: use(cluster, kube))
+            found = await connections.visit(cluster, lambda kube: use(cluster, kube))
         except NotRunning as error:
             return ClusterResult(cluster.name, skipped=str(error))
         except PortError as error:
@@ -219,3 +199,74 @@ class ClusterVisitor:
         except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
             return ClusterResult(cluster.name, failure=unexpected_error(error))
         return ClusterResult(cluster.name, found)
+
+
+@asynccontextmanager
+async def cluster_session(session: Session) -> AsyncIterator[ClusterSession]:
+    """A cluster session whose role sessions have a name of their own. No call outlives it."""
+    now = datetime.now(timezone.utc)
+    dependencies = session.dependencies
+    minter = Minter(
+        dependencies.sts,
+        dependencies.registry_api,
+        dependencies.registry_hosts,
+        dependencies.function,
+        f"acr-refresher-{uuid.uuid4()}",
+        now,
+    )
+    try:
+        yield ClusterSession(session.config, dependencies, minter, now)
+    finally:
+        await minter.aclose()
+
+
+# ---- progress ------------------------------------------------------------------------------------
+
+CLUSTER_EVENTS = frozenset({"cluster.served", "cluster.failed", "cluster.skipped"})
+
+
+def run_with_progress(
+    session: Session, request: Request, doing: str, work: Callable[[Step], Coroutine[Any, Any, T]]
+) -> T:
+    """Await the work on the clusters that the request selects, and show its progress.
+
+    Raises InvalidInput if an option names a cluster or registry that does not exist.
+    """
+    with unmatched_by_option(request):
+        if unknown := unknown_name_problems(request, session.config):
+            raise InvalidEvent(unknown)
+        config = session.config
+        clusters = None if config.discoveries else len(targets(config.clusters, request))
+        with progress(doing, clusters) as step:
+            return asyncio.run(work(step))
+
+
+@contextmanager
+def progress(doing: str, clusters: int | None) -> Iterator[Step]:
+    """A progress bar on standard error, if that is a terminal. None: the number is not known yet.
+
+    The events of a run are its steps. They are not logged: the report has all that they say.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[last]}", style="dim", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(doing, total=clusters, last="")
+
+        def step(cluster: str) -> None:
+            bar.update(task, advance=1, last=sanitize(cluster))
+
+        def on_event(fields: Mapping[str, Any]) -> None:
+            if fields["event"] in CLUSTER_EVENTS:
+                step(fields["cluster"])
+
+        configure_logging(on_event=on_event)
+        yield step

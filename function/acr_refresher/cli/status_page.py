@@ -20,22 +20,24 @@ MIN_TIMELINE = timedelta(minutes=10)
 """The timeline shows at least this much of the future, even if every secret expires sooner."""
 MAX_TIMELINE = timedelta(days=7)
 """The timeline shows at most this much of the future. Later expiries stand at its right edge."""
-STEPS = tuple(timedelta(minutes=one) for one in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440))
-MAX_TICKS = 10
+STEPS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440)
+)
+MAX_GRIDLINES = 10
 BESIDE = 9  # pixels
 NONE = "-"
 
 
 def status_page(status: FleetStatus) -> str:
     """The complete HTML document."""
-    clusters = sorted({one.cluster for one in status.secrets})
+    clusters = sorted({secret.cluster for secret in status.secrets})
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         at=f"{status.at:%Y-%m-%d %H:%M} UTC",
         unread=_unread(status.unread),
         options="".join(f"<option>{escape(name)}</option>" for name in clusters),
         buttons="\n".join(_buttons(status)),
         timeline=_timeline(status, clusters),
-        rows="\n".join(_row(one, status.at) for one in status.secrets),
+        rows="\n".join(_row(secret, status.at) for secret in status.secrets),
     )
 
 
@@ -43,15 +45,15 @@ def _unread(unread: Sequence[UnreadCluster]) -> str:
     if not unread:
         return ""
     items = "".join(
-        f"<li><b>{escape(one.cluster)}</b>{'' if one.failed else ' (skipped)'}: {escape(one.why)}"
-        "</li>"
-        for one in unread
+        f"<li><b>{escape(each.cluster)}</b>{'' if each.failed else ' (skipped)'}: "
+        f"{escape(each.why)}</li>"
+        for each in unread
     )
     return f'<section class="card unread"><h2>Not read</h2><ul>{items}</ul></section>'
 
 
 def _buttons(status: FleetStatus) -> Iterator[str]:
-    states = [one.state for one in status.secrets]
+    states = [secret.state for secret in status.secrets]
     for state in State:
         if number := states.count(state):
             yield (
@@ -64,18 +66,21 @@ def _buttons(status: FleetStatus) -> Iterator[str]:
 
 
 def _timeline(status: FleetStatus, clusters: Sequence[str]) -> str:
-    times = [one.expires_at for one in status.secrets if one.expires_at]
+    times = [secret.expires_at for secret in status.secrets if secret.expires_at]
     if not times:
         return '<p class="soft">No secret here has an expiry.</p>'
     start, end = _ends(times, status.at)
-    ticks = _ticks(start, end)
-    grid = "".join(f'<i class="tick" style="left:{_percent(t, start, end)}"></i>' for t in ticks)
+    lines = _gridlines(start, end)
+    grid = "".join(
+        f'<i class="line" style="left:{_percent(line, start, end)}"></i>' for line in lines
+    )
     grid += f'<i class="now" style="left:{_percent(status.at, start, end)}"></i>'
     lanes = "\n".join(_lane(name, status, (start, end), grid) for name in clusters)
+    time = "%H:%M" if end - start <= timedelta(days=1) else "%m-%d %H:%M"
     labels = "".join(
-        f'<span style="left:{_percent(tick, start, end)}">{tick:%H:%M}</span>'
-        for tick in ticks
-        if abs(tick - status.at) > (end - start) / 20  # no label under that of now
+        f'<span style="left:{_percent(line, start, end)}">{line:{time}}</span>'
+        for line in lines
+        if abs(line - status.at) > (end - start) / 20  # no label under that of now
     )
     now = f'<span class="at-now" style="left:{_percent(status.at, start, end)}">now</span>'
     axis = f'<div></div><div class="axis">{labels}{now}</div>'
@@ -88,15 +93,15 @@ def _ends(times: Sequence[datetime], now: datetime) -> tuple[datetime, datetime]
     return now - span / 8, now + span
 
 
-def _ticks(start: datetime, end: datetime) -> list[datetime]:
-    step = next((one for one in STEPS if (end - start) / one <= MAX_TICKS), STEPS[-1])
+def _gridlines(start: datetime, end: datetime) -> list[datetime]:
+    step = next((each for each in STEPS if (end - start) / each <= MAX_GRIDLINES), STEPS[-1])
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    tick = midnight + (start - midnight) // step * step + step
-    ticks = []
-    while tick <= end:
-        ticks.append(tick)
-        tick += step
-    return ticks
+    line = midnight + (start - midnight) // step * step + step
+    lines = []
+    while line <= end:
+        lines.append(line)
+        line += step
+    return lines
 
 
 def _share(time: datetime, start: datetime, end: datetime) -> float:
@@ -111,10 +116,10 @@ def _percent(time: datetime, start: datetime, end: datetime) -> str:
 def _lane(cluster: str, status: FleetStatus, ends: tuple[datetime, datetime], grid: str) -> str:
     name = escape(cluster)
     marks: defaultdict[tuple[State, int], list[datetime]] = defaultdict(list)
-    for one in status.secrets:
-        if one.cluster == cluster and one.expires_at:
-            slot = round(_share(one.expires_at, *ends) * SLOTS)
-            marks[one.state, slot].append(one.expires_at)
+    for secret in status.secrets:
+        if secret.cluster == cluster and secret.expires_at:
+            slot = round(_share(secret.expires_at, *ends) * SLOTS)
+            marks[secret.state, slot].append(secret.expires_at)
     taken: Counter[int] = Counter()
     drawn = ""
     for state, slot in sorted(marks, key=lambda key: list(State).index(key[0]), reverse=True):
@@ -150,25 +155,25 @@ def _mark(
 # ---- the table ----------------------------------------------------------------------------------
 
 
-def _row(one: SecretStatus, now: datetime) -> str:
-    minted = f"{format_span(now - one.refreshed_at)} ago" if one.refreshed_at else NONE
-    accounts = ", ".join(map(escape, one.service_accounts)) or NONE
+def _row(secret: SecretStatus, now: datetime) -> str:
+    minted = f"{format_span(now - secret.refreshed_at)} ago" if secret.refreshed_at else NONE
+    accounts = ", ".join(map(escape, secret.service_accounts)) or NONE
     return (
-        f'<tr data-cluster="{escape(one.cluster)}" data-state="{one.state.value}">'
-        f'<td class="state"><i class="dot"></i>{one.state.value}</td>'
-        f"<td>{escape(one.cluster)}</td>"
-        f'<td>{escape(one.namespace)} <span class="soft">/ {escape(one.secret)}</span></td>'
-        f'<td class="time">{_left(one, now)}</td><td class="time">{minted}</td>'
-        f"<td>{accounts}</td><td>{'<br>'.join(map(escape, one.hosts)) or NONE}</td></tr>"
+        f'<tr data-cluster="{escape(secret.cluster)}" data-state="{secret.state.value}">'
+        f'<td class="state"><i class="dot"></i>{secret.state.value}</td>'
+        f"<td>{escape(secret.cluster)}</td>"
+        f'<td>{escape(secret.namespace)} <span class="soft">/ {escape(secret.secret)}</span></td>'
+        f'<td class="time">{_left(secret, now)}</td><td class="time">{minted}</td>'
+        f"<td>{accounts}</td><td>{'<br>'.join(map(escape, secret.hosts)) or NONE}</td></tr>"
     )
 
 
-def _left(one: SecretStatus, now: datetime) -> str:
-    if one.expires_at is None:
+def _left(secret: SecretStatus, now: datetime) -> str:
+    if secret.expires_at is None:
         return NONE
-    left = format_span(one.expires_at - now)
-    words = f'<span title="{one.expires_at:%Y-%m-%d %H:%M:%S} UTC">{left}</span>'
-    if one.refreshed_at is None or one.expires_at <= one.refreshed_at:
+    left = format_span(secret.expires_at - now)
+    words = f'<span title="{secret.expires_at:%Y-%m-%d %H:%M:%S} UTC">{left}</span>'
+    if secret.refreshed_at is None or secret.expires_at <= secret.refreshed_at:
         return words
-    share = max((one.expires_at - now) / (one.expires_at - one.refreshed_at), 0) * 100
+    share = max((secret.expires_at - now) / (secret.expires_at - secret.refreshed_at), 0) * 100
     return f'{words}<div class="life"><i style="width:{min(share, 100):.0f}%"></i></div>'

@@ -1,6 +1,6 @@
-"""`acr-refresher unregister`: takes away what is ours in a cluster that is to be served no longer.
+"""`acr-refresher unregister`: removes our pull secrets from a cluster that is no longer served.
 
-Where it is interrupted it can be started again: what it finds then is what is left.
+An interrupted command can be started again. It removes what is left.
 """
 
 from __future__ import annotations
@@ -8,25 +8,35 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timezone
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Annotated, TypeVar
 
 import typer
+from rich.text import Text
 
-from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, interruptible
-from acr_refresher.cli.options import DEFAULT_CONFIG, ConfigFile, Region, cluster_names
-from acr_refresher.cli.progress import progress
-from acr_refresher.cli.render import pluralize
-from acr_refresher.cli.sanitize import sanitize
-from acr_refresher.cli.session import ClusterVisitor, Session, open_session
-from acr_refresher.config.strict import InvalidInput, Problem, did_you_mean, quoted
+from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, fail, interruptible
+from acr_refresher.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    RegionOption,
+    YesOption,
+    cluster_names,
+)
+from acr_refresher.cli.render import columns, pluralize, sanitize, show
+from acr_refresher.cli.session import (
+    ClusterSession,
+    Session,
+    cluster_session,
+    open_session,
+    progress,
+)
+from acr_refresher.config.strict import InvalidInput, Problem, did_you_mean
 from acr_refresher.core.actions import Remove
 from acr_refresher.core.bind import has_reference
 from acr_refresher.core.model import Cluster, ClusterState
-from acr_refresher.core.outcome import ClusterOutcome, SecretOutcome
+from acr_refresher.core.outcome import SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.cluster import observe
@@ -34,49 +44,56 @@ from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.settings import SETTINGS
 
-PARTLY = "Pull secrets may have been unbound or deleted already: start it again for what is left."
+INTERRUPTED = (
+    "Some pull secrets may have been unbound or deleted. Start the command again for the rest."
+)
 
 T = TypeVar("T")
 Removals = tuple[tuple[Remove, ...], ...]
-"""Those of a namespace together: they may change the same service accounts."""
+"""Removals by namespace: those of one namespace may change the same service accounts."""
+Use = Callable[[ClusterSession, Cluster, KubeApi], Awaitable[T]]
 
 
 def unregister(
     cluster: Annotated[
         str,
         typer.Argument(
-            help="Its name in config.yaml.", show_default=False, autocompletion=cluster_names
+            help="The cluster's name in config.yaml.",
+            show_default=False,
+            autocompletion=cluster_names,
         ),
     ],
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    region: Region = "",
+    yes: YesOption = False,
+    region: RegionOption = "",
 ) -> None:
-    """Unbind, then delete, all pull secrets that acr-refresher wrote in a cluster.
+    """Unbind and delete all pull secrets that acr-refresher wrote in a cluster.
 
-    Take the cluster out of the deployed config.yaml first, or the next tick serves it again, and
-    give a config.yaml that still has it. Whatever is interrupted can be started again.
+    First remove the cluster from the deployed config.yaml: otherwise the next run creates its pull
+    secrets again. Use a config.yaml that still has the cluster for this command. If the command is
+    interrupted, start it again.
     """
-    with exit_on_errors(), open_session(config, region) as setup:
-        found = asyncio.run(_in_cluster(setup, cluster, _planned))
-        if not found:
-            typer.echo(f"There is no pull secret of ours in {cluster}.")
+    with exit_on_errors(), open_session(config, region) as session:
+        planned = asyncio.run(_in_cluster(session, cluster, _plan))
+        if not planned:
+            show(Text(f"Cluster {cluster} has no pull secret of acr-refresher."))
             return
         if not yes:
-            confirm(_question(cluster, found))
-        with interruptible(PARTLY):
-            outcomes = asyncio.run(_in_cluster(setup, cluster, _carried_out))
-    for outcome in sanitize(outcomes):
-        typer.echo("\n".join(_lines(outcome)))
+            confirm(_statement(cluster, planned))
+        with interruptible(INTERRUPTED):
+            outcomes = asyncio.run(_in_cluster(session, cluster, _remove))
     failed = sum(bool(outcome.failures) for outcome in outcomes)
-    typer.echo(f"Done: {len(outcomes) - failed} removed, {failed} failed.")
+    show(
+        columns(chain.from_iterable(map(_rows, sanitize(outcomes)))),
+        Text(f"Done: {len(outcomes) - failed} removed, {failed} failed."),
+    )
     if failed:
         raise typer.Exit(FAILED)
 
 
 def plan_removals(names: Sequence[str], state: ClusterState) -> Removals:
-    """One for each Secret of these names that is ours, in whatever namespace."""
+    """A removal for each Secret of these names that acr-refresher wrote, in any namespace."""
     by_namespace: defaultdict[str, tuple[Remove, ...]] = defaultdict(tuple)
     for secret in state.secrets:
         if secret.managed and secret.name in names:
@@ -90,80 +107,73 @@ def plan_removals(names: Sequence[str], state: ClusterState) -> Removals:
     return tuple(by_namespace.values())
 
 
-async def _planned(_visitor: ClusterVisitor, cluster: Cluster, kube: KubeApi) -> Removals:
+async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Removals:
     names = [wanted.name for wanted in cluster.pull_secrets]
     return plan_removals(names, await observe(kube, names))
 
 
-async def _carried_out(
-    visitor: ClusterVisitor, cluster: Cluster, kube: KubeApi
+async def _remove(
+    session: ClusterSession, cluster: Cluster, kube: KubeApi
 ) -> tuple[SecretOutcome, ...]:
-    applier = Applier(kube, visitor.minter, visitor.now, str(uuid.uuid4()))
+    applier = Applier(kube, session.minter, session.now, str(uuid.uuid4()))
 
     async def clear(actions: tuple[Remove, ...]) -> list[SecretOutcome]:
         return [await applier.apply(action) for action in actions]
 
-    planned = await _planned(visitor, cluster, kube)
-    return tuple(
-        chain.from_iterable(await run_bounded(SETTINGS.requests_per_cluster, map(clear, planned)))
-    )
+    planned = await _plan(session, cluster, kube)
+    cleared = await run_bounded(SETTINGS.requests_per_cluster, map(clear, planned))
+    return tuple(chain.from_iterable(cleared))
 
 
-async def _in_cluster(
-    setup: Session, name: str, use: Callable[[ClusterVisitor, Cluster, KubeApi], Awaitable[T]]
-) -> T:
-    """What `use` makes of the cluster of that name. Raises InvalidInput; Exit, said why."""
-    visitor = ClusterVisitor.new(setup, datetime.now(timezone.utc))
-    try:
+async def _in_cluster(session: Session, name: str, use: Use[T]) -> T:
+    """What `use` makes of the cluster of that name. Raises InvalidInput. Fails the command."""
+    async with cluster_session(session) as there:
         with progress(name, 1) as step:
-            cluster = await _named(visitor, name)
-            last_seen = await visitor.visit_each([cluster], partial(use, visitor), step)
-    finally:
-        await visitor.close()
-    (visit,) = last_seen
-    if visit.found is None:
-        why = visit.failure.message if visit.failure else visit.skipped
-        typer.echo(sanitize(why), err=True)
-        raise typer.Exit(FAILED)
-    return visit.found
+            cluster = await _find_cluster(there, name)
+            (result,) = await there.for_each_cluster([cluster], partial(use, there), step)
+    if result.found is None:
+        fail(result.failure.message if result.failure else result.skipped)
+    return result.found
 
 
-async def _named(visitor: ClusterVisitor, name: str) -> Cluster:
-    """The one that is configured, or else discovered, under the name. Raises InvalidInput."""
-    configured = visitor.setup.config.clusters
-    if found := [one for one in configured if one.name == name]:
-        return found[0]
-    registered = await visitor.register(Request("manual"))
-    if found := [one for one in registered.clusters if one.name == name]:
-        return found[0]
-    _refuse_unless_all_are_known(registered.outcomes)
-    known = did_you_mean(name, [one.name for one in registered.clusters])
-    raise InvalidInput([Problem("cluster", f"{quoted(name)} is not one of the clusters", known)])
+async def _find_cluster(session: ClusterSession, name: str) -> Cluster:
+    """The configured or discovered cluster of that name. Raises InvalidInput.
+
+    Fails the command if the cluster may be in a list that could not be read.
+    """
+    for cluster in session.config.clusters:
+        if cluster.name == name:
+            return cluster
+    registered = await session.register(Request("manual"))
+    for cluster in registered.clusters:
+        if cluster.name == name:
+            return cluster
+    unread = [
+        f"{each.cluster}: {each.failure.message}; cluster {name} may be in this list"
+        for each in registered.outcomes
+        if each.failure
+    ]
+    if unread:
+        fail(*unread)
+    remedy = did_you_mean(name, [cluster.name for cluster in registered.clusters])
+    raise InvalidInput([Problem(name, "no such cluster", remedy)])
 
 
-def _refuse_unless_all_are_known(outcomes: Iterable[ClusterOutcome]) -> None:
-    """Raises Exit, said why, where the name may be in a list of clusters that could not be had."""
-    failed = [one for one in outcomes if one.failure]
-    for one in failed:
-        told = one.failure.message if one.failure else ""
-        typer.echo(f"{one.cluster}: {told}; the cluster may be one of these", err=True)
-    if failed:
-        raise typer.Exit(FAILED)
-
-
-def _question(cluster: str, found: Removals) -> str:
-    actions = [action for group in found for action in group]
-    bound = sum(len(action.unbind) for action in actions)
+def _statement(cluster: str, planned: Removals) -> str:
+    actions = [action for group in planned for action in group]
+    secrets = pluralize(len(actions), "pull secret", "pull secrets")
+    references = sum(len(action.unbind) for action in actions)
     return (
-        f"Delete {pluralize(len(actions), 'pull secret', 'pull secrets')} in {cluster} and take"
-        f" {pluralize(bound, 'reference', 'references')} out of service accounts?"
+        f"This deletes {secrets} in {cluster} and removes"
+        f" {pluralize(references, 'reference', 'references')} from service accounts."
     )
 
 
-def _lines(outcome: SecretOutcome) -> Iterator[str]:
-    place = f"{outcome.namespace}/{outcome.secret}"
+def _rows(outcome: SecretOutcome) -> Iterator[tuple[Text, Text]]:
+    name = f"{outcome.namespace}/{outcome.secret}"
     if not outcome.failures:
-        yield typer.style(f"- {place}  removed", fg="red")
+        yield Text(f"- {name}", "red"), Text("removed", "red")
     for failure in outcome.failures:
         subject = f"{failure.subject}: " if failure.subject else ""
-        yield typer.style(f"! {place}  {subject}{failure.message}", fg="bright_red")
+        what = Text(f"{subject}{failure.message}", "bright_red")
+        yield Text(f"! {name}", "bright_red"), what

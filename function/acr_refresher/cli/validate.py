@@ -1,151 +1,80 @@
-"""What only the cloud can say of a configuration: whether instances and domains exist."""
+"""`acr-refresher validate`: what is wrong with a config.yaml, and what the cloud says about it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
-from acr_refresher.cli.exit import FAILED, exit_on_errors
-from acr_refresher.cli.options import Region
-from acr_refresher.cli.render import pluralize
-from acr_refresher.cli.session import Session, collecting_problems, open_session, region_problems
+from acr_refresher.cli.exit import exit_on_errors, fail
+from acr_refresher.cli.options import RegionOption
+from acr_refresher.cli.render import pluralize, sanitize
+from acr_refresher.cli.session import (
+    ClusterSession,
+    Session,
+    cluster_session,
+    collecting_problems,
+    open_session,
+    region_problems,
+)
 from acr_refresher.config.load import Config, load_config
 from acr_refresher.config.strict import InvalidInput, Problem, join_names, quoted
 from acr_refresher.config.timer import find_timer, timer_warnings
 from acr_refresher.core.model import KubeconfigAccess, Registry
 from acr_refresher.errors import PortError, Throttled, Unreachable
 from acr_refresher.run.retry import retrying
-from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 
 
-class CloudAnswers(NamedTuple):
-    """What the cloud says is wrong; and where it gave no usable answer, so that all may be well."""
-
-    problems: tuple[Problem, ...]
-    unanswered: tuple[Problem, ...]
-
-
-async def ask_cloud(setup: Session) -> CloudAnswers:
-    """A problem for each registry that the cloud does not know as it is configured.
-
-    One that begins with a cluster's identity (RRSA) cannot be asked for from here and is passed
-    over; so are the domains of Personal Edition, which no API lists.
-    """
-    dependencies = setup.dependencies
-    minter = Minter(
-        dependencies.sts,
-        dependencies.registry_api,
-        dependencies.registry_hosts,
-        dependencies.function,
-        f"acr-refresher-{uuid.uuid4()}",
-        datetime.now(timezone.utc),
-    )
-    try:
-        found = await asyncio.gather(
-            *(
-                _ask_about(setup, minter, registry, f"registries[{index}]")
-                for index, registry in enumerate(setup.config.registries)
-                if registry.instance_id and not registry.rrsa
-            )
-        )
-    finally:
-        await minter.aclose()
-    return CloudAnswers(
-        tuple(problem for one in found for problem in one.problems),
-        tuple(problem for one in found for problem in one.unanswered),
-    )
-
-
-async def _ask_about(setup: Session, minter: Minter, registry: Registry, path: str) -> CloudAnswers:
-    every_host = replace(registry, endpoints=())
-    try:
-        caller = await minter.session(registry.role_chain, SETTINGS.session_duration)
-        hosts = await retrying(lambda: setup.dependencies.registry_api.hosts(caller, every_host))
-    except (Unreachable, Throttled) as error:
-        remedy = "what is configured may be right: ask again"
-        return CloudAnswers((), (Problem(path, f"could not be asked for: {error}", remedy),))
-    except PortError as error:
-        remedy = "check instanceId, regionId and assumeRoleARN"
-        return CloudAnswers((Problem(path, f"is not to be had: {error}", remedy),), ())
-    problems = tuple(
-        Problem(
-            f"{path}.domains[{index}]",
-            f"{domain} is not a domain of the instance",
-            f"use one of: {join_names(hosts)}; or bind it to the instance first",
-        )
-        for index, domain in enumerate(registry.domains)
-        if domain not in hosts
-    )
-    return CloudAnswers(problems, ())
-
-
 def validate(
-    file: Annotated[Path, typer.Argument(help="The config.yaml to look at.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The config.yaml to validate.", show_default=False)],
     *,
     online: Annotated[
         bool,
         typer.Option(
             "--online",
-            help="Ask the cloud too, with your own credentials: whether the instances exist, and"
-            " whether the domains are theirs.",
+            help="Ask the cloud, with your own credentials, whether the instances exist and have"
+            " these domains.",
         ),
     ] = False,
-    region: Region = "",
+    region: RegionOption = "",
     timer: Annotated[
         str,
         typer.Option(
             metavar="SCHEDULE",
-            help='When the function is woken, such as "@every 5m": whether secrets can expire in'
-            " between. Default: ACR_REFRESHER_TIMER, or vars.every of the s.yaml above the"
-            " configuration's folder, if there is one.",
+            help='The schedule of the function\'s timer, such as "@every 5m", to check that no'
+            " secret expires between two runs. Default: ACR_REFRESHER_TIMER, or vars.every of the"
+            " s.yaml above the configuration's folder, if there is one.",
             show_default=False,
         ),
     ] = "",
 ) -> None:
-    """Say what is wrong with a config.yaml: every problem at once, with its remedy."""
-    with exit_on_errors(), _opened(file, region, online=online) as (config, setup):
-        ticks = find_timer(timer, os.environ, file)
-        warnings = timer_warnings(config.timings, ticks) if ticks else ()
-        if setup:
-            _ask_the_cloud(setup)
-    found = [
-        pluralize(len(config.clusters), "cluster", "clusters"),
-        pluralize(len(config.registries), "registry", "registries"),
-    ]
-    if config.discoveries:
-        found.append(pluralize(len(config.discoveries), "discovery", "discoveries"))
+    """Show every problem of a config.yaml at once, each with its remedy."""
+    with exit_on_errors(), _configuration(file, region, online=online) as (config, session):
+        schedule = find_timer(timer, os.environ, file)
+        warnings = timer_warnings(config.timings, schedule) if schedule else ()
+        if session:
+            _validate_online(session)
     for warning in (*warnings, *_missing_kubeconfigs(config, file.parent)):
-        typer.echo(f"warning: {warning}", err=True)
-    told = f"; timer: {ticks.schedule} ({ticks.place})" if ticks else ""
-    typer.echo(f"ok: {', '.join(found)}{told}")
-
-
-def _missing_kubeconfigs(config: Config, folder: Path) -> Iterator[Problem]:
-    """No mistake here: a pipeline may put them there when it deploys."""
-    for index, cluster in enumerate(config.clusters):
-        if isinstance(cluster.access, KubeconfigAccess):
-            file = folder / cluster.access.path
-            if not file.is_file():
-                what = f"there is no file {quoted(str(file))}"
-                yield Problem(f"clusters[{index}].kubeconfig", what, "put it there to be deployed")
+        typer.echo(sanitize(f"warning: {warning}"), err=True)
+    timer_words = f"; timer: {schedule.schedule} ({schedule.place})" if schedule else ""
+    typer.echo(sanitize(f"ok: {', '.join(_sections(config))}{timer_words}"))
 
 
 @contextmanager
-def _opened(file: Path, region: str, *, online: bool) -> Iterator[tuple[Config, Session | None]]:
-    """The configuration; and where the cloud is to be asked, the way to it. Raises InvalidInput."""
+def _configuration(
+    file: Path, region: str, *, online: bool
+) -> Iterator[tuple[Config, Session | None]]:
+    """The configuration, and a session if the cloud is to be asked. Raises InvalidInput."""
     if online:
-        with open_session(file, region) as setup:
-            yield setup.config, setup
+        with open_session(file, region) as session:
+            yield session.config, session
         return
     problems = [*region_problems(region)]
     with collecting_problems(problems):
@@ -155,12 +84,84 @@ def _opened(file: Path, region: str, *, online: bool) -> Iterator[tuple[Config, 
     yield config, None
 
 
-def _ask_the_cloud(setup: Session) -> None:
-    """Raises InvalidInput with what is wrong; Exit, said why, where that was not found out."""
-    found = asyncio.run(ask_cloud(setup))
-    if found.problems:
-        raise InvalidInput((*found.problems, *found.unanswered))
-    for one in found.unanswered:
-        typer.echo(str(one), err=True)
-    if found.unanswered:
-        raise typer.Exit(FAILED)
+def _sections(config: Config) -> Iterator[str]:
+    yield pluralize(len(config.clusters), "cluster", "clusters")
+    yield pluralize(len(config.registries), "registry", "registries")
+    if config.discoveries:
+        yield pluralize(len(config.discoveries), "discovery", "discoveries")
+
+
+def _missing_kubeconfigs(config: Config, folder: Path) -> Iterator[Problem]:
+    """A missing file is not an error: a pipeline may add it before it deploys."""
+    for index, cluster in enumerate(config.clusters):
+        if isinstance(cluster.access, KubeconfigAccess):
+            file = folder / cluster.access.path
+            if not file.is_file():
+                problem = f"file {quoted(str(file))} does not exist"
+                path = f"clusters[{index}].kubeconfig"
+                yield Problem(path, problem, "create it before you deploy")
+
+
+# ---- what only the cloud knows -------------------------------------------------------------------
+
+
+class CloudAnswers(NamedTuple):
+    """The problems that the cloud knows, and the questions that it did not answer."""
+
+    problems: tuple[Problem, ...] = ()
+    unanswered: tuple[Problem, ...] = ()
+
+
+def _validate_online(session: Session) -> None:
+    """Raises InvalidInput with what is wrong. Fails the command if that could not be found out."""
+    answers = asyncio.run(ask_cloud(session))
+    if answers.problems:
+        raise InvalidInput((*answers.problems, *answers.unanswered))
+    if answers.unanswered:
+        fail(*map(str, answers.unanswered))
+
+
+async def ask_cloud(session: Session) -> CloudAnswers:
+    """A problem for each registry that the cloud does not know as it is configured.
+
+    Two things cannot be asked for: registries that need a cluster's identity (RRSA), and the
+    domains of Personal Edition, which no API lists.
+    """
+    async with cluster_session(session) as there:
+        answers = await asyncio.gather(
+            *(
+                _ask_about(there, registry, f"registries[{index}]")
+                for index, registry in enumerate(session.config.registries)
+                if registry.instance_id and not registry.rrsa
+            )
+        )
+    return CloudAnswers(
+        tuple(problem for answer in answers for problem in answer.problems),
+        tuple(problem for answer in answers for problem in answer.unanswered),
+    )
+
+
+async def _ask_about(session: ClusterSession, registry: Registry, path: str) -> CloudAnswers:
+    every_host = replace(registry, endpoints=())
+    api = session.dependencies.registry_api
+    try:
+        caller = await session.minter.session(registry.role_chain, SETTINGS.session_duration)
+        hosts = await retrying(lambda: api.hosts(caller, every_host))
+    except (Unreachable, Throttled) as error:
+        remedy = "the configuration may be right: try again"
+        return CloudAnswers(
+            unanswered=(Problem(path, f"no answer from the cloud: {error}", remedy),)
+        )
+    except PortError as error:
+        remedy = "check instanceId, regionId and assumeRoleARN"
+        return CloudAnswers((Problem(path, f"cannot be read: {error}", remedy),))
+    problems = (
+        Problem(
+            f"{path}.domains[{index}]",
+            f"{domain} is not a domain of the instance",
+            f"use one of: {join_names(hosts)}; or add the domain to the instance first",
+        )
+        for index, domain in enumerate(registry.domains)
+        if domain not in hosts
+    )
+    return CloudAnswers(tuple(problems))

@@ -1,1 +1,1 @@
-"""What people write (config.yaml, events, schedules), read strictly, every problem at once."""
+"""What people write: config.yaml, events and schedules, with every problem reported at once."""

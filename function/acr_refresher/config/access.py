@@ -1,9 +1,10 @@
-"""The forms of text in config.yaml that say how clusters are reached."""
+"""The keys of config.yaml that say how clusters are reached."""
 
 from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,8 +22,10 @@ from acr_refresher.config.fields import (
     RegionId,
     RegionIds,
     RoleChain,
+    in_range,
 )
-from acr_refresher.config.strict import Pattern, StrictModel, field_error, quoted
+from acr_refresher.config.strict import Pattern, Problem, StrictModel, field_error, quoted
+from acr_refresher.core.model import Role
 from acr_refresher.settings import SETTINGS
 
 _SECRET_NAME = r"[A-Za-z0-9_/+=.@-]{1,192}"  # noqa: S105  # a pattern
@@ -47,23 +50,20 @@ KmsSecretArn = Annotated[
 
 
 def region_of(secret_arn: str) -> str:
-    """The region that the ARN of a KMS secret names; empty for anything else."""
+    """The region in the ARN of a KMS secret; empty for any other text."""
     match = _SECRET_ARN.fullmatch(secret_arn)
     return match["region"] if match else ""
 
 
-def _kubeconfig_duration(duration: timedelta) -> timedelta:
-    shortest, longest = SETTINGS.kubeconfig_duration_min, SETTINGS.kubeconfig_duration_max
-    if not shortest <= duration <= longest:
-        raise field_error("is out of range", "use 15m to 72h")
-    return duration
-
-
-KubeconfigDuration = Annotated[timedelta, AfterValidator(_kubeconfig_duration), WITH_UNITS]
+KubeconfigDuration = Annotated[
+    timedelta,
+    in_range(SETTINGS.kubeconfig_duration_min, SETTINGS.kubeconfig_duration_max),
+    WITH_UNITS,
+]
 
 
 def _http_proxy(url: str) -> str:
-    """Its text may hold a password, so no message shows it."""
+    """Checks the address of a proxy. Messages do not show it, because it may hold a password."""
     try:
         parts = urlsplit(url)
         plain = parts.scheme == "http" and parts.hostname and parts.port != 0
@@ -72,8 +72,8 @@ def _http_proxy(url: str) -> str:
     if not plain or parts.path.strip("/") or parts.query or parts.fragment:
         raise field_error(
             "is not the address of an HTTP proxy",
-            "use http://HOST:PORT, with USER:PASSWORD@ before it where needed; what goes through"
-            " it is encrypted from here to the API server",
+            "use http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; the traffic through the proxy"
+            " is encrypted from the function to the API server",
         )
     return url
 
@@ -82,16 +82,16 @@ ProxyUrl = Annotated[str, AfterValidator(_http_proxy)]
 
 
 def _certificates(value: str, info: ValidationInfo) -> str:
-    """PEM, given inline or in a file of the folder in the validation's context."""
+    """Certificates in PEM. The value holds them, or a path relative to the context's folder."""
     folder = (info.context or {}).get("folder", "")
     pem = value if "-----BEGIN" in value else _read_pem(Path(folder, value))
     if "PRIVATE KEY" in pem:
-        raise field_error("holds a private key", "give the certificates alone")
+        raise field_error("contains a private key", "give only certificates")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     except (ssl.SSLError, TypeError, ValueError):
         raise field_error(
-            "holds no certificate", "give certificates in PEM, or the path of a file with them"
+            "contains no certificate", "give certificates in PEM, or the path of a file with them"
         ) from None
     return pem
 
@@ -111,29 +111,51 @@ CertificateAuthority = Annotated[str, AfterValidator(_certificates)]
 
 
 class RoleKeys(StrictModel):
-    """The roles at whose end a cluster is reached."""
+    """The roles to assume, and the external ID if it is a single role."""
 
     assume_role_arn: RoleChain | None = Field(
         None,
         alias="assumeRoleARN",
-        description="RAM role to assume in the account that owns the clusters, or the secret with"
-        " the kubeconfig; or a list of roles, each assumed by the one before. Default: the"
+        description="RAM role to assume in the account that owns the clusters, or the KMS secret"
+        " with the kubeconfig; or a list of roles, each assumed by the role before it. Default: the"
         " function's own role.",
     )
     external_id: ExternalId | None = Field(
         None,
-        description="The external ID that the trust policy of the one role in assumeRoleARN asks"
-        " for. In a list of roles, give it with each.",
+        description="The external ID that the trust policy of the role in assumeRoleARN requires."
+        " If assumeRoleARN is a list, give the external ID with its role there.",
     )
+
+    @property
+    def role_chain(self) -> tuple[Role, ...]:
+        """The roles in order."""
+        return tuple(
+            Role(role.arn, role.external_id or self.external_id or "")
+            for role in self.assume_role_arn or ()
+        )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """An external ID without the single role that it belongs to."""
+        if "external_id" not in self.model_fields_set or self.is_unreadable("assume_role_arn"):
+            return
+        roles = self.assume_role_arn or []
+        if not roles:
+            yield Problem("externalId", "is given without assumeRoleARN", "add the role's ARN")
+        elif len(roles) > 1:
+            remedy = "give it with the role that requires it: {arn: …, externalId: …}"
+            yield Problem("externalId", "is given beside several roles", remedy)
+        elif roles[0].external_id:
+            problem = "is given twice, here and in assumeRoleARN"
+            yield Problem("externalId", problem, "keep one of them")
 
 
 class KubeconfigSecretSection(RoleKeys):
     """A secret of Key Management Service whose text is a kubeconfig."""
 
     name: KmsSecretName | None = Field(None, description="Name of the secret.")
-    arn: KmsSecretArn | None = Field(None, description="ARN of the secret, in place of its name.")
+    arn: KmsSecretArn | None = Field(None, description="ARN of the secret, instead of its name.")
     region_id: RegionId | None = Field(
-        None, description="Region of the secret. Needed unless its ARN is given."
+        None, description="Region of the secret. Required unless its ARN is given."
     )
 
     @model_validator(mode="after")
@@ -144,10 +166,10 @@ class KubeconfigSecretSection(RoleKeys):
                 "give the secret's name and regionId, or its arn",
             )
         if not self.arn and not self.region_id:
-            raise field_error("does not say the secret's region", "add regionId")
+            raise field_error("has no region for the secret", "add regionId")
         if self.arn and self.region_id not in (None, region_of(self.arn)):
             regions = f"{quoted(str(self.region_id))}, but arn says {quoted(region_of(self.arn))}"
-            raise field_error(f"has regionId {regions}", "leave it out, or correct one of them")
+            raise field_error(f"has regionId {regions}", "leave regionId out, or correct it")
         return self
 
 
@@ -156,56 +178,92 @@ class ConnectionKeys(RoleKeys):
 
     private_endpoint: bool = Field(
         default=False,
-        description="Whether to reach the ACK cluster's API server at its address inside the VPC,"
-        " in which the function then must be. Default: false.",
+        description="Whether to reach the ACK cluster's API server at its address in the VPC. The"
+        " function must be connected to that VPC. Default: false.",
     )
     kubeconfig_duration: KubeconfigDuration | None = Field(
         None,
-        description='How long the ACK cluster\'s temporary kubeconfig is to be valid, such as "1h"'
-        " (the default): 15m to 72h. A warm instance keeps it in memory until ten minutes before.",
+        description='How long the ACK cluster\'s temporary kubeconfig is valid, such as "1h" (the'
+        " default): 15m to 72h. A warm instance keeps the kubeconfig in memory until ten minutes"
+        " before it expires.",
     )
     proxy_url: ProxyUrl | None = Field(
         None,
-        description="HTTP proxy to the API server, http://HOST:PORT, in place of the kubeconfig's.",
+        description="HTTP proxy to the API server, http://HOST:PORT. It replaces the kubeconfig's.",
     )
     certificate_authority: CertificateAuthority | None = Field(
         None,
-        description="Certificates in PEM, or the path of a file with them relative to config.yaml,"
-        " that the API server's certificate is verified by, in place of the kubeconfig's.",
+        description="Certificate authorities that may sign the API server's certificate: PEM, or"
+        " the path of a PEM file, relative to config.yaml. They replace the kubeconfig's.",
     )
 
 
-class ClusterAccessKeys(ConnectionKeys):
-    """One cluster and the one way to it."""
+_ACK_NAMES = (
+    "cluster_id",
+    "region_id",
+    "assume_role_arn",
+    "external_id",
+    "private_endpoint",
+    "kubeconfig_duration",
+)
+_WAYS = (("kubeconfig",), ("kubeconfig_secret",), ("in_cluster",), _ACK_NAMES)
 
-    name: Name = Field(description="Our own name for it, which events and logs refer to.")
+
+class ClusterAccessKeys(ConnectionKeys):
+    """A cluster, and one of four ways to reach it."""
+
+    name: Name = Field(description="Name of the cluster in events, logs and reports.")
     cluster_id: ClusterId | None = Field(None, description="ID of an ACK cluster, c….")
     region_id: RegionId | None = Field(None, description="Region of the ACK cluster.")
     kubeconfig: KubeconfigPath | None = Field(
         None,
-        description="For a cluster outside ACK: path of a kubeconfig, relative to config.yaml.",
+        description="For a cluster outside of ACK: path of a kubeconfig, relative to config.yaml.",
     )
     trusted: bool = Field(
         default=False,
-        description="Whether the kubeconfig may refer to files and name a credential plugin"
-        " (exec), which is run here. Default: false.",
+        description="Whether the kubeconfig may refer to other files and may run a credential"
+        " plugin (exec). Default: false.",
     )
     kubeconfig_secret: KubeconfigSecretSection | None = Field(
-        None, description="For a cluster outside ACK: the KMS secret that holds its kubeconfig."
+        None,
+        description="For a cluster outside of ACK: the KMS secret that contains its kubeconfig.",
     )
     in_cluster: bool = Field(
         default=False,
-        description="Whether it is the cluster in which this runs, reached as the service account"
-        " of its own pod. Default: false.",
+        description="Whether acr-refresher runs in this cluster and uses the service account of its"
+        " own pod. Default: false.",
     )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """No way to the cluster, several ways, or half of one way."""
+        given = {name for name in self.model_fields_set if getattr(self, name) is not False}
+        ways = [names for way in _WAYS if (names := [name for name in way if name in given])]
+        if not ways:
+            yield Problem(
+                "",
+                "does not say how to reach the cluster",
+                "add clusterId and regionId of an ACK cluster, the path of a kubeconfig, a"
+                " kubeconfigSecret, or inCluster: true",
+            )
+        elif len(ways) > 1:
+            keys = " and ".join(", ".join(map(self.key_of, names)) for names in ways)
+            yield Problem("", f"has {keys}", "keep one way to reach the cluster")
+        elif ways[0][0] in _ACK_NAMES:
+            for name in ("cluster_id", "region_id"):
+                if name not in self.model_fields_set:
+                    yield Problem(self.key_of(name), "is missing", "add it")
+        if "trusted" in given and "kubeconfig" not in given:
+            remedy = "leave it out: only kubeconfig files can be trusted"
+            yield Problem("trusted", "is given without kubeconfig", remedy)
+        yield from super().contradictions()
 
 
 class DiscoveryKeys(ConnectionKeys):
-    """Which clusters of an account are served. What is left out lets any pass."""
+    """Which ACK clusters of an account are served. A key that is left out excludes no cluster."""
 
-    regions: RegionIds = Field(description="Regions to look in.")
+    regions: RegionIds = Field(description="Regions to search.")
     names: ClusterGlobs | None = Field(
-        None, description="Names or globs, of which a cluster's own name must match one."
+        None, description="Names or globs. A cluster's name must match at least one."
     )
     types: (
         Annotated[
@@ -215,10 +273,10 @@ class DiscoveryKeys(ConnectionKeys):
         | None
     ) = Field(
         None,
-        description="Types of clusters; ExternalKubernetes are registered ones, ManagedKubernetes"
-        " also serverless and edge ones.",
+        description="Types of clusters. ExternalKubernetes are registered clusters; serverless and"
+        " edge clusters are ManagedKubernetes, too.",
     )
     profiles: Annotated[list[str], Field(min_length=1)] | None = Field(
         None, description="Profiles of clusters, such as Default, Serverless or Edge."
     )
-    tags: dict[str, str] = Field({}, description="Tags that a cluster must all have.")
+    tags: dict[str, str] = Field({}, description="Tags. A cluster must have all of them.")

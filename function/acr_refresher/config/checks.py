@@ -1,115 +1,161 @@
-"""What in config.yaml contradicts something else in it.
+"""What contradicts something else in config.yaml, within a section or between sections.
 
-These checks read the document as it was parsed, before its values are known to be sound, so that
-they find what they can beside the mistakes in single values. They are silent on what they cannot
-read: that is a mistake of its own, found elsewhere.
+A section that pydantic refused is read partly (see `read_partly`), so that its contradictions are
+reported together with its mistakes.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import TypeVar
 
-from acr_refresher.config.access_checks import access_contradictions, in_cluster_twice
-from acr_refresher.config.external_id_checks import several_external_ids
-from acr_refresher.config.fields import split_list
-from acr_refresher.config.pull_secret_checks import (
-    pull_secret_contradictions,
-    pull_secret_layers,
-    pull_secrets_of,
+from acr_refresher.config.access import RoleKeys
+from acr_refresher.config.document import (
+    ClusterSection,
+    ConfigDocument,
+    DiscoverSection,
+    PullSecretSettings,
+    Settings,
 )
-from acr_refresher.config.registry_checks import external_id, registry_contradictions, shared_hosts
-from acr_refresher.config.strict import Location, Problem, did_you_mean, path_of, quoted
+from acr_refresher.config.pull_secrets import first_given, has_own_settings, setting_layers
+from acr_refresher.config.strict import (
+    Location,
+    Problem,
+    StrictModel,
+    did_you_mean,
+    path_of,
+    quoted,
+)
 
-Section = tuple[Location, Mapping[object, object]]
-
-
-def contradictions(document: object) -> Iterator[Problem]:
-    """Names given twice, references to nothing, and clusters with no one way to them."""
-    registries = list(_sections(document, "registries"))
-    clusters = list(_sections(document, "clusters"))
-    discovered = list(_sections(document, "discover"))
-    yield from _no_cluster(document)
-    yield from _repeated(registries, "name")
-    yield from _repeated(clusters, "name")
-    yield from _repeated(clusters, "clusterId")
-    yield from _repeated(clusters, "kubeconfig")
-    shared = next(_defaults(document), None)
-    users = [*_defaults(document), *clusters, *discovered]
-    users += [secret for user in users for secret in pull_secrets_of(user)]
-    yield from _unknown_registries(registries, "registries", users)
-    yield from _unknown_registries(registries, "grantable", users)
-    for user in _defaults(document):
-        yield from pull_secret_contradictions(user)
-    for cluster in (*clusters, *discovered):
-        yield from pull_secret_contradictions(cluster, shared)
-    for registry in registries:
-        yield from registry_contradictions(registry)
-    yield from shared_hosts(
-        registries, _wanted_registries(document, registries, [*clusters, *discovered])
-    )
-    for cluster in clusters:
-        yield from access_contradictions(cluster)
-    yield from in_cluster_twice(clusters)
-    for section in discovered:
-        yield from external_id(section)
-    yield from several_external_ids([*registries, *clusters, *discovered])
+_Section = TypeVar("_Section", bound=StrictModel)
+Located = Sequence[tuple[Location, _Section]]
+"""Sections, each with its place in the document."""
 
 
-def _no_cluster(document: object) -> Iterator[Problem]:
-    if isinstance(document, dict) and not {"clusters", "discover"} & document.keys():
+def contradictions(document: ConfigDocument) -> Iterator[Problem]:
+    """Every contradiction: those between sections, then those within a section."""
+    registries = _located(("registries",), document.registries)
+    clusters = _located(("clusters",), document.clusters)
+    discover = _located(("discover",), document.discover)
+    secrets = [
+        ((*location, "kubeconfigSecret"), section.kubeconfig_secret)
+        for location, section in clusters
+        if section.kubeconfig_secret
+    ]
+    if document.model_fields_set.isdisjoint({"clusters", "discover"}):
         yield Problem("clusters", "is missing", "add it, or discover")
+    yield from _repeated(registries, "name")
+    for name in ("name", "cluster_id", "kubeconfig"):
+        yield from _repeated(clusters, name)
+    yield from _several_in_cluster(clusters)
+    names = [section.name for _, section in registries if section.name]
+    for location, settings in ((("defaults",), document.defaults), *clusters, *discover):
+        if has_own_settings(settings):
+            yield from _settings_contradictions(location, settings, document.defaults, names)
+    yield from _shared_hosts([*clusters, *discover], document)
+    sections: Located[RoleKeys] = [*registries, *clusters, *secrets, *discover]
+    for location, section in sections:
+        for problem in section.contradictions():
+            yield replace(problem, path=f"{path_of(location, '')}.{problem.path}".rstrip("."))
+    yield from _several_external_ids(sections)
 
 
-def _sections(document: object, key: str) -> Iterator[Section]:
-    """The mappings in the list under a key, each with where it stands."""
-    listed = document.get(key) if isinstance(document, dict) else None
-    for index, section in enumerate(listed if isinstance(listed, list) else ()):
-        if isinstance(section, dict):
-            yield (key, index), section
+def _located(location: Location, sections: Iterable[_Section] | None) -> Located[_Section]:
+    return [((*location, index), section) for index, section in enumerate(sections or ())]
 
 
-def _defaults(document: object) -> Iterator[Section]:
-    section = document.get("defaults") if isinstance(document, dict) else None
-    if isinstance(section, dict):
-        yield ("defaults",), section
-
-
-def _repeated(sections: Iterable[Section], key: str) -> Iterator[Problem]:
+def _repeated(sections: Located[StrictModel], name: str) -> Iterator[Problem]:
+    """A value that two sections of a list may not both have."""
     first_uses: dict[str, Location] = {}
     for location, section in sections:
-        value = section.get(key)
-        if not isinstance(value, str):
+        value = getattr(section, name)
+        if value is None:
             continue
-        value = posixpath.normpath(value) if key == "kubeconfig" else value
-        if value in first_uses:
-            problem = f"{quoted(value)} is that of {path_of(first_uses[value], '')} too"
+        value = posixpath.normpath(value) if name == "kubeconfig" else value
+        first = first_uses.setdefault(value, location)
+        if first is not location:
+            key = section.key_of(name)
+            problem = f"{quoted(value)} is also the {key} of {path_of(first, '')}"
             yield Problem(path_of((*location, key), ""), problem, "give each its own")
-        first_uses.setdefault(value, location)
+
+
+def _several_in_cluster(clusters: Located[ClusterSection]) -> Iterator[Problem]:
+    first, *others = [location for location, section in clusters if section.in_cluster] or [()]
+    for location in others:
+        problem = f"is also given for {path_of(first, '')}, but acr-refresher runs in one cluster"
+        path = path_of((*location, "inCluster"), "")
+        yield Problem(path, problem, "reach this cluster in another way")
+
+
+def _settings_contradictions(
+    location: Location, settings: Settings, defaults: Settings, registries: Sequence[str]
+) -> Iterator[Problem]:
+    secrets = _located((*location, "pullSecrets"), settings.pull_secrets)
+    named_at = location if settings.pull_secrets else ("defaults",)
+    if settings.secret_name and (settings.pull_secrets or defaults.pull_secrets):
+        problem = f"is given, but each of {path_of((*named_at, 'pullSecrets'), '')} has its own"
+        yield Problem(path_of((*location, "secretName"), ""), problem, "leave it out here")
+    yield from _repeated(secrets, "secret_name")
+    for place, section in ((location, settings), *secrets):
+        yield from _unknown_registries(place, section, registries)
 
 
 def _unknown_registries(
-    registries: Iterable[Section], key: str, users: Iterable[Section]
+    location: Location, settings: PullSecretSettings, known: Sequence[str]
 ) -> Iterator[Problem]:
-    known = [section["name"] for _, section in registries if isinstance(section.get("name"), str)]
-    for location, section in users:
-        names = split_list(section.get(key))
-        for index, name in enumerate(names if isinstance(names, list) else ()):
-            if known and isinstance(name, str) and name not in known:
-                path = path_of((*location, key, index), "")
+    for key, names in (("registries", settings.registries), ("grantable", settings.grantable)):
+        for index, name in enumerate(names or ()):
+            if known and name not in known:
                 problem = f"{quoted(name)} is not the name of a registry"
-                yield Problem(path, problem, did_you_mean(name, map(str, known)))
+                yield Problem(
+                    path_of((*location, key, index), ""), problem, did_you_mean(name, known)
+                )
 
 
-def _wanted_registries(
-    document: object, registries: Iterable[Section], clusters: Iterable[Section]
-) -> Iterator[tuple[Location, list[str]]]:
-    """For each pull secret where it stands, and the names of its registries."""
-    every = [section.get("name") for _, section in registries]
-    shared = next(_defaults(document), None)
-    for cluster in clusters:
-        for place, layers in pull_secret_layers(cluster, shared):
-            said = (layer["registries"] for layer in layers if "registries" in layer)
-            names = split_list(next(said, every))
-            if isinstance(names, list):
-                yield place, [name for name in names if isinstance(name, str)]
+def _shared_hosts(
+    users: Located[ClusterSection | DiscoverSection], document: ConfigDocument
+) -> Iterator[Problem]:
+    """Registries of one pull secret with a domain in common: a secret has one login per host."""
+    domains = {each.name: frozenset(each.domains or ()) for each in document.registries or ()}
+    if not any(one & other for one, other in combinations(domains.values(), 2)):
+        return  # as nearly always: then the pull secrets of many clusters need no look
+    for location, section in users:
+        for index, layers in enumerate(setting_layers(section, document.defaults)):
+            if any(layer.is_unreadable("registries") for layer in layers):
+                continue
+            place = (*location, "pullSecrets", index) if section.pull_secrets else location
+            names = [name for name in first_given(layers, "registries", domains) if name in domains]
+            for first, second in combinations(names, 2):
+                for host in sorted(domains[first] & domains[second]):
+                    both = f"{quoted(first)} and {quoted(second)}"
+                    problem = f"{both} both have the domain {quoted(host)}"
+                    remedy = (
+                        "a pull secret has one login per host: leave out a registry or the domain"
+                    )
+                    yield Problem(path_of(place, ""), problem, remedy)
+
+
+def _several_external_ids(sections: Located[RoleKeys]) -> Iterator[Problem]:
+    """A role that the same caller assumes with different external IDs, or with and without one."""
+    first_uses: dict[tuple[str, str | None], tuple[str, str]] = {}
+    for location, section in sections:
+        if not section.assume_role_arn or section.is_unreadable("external_id"):
+            continue
+        caller = getattr(section, "rrsa_role_arn", None)
+        path = path_of((*location, "assumeRoleARN"), "")
+        for role in section.role_chain:
+            known, first = first_uses.setdefault((role.arn, caller), (role.external_id, path))
+            if known != role.external_id:
+                here = (
+                    f"externalId {quoted(role.external_id)}"
+                    if role.external_id
+                    else "no externalId"
+                )
+                there = quoted(known) if known else "none"
+                problem = f"{quoted(role.arn)} has {here}, but {there} in {first}"
+                remedy = "give both the external ID that the role's trust policy requires, or none"
+                yield Problem(path, problem, remedy)
+            caller = role.arn

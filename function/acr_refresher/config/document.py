@@ -1,21 +1,22 @@
-"""The form of config.yaml. Its keys are named as the ACK credential helper names them.
+"""The sections and keys of config.yaml. Keys have the names that the ACK credential helper uses.
 
-Every description goes into config.schema.json, which editors show beside the key.
+Descriptions go into config.schema.json. Editors show them beside the key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from acr_refresher.config.access import ClusterAccessKeys, DiscoveryKeys
+from acr_refresher.config.access import ClusterAccessKeys, DiscoveryKeys, RoleKeys
 from acr_refresher.config.fields import (
     ClusterTimeout,
     Domains,
     EndpointTypes,
-    ExternalId,
     InstanceId,
     LabelKey,
     LabelValue,
@@ -32,8 +33,7 @@ from acr_refresher.config.fields import (
     ServiceAccountNames,
     Threshold,
 )
-from acr_refresher.config.strict import Pattern, StrictModel, field_error
-from acr_refresher.core.model import Logstore
+from acr_refresher.config.strict import Pattern, Problem, StrictModel, field_error, quoted
 from acr_refresher.settings import SETTINGS
 
 LogProject = Annotated[
@@ -57,7 +57,7 @@ LogEndpoint = Annotated[
     Pattern(
         r"[a-z0-9-]+\.(?:log|sls)\.aliyuncs\.com",
         "an endpoint of SLS",
-        "use one such as cn-hangzhou-intranet.log.aliyuncs.com, without scheme and project",
+        "use an endpoint such as cn-hangzhou-intranet.log.aliyuncs.com, without scheme and project",
     ),
 ]
 
@@ -66,26 +66,14 @@ class LogstoreSection(StrictModel):
     """The logstore that outcomes are written to, as records with fields."""
 
     project: LogProject = Field(description="The log project.")
-    logstore: LogstoreName = Field("outcomes", description="The logstore in it.")
+    logstore: LogstoreName = Field("outcomes", description="The logstore in the project.")
     region_id: RegionId | None = Field(
         None, description="Region of the project. Default: the function's own."
     )
     endpoint: LogEndpoint | None = Field(
         None,
         description="Endpoint of SLS, such as cn-hangzhou-intranet.log.aliyuncs.com."
-        " Default: the public one of the region.",
-    )
-
-
-def logstore_from(section: LogstoreSection | None) -> Logstore | None:
-    """The section in core types; None where outcomes are written nowhere but on stdout."""
-    if section is None:
-        return None
-    return Logstore(
-        project=section.project,
-        name=section.logstore,
-        region_id=section.region_id or "",
-        endpoint=section.endpoint or "",
+        " Default: the public endpoint of the region.",
     )
 
 
@@ -93,72 +81,63 @@ CallsPerSecond = Annotated[float, Field(ge=0.1, le=1000)]
 
 
 class RateLimitsSection(StrictModel):
-    """Calls a second to each service, for each account and each instance of the function.
+    """Calls per second to each service, per account and per instance of the function.
 
-    For a moment they may be half as many again. Where a service answers that they are too many,
-    they become fewer by themselves.
+    A burst may exceed a limit by half. If a service answers that calls are throttled, the function
+    calls it less often.
     """
 
     sts: CallsPerSecond = Field(
-        50, description="Security Token Service, which takes 100 AssumeRole. Default: 50."
+        50, description="Security Token Service. It allows 100 AssumeRole. Default: 50."
     )
     cr: CallsPerSecond = Field(
-        20, description="Container Registry, whose limit is not documented. Default: 20."
+        20, description="Container Registry. Its limit is not documented. Default: 20."
     )
     cs: CallsPerSecond = Field(
         10,
-        description="Container Service for Kubernetes, whose limit is not documented. Default: 10.",
+        description="Container Service for Kubernetes. Its limit is not documented. Default: 10.",
     )
     kms: CallsPerSecond = Field(
-        50, description="Key Management Service, which takes 450 GetSecretValue. Default: 50."
+        50, description="Key Management Service. It allows 450 GetSecretValue. Default: 50."
     )
 
 
-def rate_limits_from(section: RateLimitsSection) -> Mapping[str, float]:
-    """Calls a second by service, as errors name it."""
-    return section.model_dump()
+class RegistrySection(RoleKeys):
+    """An Enterprise Edition instance of Container Registry, or an account's Personal Edition."""
 
-
-class RegistrySection(StrictModel):
-    """One Container Registry Enterprise Edition instance, or an account's Personal Edition."""
-
-    name: Name = Field(description="Our own name for it, which `registries` refers to.")
+    name: Name = Field(description="Name of the registry in `registries`, events and reports.")
     instance_id: InstanceId | None = Field(
         None,
-        description="ID of the instance, cri-… or <region>:cri-…. Without it, the registry is the"
-        " Personal Edition of the account.",
+        description="ID of the instance, cri-… or <region>:cri-…. If it is left out, the registry"
+        " is the Personal Edition of the account.",
     )
     region_id: RegionId | None = Field(
         None,
-        description="Region of the registry, such as cn-hangzhou. Needed unless instanceId has it.",
+        description="Region of the registry, such as cn-hangzhou. Required unless instanceId"
+        " contains it.",
     )
     domains: Domains | None = Field(
         None,
-        description="Host names that the pull secret is to serve: a list, or text with commas."
-        " Default: those of every enabled endpoint of the instance; for Personal Edition the"
-        " region's shared ones, registry[-vpc|-internal].<region>.aliyuncs.com.",
+        description="Host names that the pull secret has a login for: a list, or text with commas."
+        " Default: the domains of every enabled endpoint of the instance; for Personal Edition the"
+        " shared domains of the region, registry[-vpc|-internal].<region>.aliyuncs.com.",
     )
     endpoints: EndpointTypes | None = Field(
         None,
-        description="The endpoints whose domains the pull secret is to serve: internet, vpc."
-        " Default: every enabled one. Not together with domains.",
+        description="The endpoints whose domains the pull secret has a login for: internet, vpc."
+        " Default: every enabled endpoint. Not together with domains.",
     )
     assume_role_arn: RoleChain | None = Field(
         None,
         alias="assumeRoleARN",
         description="RAM role to assume for tokens, in the account that owns the registry; or a"
-        " list of roles, each assumed by the one before. Default: the function's own role.",
-    )
-    external_id: ExternalId | None = Field(
-        None,
-        description="The external ID that the trust policy of the one role in assumeRoleARN asks"
-        " for. In a list of roles, give it with each.",
+        " list of roles, each assumed by the role before it. Default: the function's own role.",
     )
     rrsa_role_arn: RoleArn | None = Field(
         None,
         alias="rrsaRoleARN",
-        description="RAM role in the cluster's account that the cluster's own OIDC provider may"
-        " assume (RRSA). It is what assumes assumeRoleARN then, in place of the function's role.",
+        description="RAM role in the cluster's account that the cluster's OIDC provider may assume"
+        " (RRSA). This role then assumes assumeRoleARN, instead of the function's role.",
     )
     rrsa_oidc_provider_role_arn: OidcProviderArn | None = Field(
         None,
@@ -167,101 +146,148 @@ class RegistrySection(StrictModel):
     )
     rrsa_service_account: QualifiedServiceAccount | None = Field(
         None,
-        description="The service account whose token RRSA begins with, as namespace/name. Default:"
+        description="The service account whose token RRSA uses, as namespace/name. Default:"
         " kube-system/aliyun-acr-credential-helper.",
     )
     expire_duration: int = Field(
         3600,
         ge=3600,
         le=43200,
-        description="Seconds that the role session is asked to last. At most what the role allows.",
+        description="Duration of the role session in seconds. At most the maximum of the role.",
     )
     session_policy: bool = Field(
         default=True,
-        description="Whether the last role's session may do no more than the token needs. Default:"
-        " true.",
+        description="Whether the session of the last role is limited to what the token requires."
+        " Default: true.",
     )
     verify: Literal["always", "reachable", "never"] = Field(
         "reachable",
-        description="Whether a new token is tried at each registry host before it is written."
-        " Default: reachable, which lets a host pass that cannot be reached from here.",
+        description="Whether a new token is tested at each registry host before it is written."
+        " Default: reachable, which skips hosts that the function cannot reach.",
     )
     verify_repository: Repository | None = Field(
         None, description="A repository, as namespace/name, that a new token must be able to pull."
     )
 
+    def contradictions(self) -> Iterator[Problem]:
+        """Keys that contradict each other, or that have no effect."""
+        given = self.model_fields_set
+        yield from self._region_contradictions()
+        yield from self._rrsa_contradictions()
+        if "endpoints" in given and "instance_id" not in given:
+            yield Problem(
+                "endpoints",
+                "is given for Personal Edition, whose endpoints no API lists",
+                "give the hosts as domains, or add instanceId of an Enterprise Edition instance",
+            )
+        if "endpoints" in given and "domains" in given:
+            problem = "is given beside domains, which already says which hosts are served"
+            yield Problem("endpoints", problem, "keep one of them")
+        if "verify_repository" in given and self.verify == "never":
+            problem = "is given, but verify is never"
+            yield Problem("verifyRepository", problem, "keep one of them")
+        yield from super().contradictions()
+
+    def _region_contradictions(self) -> Iterator[Problem]:
+        if self.is_unreadable("instance_id"):
+            return
+        in_id = (self.instance_id or "").rpartition(":")[0]
+        if "region_id" not in self.model_fields_set and not in_id:
+            yield Problem("regionId", "is missing", "add it")
+        elif in_id and self.region_id and self.region_id != in_id:
+            problem = f"is {quoted(self.region_id)}, but instanceId says {quoted(in_id)}"
+            yield Problem("regionId", problem, "leave regionId out, or correct it")
+
+    def _rrsa_contradictions(self) -> Iterator[Problem]:
+        pair = {"rrsa_role_arn", "rrsa_oidc_provider_role_arn"}
+        given = [self.key_of(name) for name in pair & self.model_fields_set]
+        missing = [self.key_of(name) for name in pair - self.model_fields_set]
+        if given and missing:
+            yield Problem(missing[0], "is missing", f"add it, or leave out {given[0]}")
+        if "rrsa_service_account" in self.model_fields_set and not given:
+            problem = "is given without rrsaRoleARN"
+            yield Problem("rrsaServiceAccount", problem, "add the role, or leave this out")
+        if "rrsaRoleARN" in given and "instance_id" not in self.model_fields_set:
+            yield Problem(
+                "rrsaRoleARN",
+                "is given for Personal Edition, whose registry refuses tokens of RRSA sessions",
+                "leave it out, or add instanceId of an Enterprise Edition instance",
+            )
+
 
 class Requirement(StrictModel):
-    """One requirement of a label selector."""
+    """A requirement of a label selector."""
 
     key: LabelKey = Field(description="Key of the label.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
-        description="How the label relates to the values."
+        description="How the label must relate to the values."
     )
-    values: list[LabelValue] = Field([], description="For In and NotIn: at least one value.")
+    values: list[LabelValue] = Field([], description="The values, for In and NotIn only.")
 
     @model_validator(mode="after")
-    def _values_as_the_operator_needs(self) -> Requirement:
+    def _values_fit_the_operator(self) -> Requirement:
         if (self.operator in ("In", "NotIn")) is bool(self.values):
             return self
         if self.values:
-            raise field_error(f"has values, which {self.operator} does not take", "leave them out")
-        raise field_error(f"has no values, which {self.operator} needs", "add values: […]")
+            raise field_error(f"has values, but {self.operator} takes none", "leave them out")
+        raise field_error(f"has no values, but {self.operator} requires them", "add values: […]")
 
 
 class Selector(StrictModel):
-    """A label selector, as Kubernetes defines it. All of it must hold."""
+    """A label selector as in Kubernetes. A namespace must meet all of it."""
 
-    match_labels: dict[LabelKey, LabelValue] = Field({}, description="Labels and their values.")
+    match_labels: dict[LabelKey, LabelValue] = Field(
+        {}, description="Labels and the values that they must have."
+    )
     match_expressions: list[Requirement] = Field([], description="Further requirements.")
 
     @model_validator(mode="after")
-    def _selective(self) -> Selector:
+    def _selects_something(self) -> Selector:
         if not self.match_labels and not self.match_expressions:
             raise field_error("requires nothing", "add matchLabels or matchExpressions")
         return self
 
 
 class PullSecretSettings(StrictModel):
-    """What a pull secret holds, where, and for whom."""
+    """What a pull secret contains, and which namespaces and service accounts get it."""
 
     registries: Names | None = Field(
-        None, description="Names of the registries to serve. Default: every one."
+        None, description="Names of the registries to log in to. Default: all of them."
     )
     grantable: Names | None = Field(
         None,
-        description="Names of registries that a namespace may ask for, selected or not, with the"
-        " annotation k8s.aliyun.com/acr-instance-ids. Default: none.",
+        description="Names of registries that any namespace may request with the annotation"
+        " k8s.aliyun.com/acr-instance-ids. Default: none.",
     )
     watch_namespace: NamespacePatterns | None = Field(
         None,
-        description='Namespaces to serve, as a list or text with commas: names, globs, "all", and'
-        ' "!" before those to leave out. Those of Kubernetes (kube-…) must be asked for by a'
-        ' pattern that begins with kube-. Default: "default", or "all" with a namespaceSelector.',
+        description='Namespaces to serve, as a list or text with commas: names, globs or "all"; "!"'
+        " before a name or glob excludes it. Namespaces of Kubernetes (kube-…) are only selected by"
+        ' a pattern that begins with kube-. Default: "default", or "all" with a namespaceSelector.',
     )
     namespace_selector: Selector | None = Field(
-        None, description="Labels that a namespace must have besides."
+        None, description="Labels that a namespace must also have."
     )
     service_account: ServiceAccountNames | None = Field(
         None,
-        description='Service accounts to bind, as a list or text with commas; "*" is every one.'
-        ' Default: "default".',
+        description="Service accounts that get the pull secret, as a list or text with commas;"
+        ' "*" is every service account. Default: "default".',
     )
     expiring_threshold: Threshold | None = Field(
         None,
-        description='How long before its expiry a secret is renewed, such as "15m" (the default)'
-        ' or "1h30m". Less than 12h.',
+        description='How long before it expires a pull secret is renewed, such as "15m" (the'
+        ' default) or "1h30m". Less than 12h.',
     )
 
 
 class PullSecretSection(PullSecretSettings):
-    """One of several pull secrets. What it does not say itself is said beside the list."""
+    """One of several pull secrets. The keys beside the list are its defaults."""
 
     secret_name: SecretName = Field(description="Name of the pull secret.")
 
 
 class Settings(PullSecretSettings):
-    """What clusters may share: `defaults` has it, and each cluster overrides it key by key."""
+    """Settings of pull secrets. A cluster overrides those of `defaults` key by key."""
 
     secret_name: SecretName | None = Field(
         None, description='Name of the pull secret. Default: "acr-pull". Not with pullSecrets.'
@@ -269,29 +295,29 @@ class Settings(PullSecretSettings):
     pull_secrets: list[PullSecretSection] | None = Field(
         None,
         min_length=1,
-        description="Several pull secrets in place of one. The keys beside this list hold for each"
-        " that does not say otherwise.",
+        description="Several pull secrets instead of one. The keys beside this list are defaults"
+        " for each of them.",
     )
 
 
 class ClusterSection(Settings, ClusterAccessKeys):
-    """A cluster, reached in one of four ways: ACK, a kubeconfig, a KMS secret, or from within."""
+    """A cluster, reached through ACK, a kubeconfig file, a KMS secret, or from inside of it."""
 
 
 class DiscoverSection(Settings, DiscoveryKeys):
-    """ACK clusters of an account that are found by themselves, and all served alike."""
+    """ACK clusters of an account that are discovered in every run and have the same settings."""
 
 
 class ConfigDocument(StrictModel):
-    """The clusters that acr-refresher serves, and the registries they pull from."""
+    """The clusters that acr-refresher serves, and the registries that they pull from."""
 
     registries: list[RegistrySection] = Field(min_length=1, description="The registries.")
     defaults: Settings = Field(Settings(), description="Settings that all clusters share.")
     clusters: list[ClusterSection] = Field(
-        [], min_length=1, description="The clusters. May be left out beside discover."
+        [], min_length=1, description="The clusters. May be left out if discover is given."
     )
     discover: list[DiscoverSection] = Field(
-        [], min_length=1, description="Where to look for further ACK clusters, in every run anew."
+        [], min_length=1, description="Where to discover further ACK clusters in every run."
     )
     concurrency: int = Field(
         SETTINGS.clusters_at_once,
@@ -301,23 +327,44 @@ class ConfigDocument(StrictModel):
     )
     cluster_timeout: ClusterTimeout | None = Field(
         None,
-        description='The most that one cluster may take, such as "20s" (the default), waiting for'
-        " the cloud not counted: then it is left as it is, and its place goes to the next. 1s to"
-        " 10m.",
+        description='How long one cluster may take, such as "20s" (the default), without the time'
+        " spent waiting for the cloud: 1s to 10m. After that the run continues with the next"
+        " cluster.",
     )
     shard_size: int = Field(
         SETTINGS.shard_size,
         ge=1,
         le=5000,
-        description="How many clusters one invocation serves. With more of them the function starts"
-        " itself once for each part of that size, where infra/ram/fan-out.policy.json lets it.",
+        description="How many clusters one invocation serves. If there are more, the function"
+        " invokes itself once per part of that size. infra/ram/fan-out.policy.json allows it.",
     )
     rate_limits: RateLimitsSection = Field(
         RateLimitsSection(),
-        description="How often the services of the cloud are called: calls a second.",
+        description="How often the services of the cloud are called, in calls per second.",
     )
     sls: LogstoreSection | None = Field(
         None,
         description="Simple Log Service: where outcomes are written, for the dashboard and the"
-        " alerts of infra/sls. Default: nowhere but on the function's stdout.",
+        " alerts of infra/sls. Default: outcomes are only written to the function's log.",
     )
+
+
+class _SchemaForEditors(GenerateJsonSchema):
+    """Leaves out titles, and null, because the loader refuses empty keys."""
+
+    def field_title_should_be_set(self, _schema: object) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of config.yaml, for editors. Only the operator's commands need it."""
+    schema = ConfigDocument.model_json_schema(schema_generator=_SchemaForEditors)
+    return {"$schema": _SchemaForEditors.schema_dialect, **schema, "title": "acr-refresher"}

@@ -1,14 +1,14 @@
-"""What an invocation asks for, from the event that Function Compute hands over.
+"""What an invocation asks for, read from its event.
 
-A timer's event is `{"triggerTime": …, "triggerName": …, "payload": "…"}`. Its payload may be empty,
+A timer's event is `{"triggerTime": …, "triggerName": …, "payload": "…"}`. The payload may be empty
 or any note, which changes nothing, or a JSON object that narrows the run down like a manual event:
 
     {"action": "refresh", "clusters": ["prod-*"], "namespaces": ["team-*"], "registries": ["main"],
      "force": true, "allowRemoval": false, "dryRun": false, "reason": "suspected leak"}
 
-With more clusters than one invocation is to serve, the function starts itself once a shard. Such an
-event has `shard` in place of `clusters`, with their exact names; those that were discovered come
-with all that it takes to serve them without asking again:
+If there are more clusters than one invocation serves, the function invokes itself once per shard. A
+shard's event has `shard` instead of `clusters`, with exact names. Discovered clusters come with
+what it takes to serve them without another discovery:
 
     {"action": "refresh", "shard": {…, "clusters": ["idc"], "found": [
         {"section": "discover[0]", "regionId": "cn-hangzhou", "clusters": {"prod-a": "c1…"}}]}}
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from acr_refresher.config.fields import ClusterGlob, NameGlob
@@ -53,16 +53,16 @@ _Trigger = Annotated[
     str, Pattern("manual|timer:(?s:.*)", "a trigger", "use manual, or timer: and its name")
 ]
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
 _SHARD_FIELDS = ("run", "scheduled_at", "number", "of", "continued")
 
 
 class InvalidEvent(InvalidInput):
-    """The event does not say, or not clearly, what to do. Nothing was done."""
+    """The event does not say clearly what to do. Nothing was done."""
 
 
 class _TimerPayload(StrictModel):
+    """What a run may be narrowed down to, and how it is run."""
+
     action: Literal["refresh"] = "refresh"
     clusters: _ClusterGlobs | None = None
     namespaces: _Globs | None = None
@@ -74,7 +74,7 @@ class _TimerPayload(StrictModel):
 
 
 class _FoundSection(StrictModel):
-    """What one section of config.yaml found in one region: IDs by name."""
+    """The clusters that a section of config.yaml found in a region: IDs by name."""
 
     section: _ShortText
     region_id: _ShortText
@@ -82,9 +82,13 @@ class _FoundSection(StrictModel):
 
 
 class _ShardSection(StrictModel):
+    """A part of a run. A coordinator of version 0.1 writes `occasion` for `scheduledAt`."""
+
     run: _ShortText
     trigger: _Trigger
-    scheduled_at: _ShortText
+    scheduled_at: _ShortText = Field(
+        alias="scheduledAt", validation_alias=AliasChoices("scheduledAt", "occasion")
+    )
     number: int = Field(ge=1)
     of: int = Field(ge=1)
     continued: int = Field(0, ge=0)
@@ -92,7 +96,7 @@ class _ShardSection(StrictModel):
     found: list[_FoundSection] = Field([], min_length=1)
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> _ShardSection:
+    def _has_clusters(self) -> _ShardSection:
         if self.number > self.of:
             raise field_error("has a number above `of`", "leave it as the coordinator wrote it")
         if not self.clusters and not self.found:
@@ -105,14 +109,14 @@ class _ManualEvent(_TimerPayload):
     shard: _ShardSection | None = None
 
     @model_validator(mode="after")
-    def _clusters_once(self) -> _ManualEvent:
+    def _clusters_or_shard(self) -> _ManualEvent:
         if self.shard and self.clusters:
-            raise field_error("has both clusters and shard", "leave out one of them")
+            raise field_error("has both clusters and shard", "leave one of them out")
         return self
 
 
 class _TimerEvent(StrictModel):
-    model_config = ConfigDict(extra="ignore")  # what else it says is the platform's affair
+    model_config = ConfigDict(extra="ignore")  # the platform may add keys
 
     trigger_name: str
     trigger_time: str = ""
@@ -120,19 +124,19 @@ class _TimerEvent(StrictModel):
 
 
 def parse_event(event: bytes | str) -> Request:
-    """What the event asks for. Raises InvalidEvent with every problem found."""
+    """What the event asks for. Raises InvalidEvent with every problem."""
     document = _json_object(event)
     if "triggerName" not in document or "action" in document:
         return _manual_request(_validated(_ManualEvent, document))
     timer = _validated(_TimerEvent, document)
     payload = _payload_object(timer.payload)
-    order = _validated(_TimerPayload, payload, at=("payload",))
-    return _request(order, f"timer:{timer.trigger_name}", timer.trigger_time)
+    wishes = _validated(_TimerPayload, payload, at=("payload",))
+    return _request(wishes, f"timer:{timer.trigger_name}", timer.trigger_time)
 
 
 def shard_event(request: Request, shard: Shard) -> bytes:
-    """The event that has an invocation of its own serve a part of a request."""
-    told = {
+    """The event that makes another invocation serve a part of a request."""
+    wishes = {
         "namespaces": request.namespaces,
         "registries": request.registries,
         "force": request.force,
@@ -141,49 +145,53 @@ def shard_event(request: Request, shard: Shard) -> bytes:
         "reason": request.reason,
     }
     clusters = {
-        "clusters": sorted(shard.clusters - {one.name for one in shard.found}),
-        "found": list(_by_place(shard.found)),
+        "clusters": sorted(shard.clusters - {cluster.name for cluster in shard.found}),
+        "found": list(_by_section_and_region(shard.found)),
     }
     section = {
         **{to_camel(name): getattr(shard, name) for name in _SHARD_FIELDS},
         "trigger": request.trigger,
         **{key: value for key, value in clusters.items() if value},
     }
-    event = {"action": "refresh", **{key: value for key, value in told.items() if value}}
+    event = {"action": "refresh", **{key: value for key, value in wishes.items() if value}}
     return json.dumps({**event, "shard": section}, ensure_ascii=False).encode()
 
 
-def _by_place(found: Iterable[KnownCluster]) -> Iterator[dict[str, object]]:
-    places: dict[tuple[str, str], dict[str, str]] = {}
-    for one in found:
-        places.setdefault((one.section, one.region_id), {})[one.name] = one.cluster_id
-    for (section, region_id), clusters in places.items():
+def _by_section_and_region(found: Iterable[KnownCluster]) -> Iterator[dict[str, object]]:
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for cluster in found:
+        group = groups.setdefault((cluster.section, cluster.region_id), {})
+        group[cluster.name] = cluster.cluster_id
+    for (section, region_id), clusters in groups.items():
         yield {"section": section, "regionId": region_id, "clusters": clusters}
 
 
 def unknown_name_problems(request: Request, config: Config) -> tuple[Problem, ...]:
-    """A problem for each pattern that matches no registered cluster or registry.
+    """A problem per pattern that matches no configured cluster or registry.
 
-    Where clusters are discovered, none is unknown before that was done: see `unknown_clusters`.
+    If clusters are discovered, `unknown_cluster_problems` checks their names after the discovery.
     """
     clusters = [cluster.name for cluster in config.clusters]
     registries = [registry.name for registry in config.registries]
     return (
         *(() if config.discoveries else unknown_cluster_problems(request, clusters)),
-        *_unmatched("registries", request.registries, registries),
+        *_unmatched("registries", "registry", request.registries, registries),
     )
 
 
 def unknown_cluster_problems(request: Request, names: list[str]) -> tuple[Problem, ...]:
-    """A problem for each pattern that matches none of the clusters of these names."""
-    return tuple(_unmatched("clusters", request.clusters, names))
+    """A problem per pattern that matches none of these names of clusters."""
+    return tuple(_unmatched("clusters", "cluster", request.clusters, names))
 
 
-def _unmatched(key: str, patterns: Iterable[str], names: list[str]) -> Iterator[Problem]:
+def _unmatched(
+    key: str, thing: str, patterns: Iterable[str], names: list[str]
+) -> Iterator[Problem]:
     for index, pattern in enumerate(patterns):
         if not any(matches_any(name, (pattern,)) for name in names):
             path = path_of((key, index), _ROOT)
-            yield Problem(path, f"{quoted(pattern)} matches none", did_you_mean(pattern, names))
+            problem = f"no {thing} matches {quoted(pattern)}"
+            yield Problem(path, problem, did_you_mean(pattern, names))
 
 
 def _json_object(event: bytes | str) -> dict[str, object]:
@@ -199,22 +207,22 @@ def _json_object(event: bytes | str) -> dict[str, object]:
 
 
 def _payload_object(payload: str) -> dict[str, object]:
-    """What the payload orders. A note orders nothing; a broken JSON object is not taken for one."""
+    """The JSON object in a payload; empty for a note. Broken JSON is an error and not a note."""
     if not payload.lstrip().startswith("{"):
         return {}
     try:
         document: dict[str, object] = json.loads(payload)
     except (ValueError, RecursionError) as error:
-        told = f"begins like JSON but is not JSON{_position(error)}"
-        raise InvalidEvent([Problem("payload", told, "correct its syntax")]) from None
+        problem = f"begins like JSON but is not JSON{_position(error)}"
+        raise InvalidEvent([Problem("payload", problem, "correct its syntax")]) from None
     return document
 
 
 def _position(error: Exception) -> str:
-    """Where JSON ceases to be JSON; its own words may quote what was sent."""
+    """Where JSON is wrong. The error's own text may quote the event."""
     if not isinstance(error, json.JSONDecodeError):
         return ""
-    return f" from line {error.lineno}, column {error.colno} on"
+    return f" (line {error.lineno}, column {error.colno})"
 
 
 def _validated(model: type[_Model], document: object, at: Location = ()) -> _Model:
@@ -233,20 +241,20 @@ def _manual_request(event: _ManualEvent) -> Request:
         for each in event.shard.found
         for name, cluster_id in each.clusters.items()
     )
-    names = frozenset(event.shard.clusters) | {one.name for one in found}
+    names = frozenset(event.shard.clusters) | {cluster.name for cluster in found}
     shard = Shard(clusters=names, found=found, **fields)
     return replace(_request(event, event.shard.trigger, shard.scheduled_at), shard=shard)
 
 
-def _request(order: _TimerPayload, trigger: str, scheduled_at: str = "") -> Request:
+def _request(wishes: _TimerPayload, trigger: str, scheduled_at: str = "") -> Request:
     return Request(
         trigger=trigger,
-        clusters=tuple(order.clusters or ()),
-        namespaces=tuple(order.namespaces or ()),
-        registries=tuple(order.registries or ()),
-        force=order.force,
-        allow_removal=order.allow_removal,
-        dry_run=order.dry_run,
-        reason=order.reason,
+        clusters=tuple(wishes.clusters or ()),
+        namespaces=tuple(wishes.namespaces or ()),
+        registries=tuple(wishes.registries or ()),
+        force=wishes.force,
+        allow_removal=wishes.allow_removal,
+        dry_run=wishes.dry_run,
+        reason=wishes.reason,
         scheduled_at=scheduled_at,
     )

@@ -1,4 +1,4 @@
-"""The forms of text that config.yaml and events hold: names, patterns, IDs, durations, lists."""
+"""Types of values in config.yaml and events: names, patterns, IDs, durations and lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
 _GLOB = r"(?:[a-z0-9*?-]|\[!?[a-z0-9-]+\])+"
 _LABEL_VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-_DURATION = (  # as Go writes it, and the console: "15m", "15 minutes"
+_DURATION = (  # as Go and the console write it: "15m", "15 minutes"
     r"(?=.)(?:([0-9]{1,6}) ?h(?:ours?)?)? ?"
     r"(?:([0-9]{1,6}) ?m(?:inutes?)?)? ?"
     r"(?:([0-9]{1,6}) ?s(?:econds?)?)?"
@@ -35,20 +35,20 @@ InstanceId = Annotated[
     Pattern(
         rf"(?:{_REGION_ID}:)?cri-[a-z0-9]+",
         "the ID of an Enterprise Edition instance",
-        "use the one that the Container Registry console shows, cri-… or <region>:cri-…; leave the"
+        "use the ID that the Container Registry console shows, cri-… or <region>:cri-…; leave the"
         " key out for Personal Edition",
     ),
 ]
-RegionId = Annotated[str, Pattern(_REGION_ID, "a region ID", "use one such as cn-hangzhou")]
+RegionId = Annotated[str, Pattern(_REGION_ID, "a region ID", "use an ID such as cn-hangzhou")]
 
 
 def is_region_id(text: str) -> bool:
-    """Whether a text has the form of a region ID; whether there is the region, only DNS knows."""
+    """Whether a text looks like a region ID. Whether such a region exists is not checked."""
     return re.fullmatch(_REGION_ID, text, re.ASCII) is not None
 
 
 ClusterId = Annotated[
-    str, Pattern(r"c[a-z0-9]+", "an ACK cluster ID", "use the one that the ACK console shows, c…")
+    str, Pattern(r"c[a-z0-9]+", "an ACK cluster ID", "use the ID that the ACK console shows, c…")
 ]
 _ROLE_ARN = Pattern(
     r"acs:ram::[0-9]+:role/[A-Za-z0-9._-]{1,64}",
@@ -112,7 +112,7 @@ ServiceAccountName = Annotated[
     Pattern(
         rf"\*|{_SUBDOMAIN}",
         "the name of a service account",
-        'use exact names, or "*" alone for every one',
+        'use exact names, or only "*" for every service account',
     ),
 ]
 QualifiedServiceAccount = Annotated[
@@ -128,12 +128,12 @@ NamespacePattern = Annotated[
     Pattern(
         rf"!?(?:{_LABEL}|(?=.*[*?\[]){_GLOB})",
         "a namespace or a pattern of namespaces",
-        'use exact names, globs such as "team-*", "all", and "!" before what to leave out',
+        'use exact names, globs such as "team-*", or "all"; "!" before a name or glob excludes it',
     ),
 ]
 
 
-def _free_secret_name(name: str) -> str:
+def _not_the_helpers(name: str) -> str:
     if name.startswith(HELPER_PREFIX):
         raise field_error(
             f"{quoted(name)} belongs to the ACK credential helper",
@@ -149,7 +149,7 @@ SecretName = Annotated[
         "the name of a secret",
         "use at most 253 lower-case letters, digits, '-' and '.'",
     ),
-    AfterValidator(_free_secret_name),
+    AfterValidator(_not_the_helpers),
 ]
 
 # ---- our own -------------------------------------------------------------------------------------
@@ -159,11 +159,16 @@ Name = Annotated[
 ]
 NameGlob = Annotated[
     str,
-    Pattern(r"[a-z0-9.*?!\[\]-]+", "a name or a glob", 'use one such as "prod-a" or "prod-*"'),
+    Pattern(
+        r"[a-z0-9.*?!\[\]-]+",
+        "a name or a glob",
+        'use a name or a glob, such as "prod-a" or "prod-*"',
+    ),
 ]
 
-ClusterGlob = Annotated[  # ACK lets names be of almost any letters
-    str, Pattern(r"[^\s,;]+", "a name or a glob", 'use one such as "prod-a" or "prod-*"')
+ClusterGlob = Annotated[  # ACK allows almost any character in a name
+    str,
+    Pattern(r"[^\s,;]+", "a name or a glob", 'use a name or a glob, such as "prod-a" or "prod-*"'),
 ]
 
 
@@ -171,7 +176,7 @@ def _kubeconfig_path(path: str) -> str:
     if not path or not path.isprintable():
         raise field_error(
             "is not the path of a file",
-            "keep the kubeconfig in a file of its own and give its path, relative to config.yaml",
+            "write the kubeconfig to a file and give its path, relative to config.yaml",
         )
     return path
 
@@ -180,76 +185,83 @@ KubeconfigPath = Annotated[str, AfterValidator(_kubeconfig_path)]
 
 
 def parse_duration(value: object) -> timedelta:
-    """The span that a text such as "1h30m" says. Raises `fault`."""
+    """The duration that a text such as "1h30m" means. Raises PydanticCustomError."""
     parts = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
     if parts is None:
-        raise field_error("is not a duration", 'use one with units, such as "15m" or "1h30m"')
+        raise field_error("is not a duration", 'write it with units, such as "15m" or "1h30m"')
     hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
 def format_duration(span: timedelta) -> str:
-    """`1h30m`, as `duration` reads it, without what is less than a second."""
+    """A duration as `parse_duration` reads it, such as `1h30m`, without fractions of a second."""
     minutes, seconds = divmod(int(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
 
-def _threshold(span: timedelta) -> timedelta:
-    if not timedelta(0) < span < SETTINGS.expiring_threshold_max:
-        raise field_error("is out of range", "use more than 0s and less than 12h")
-    return span
+def in_range(least: timedelta, most: timedelta) -> AfterValidator:
+    """A validator of durations, both bounds included."""
+
+    def check(duration: timedelta) -> timedelta:
+        if not least <= duration <= most:
+            remedy = f"use {format_duration(least)} to {format_duration(most)}"
+            raise field_error(f"{format_duration(duration)} is out of range", remedy)
+        return duration
+
+    return AfterValidator(check)
 
 
-def _cluster_timeout(duration: timedelta) -> timedelta:
-    shortest, longest = SETTINGS.cluster_timeout_min, SETTINGS.cluster_timeout_max
-    if not shortest <= duration <= longest:
-        raise field_error("is out of range", "use 1s to 10m")
-    return duration
-
-
+_SECOND = timedelta(seconds=1)
 WITH_UNITS = BeforeValidator(
     parse_duration, json_schema_input_type=Annotated[str, Field(pattern=f"^(?:{_DURATION})$")]
 )
-Threshold = Annotated[timedelta, AfterValidator(_threshold), WITH_UNITS]
-ClusterTimeout = Annotated[timedelta, AfterValidator(_cluster_timeout), WITH_UNITS]
+Threshold = Annotated[
+    timedelta,
+    in_range(_SECOND, SETTINGS.expiring_threshold_max - _SECOND),
+    WITH_UNITS,
+]
+ClusterTimeout = Annotated[
+    timedelta, in_range(SETTINGS.cluster_timeout_min, SETTINGS.cluster_timeout_max), WITH_UNITS
+]
 
 # ---- lists ---------------------------------------------------------------------------------------
 
 
 def split_list(value: object) -> object:
-    """The parts of a comma string, as the helper takes them; anything else as it is."""
+    """The parts of a text with commas, as the ACK helper accepts it; other values unchanged."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 def _distinct(items: list[str]) -> list[str]:
     repeated = sorted({item for item in items if items.count(item) > 1})
     if repeated:
-        raise field_error(f"names {quoted(repeated[0])} more than once", "name each once")
+        raise field_error(f"names {quoted(repeated[0])} more than once", "name it once")
     return items
 
 
-def _some_namespace(patterns: list[str]) -> list[str]:
+def _selects_some_namespace(patterns: list[str]) -> list[str]:
     if all(pattern.startswith(EXCLUSION) for pattern in patterns):
         raise field_error(
-            "only leaves out namespaces", f'name those to serve as well, such as "{ALL}"'
+            "only excludes namespaces", f'add the namespaces to serve, such as "{ALL}"'
         )
     if EXCLUSION + ALL in patterns:
-        raise field_error("leaves out every namespace", "leave out by name or glob")
+        raise field_error("excludes every namespace", "exclude namespaces by name or glob")
     return patterns
 
 
-def _everyone_alone(names: list[str]) -> list[str]:
+def _star_alone(names: list[str]) -> list[str]:
     if EVERY_SERVICE_ACCOUNT in names and len(names) > 1:
         raise field_error(
-            'names others beside "*", which is every service account', "keep one of them"
+            'names service accounts beside "*", which is every service account',
+            'keep "*" or the names',
         )
     return names
 
 
 _SPLIT = BeforeValidator(split_list, json_schema_input_type=str | list[str])
-_SOME = Field(min_length=1)
+_NOT_EMPTY = Field(min_length=1)
 
 
 class RoleSection(StrictModel):
@@ -257,7 +269,7 @@ class RoleSection(StrictModel):
 
     arn: RoleArn = Field(description="ARN of the role.")
     external_id: ExternalId | None = Field(
-        None, description="The external ID that the role's trust policy asks for."
+        None, description="The external ID that the role's trust policy requires."
     )
 
 
@@ -273,31 +285,31 @@ RoleChain = Annotated[
     list[
         Annotated[RoleSection, BeforeValidator(_role, json_schema_input_type=RoleArn | RoleSection)]
     ],
-    _SOME,
+    _NOT_EMPTY,
     BeforeValidator(
         _chain_of_one,
         json_schema_input_type=RoleArn | RoleSection | list[RoleArn | RoleSection],
     ),
 ]
 
-Names = Annotated[list[Name], _SOME, AfterValidator(_distinct), _SPLIT]
-Domains = Annotated[list[Domain], _SOME, AfterValidator(_distinct), _SPLIT]
-RegionIds = Annotated[list[RegionId], _SOME, AfterValidator(_distinct), _SPLIT]
-ClusterGlobs = Annotated[list[ClusterGlob], _SOME, AfterValidator(_distinct), _SPLIT]
+Names = Annotated[list[Name], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
+Domains = Annotated[list[Domain], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
+RegionIds = Annotated[list[RegionId], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
+ClusterGlobs = Annotated[list[ClusterGlob], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 EndpointTypes = Annotated[
-    list[Literal["internet", "vpc"]], _SOME, AfterValidator(_distinct), _SPLIT
+    list[Literal["internet", "vpc"]], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT
 ]
 NamespacePatterns = Annotated[
     list[NamespacePattern],
-    _SOME,
+    _NOT_EMPTY,
     AfterValidator(_distinct),
-    AfterValidator(_some_namespace),
+    AfterValidator(_selects_some_namespace),
     _SPLIT,
 ]
 ServiceAccountNames = Annotated[
     list[ServiceAccountName],
-    _SOME,
+    _NOT_EMPTY,
     AfterValidator(_distinct),
-    AfterValidator(_everyone_alone),
+    AfterValidator(_star_alone),
     _SPLIT,
 ]

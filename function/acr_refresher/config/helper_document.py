@@ -1,8 +1,8 @@
-"""The ACK credential helper's configuration as people keep it, read leniently.
+"""The configuration of the ACK credential helper, in the forms in which people keep it.
 
-It is the ConfigMap kube-system/acr-configuration, whole or its data alone, as YAML or JSON, or the
-managed add-on's JSON. What stands in `acr-registry-info` is a document of its own, and often one
-that was never quite valid. Values are never repeated in a problem: some are access keys.
+It is the ConfigMap kube-system/acr-configuration or its data, as YAML or JSON, or the JSON of the
+managed add-on. The text in `acr-registry-info` is a document inside of the document, and often not
+quite valid. Problems do not show values, because some of them are access keys.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"\s#.*$")
 
 
 def read_helper_document(text: str, root: str) -> HelperConfig:
-    """What the helper is told. Raises InvalidInput where nothing of it can be made out."""
+    """The helper's configuration. Raises InvalidInput if the text contains none."""
     settings = _settings(_parsed(text, root))
     known = {_folded(key): (key, value) for key, value in (settings or {}).items()}
     if not known.keys() & {*_REGISTRIES, *_SETTINGS, *_RRSA}:
@@ -53,7 +53,7 @@ def read_helper_document(text: str, root: str) -> HelperConfig:
 
 
 def _settings(document: object) -> Mapping[str, Any] | None:
-    """The settings in whatever they are wrapped in: a List, a ConfigMap, an add-on."""
+    """The settings, without the List, the ConfigMap or the add-on around them."""
     if isinstance(document, list):
         found = (_settings(each) for each in document if _is_helpers(each))
         return next((each for each in found if each), None)
@@ -70,7 +70,7 @@ def _settings(document: object) -> Mapping[str, Any] | None:
 
 
 def _is_helpers(item: object) -> bool:
-    """Whether an item of a list is the helper's ConfigMap or add-on, by its name."""
+    """Whether an item of a list has the name of the helper's ConfigMap or add-on."""
     if not isinstance(item, dict):
         return False
     metadata = item.get("metadata")
@@ -79,7 +79,7 @@ def _is_helpers(item: object) -> bool:
 
 
 def _registries(key: str, value: object) -> tuple[Mapping[str, Any], ...]:
-    """The entries of a list, which may be text in YAML or JSON, or of a single one."""
+    """The registries: a list or a single registry, parsed or as text."""
     listed = _parsed(value, key) if isinstance(value, str) else value
     entries = [listed] if isinstance(listed, dict) else listed or []
     if not isinstance(entries, list):
@@ -94,21 +94,21 @@ def _registry(path: str, entry: object) -> Mapping[str, Any]:
 
 
 def _enabled(value: object) -> bool:
-    """`enable: true`, as text or parsed, or a plain true."""
+    """Whether a value is `enable: true`, parsed or as text, or just true."""
     parsed = _parsed(value, "rrsa") if isinstance(value, str) else value
     found = parsed.get("enable") if isinstance(parsed, dict) else parsed
     return str(found).lower() == "true"
 
 
 def _parsed(text: str, root: str) -> object:
-    """YAML, of which JSON is a part; where it is not quite, with lists and stars put in quotes."""
+    """YAML or JSON. If it is not valid, lists of domains and stars are put in quotes first."""
     try:
         return read_yaml(text, root)[0]
     except InvalidInput:
-        mended = _STAR.sub(': "*"', _DOMAINS.sub(_quoted, text))
-        if mended == text:
+        repaired = _STAR.sub(': "*"', _DOMAINS.sub(_quoted, text))
+        if repaired == text:
             raise
-    return read_yaml(mended, root)[0]
+    return read_yaml(repaired, root)[0]
 
 
 def _quoted(line: re.Match[str]) -> str:

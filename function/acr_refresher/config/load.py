@@ -1,7 +1,7 @@
-"""config.yaml: read, checked as a whole with every problem reported at once, put into core types.
+"""config.yaml in core types. Every problem in it is reported at once.
 
-Secrets have no place in it: registries and clusters are reached through RAM roles, and a kubeconfig
-stays in a file of its own.
+config.yaml contains no secrets: registries and clusters are reached through RAM roles, and
+kubeconfigs are files of their own.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from acr_refresher.config.document import (
     ClusterSection,
     ConfigDocument,
     DiscoverSection,
+    LogstoreSection,
     RegistrySection,
     Settings,
-    logstore_from,
-    rate_limits_from,
 )
-from acr_refresher.config.fields import RoleSection
 from acr_refresher.config.pull_secrets import has_own_settings, pull_secrets_from
-from acr_refresher.config.strict import InvalidInput, Problem, problems_from
+from acr_refresher.config.strict import InvalidInput, Problem, problems_from, read_partly
 from acr_refresher.config.strict_yaml import read_yaml
 from acr_refresher.config.timer import TimerRequirement, timer_requirements
 from acr_refresher.core.fleet import Discovery
@@ -40,7 +38,6 @@ from acr_refresher.core.model import (
     KubeconfigAccess,
     Logstore,
     Registry,
-    Role,
     Rrsa,
     Verification,
 )
@@ -53,11 +50,12 @@ class ConfigError(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What is registered. `concurrency`: how many clusters are served at the same time.
+    """What config.yaml says.
 
-    `cluster_timeout` is the most that one of them may take, `shard_size` how many of them one
-    invocation serves. `logstore` is where outcomes are written, if anywhere. `rate_limits` are
-    calls a second by service, for each account. `timings` are what a timer has to keep up with.
+    `concurrency` clusters are served at the same time, each within `cluster_timeout`; one
+    invocation serves `shard_size` of them. Outcomes are written to `logstore`, if there is one.
+    `rate_limits` are calls per second by service, per account. `timings` are what a timer must
+    meet.
     """
 
     clusters: tuple[Cluster, ...]
@@ -72,11 +70,15 @@ class Config:
 
 
 def load_config(path: Path) -> Config:
-    """The configuration in a file. Raises ConfigError with every problem found."""
+    """The configuration in a file. Raises ConfigError with every problem."""
     try:
-        text = _read(path)
-    except InvalidInput as unreadable:
-        raise ConfigError(unreadable.problems) from None
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        remedy = "give a file that can be read; the function's is config.yaml beside handler.py"
+        problem = Problem(str(path), f"cannot be read: {error.strerror}", remedy)
+        raise ConfigError([problem]) from None
+    except ValueError:
+        raise ConfigError([Problem(str(path), "is not UTF-8 text", "save it as UTF-8")]) from None
     return read_config(text, path.name, path.parent)
 
 
@@ -85,34 +87,27 @@ def read_config(text: str, name: str, folder: Path = Path()) -> Config:
 
     Paths in it are relative to `folder`.
     """
+    context: dict[str, object] = {"folder": folder}
     try:
         data, repeated_keys = read_yaml(text, name)
     except InvalidInput as unreadable:
         raise ConfigError(unreadable.problems) from None
-    problems = [*repeated_keys, *contradictions(data)]
+    problems: list[Problem] = []
     try:
-        document = ConfigDocument.model_validate(data, context={"folder": folder})
+        document = ConfigDocument.model_validate(data, context=context)
     except ValidationError as error:
-        mistakes = problems_from(error, ConfigDocument, name)
-        raise ConfigError([*mistakes, *problems]) from None
+        problems += problems_from(error, ConfigDocument, name)
+        document = read_partly(ConfigDocument, data, context)
+    problems += repeated_keys
+    if isinstance(data, dict):
+        problems += contradictions(document)
     if problems:
         raise ConfigError(problems)
     return to_config(document)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        remedy = "name a file that can be read; the function's is config.yaml beside handler.py"
-    except ValueError:
-        reason, remedy = "is not UTF-8 text", "save it as UTF-8"
-    raise InvalidInput([Problem(str(path), reason, remedy)])
-
-
 def to_config(document: ConfigDocument) -> Config:
-    """A checked document in core types."""
+    """A valid document in core types."""
     registries = {section.name: registry_from(section) for section in document.registries}
     defaults = document.defaults
     return Config(
@@ -123,16 +118,25 @@ def to_config(document: ConfigDocument) -> Config:
             discovery_from(index, section, defaults, registries)
             for index, section in enumerate(document.discover)
         ),
-        logstore=logstore_from(document.sls),
+        logstore=_logstore_from(document.sls) if document.sls else None,
         cluster_timeout=document.cluster_timeout or SETTINGS.cluster_timeout,
         shard_size=document.shard_size,
-        rate_limits=rate_limits_from(document.rate_limits),
+        rate_limits=document.rate_limits.model_dump(),
         timings=timer_requirements(document),
     )
 
 
+def _logstore_from(section: LogstoreSection) -> Logstore:
+    return Logstore(
+        project=section.project,
+        name=section.logstore,
+        region_id=section.region_id or "",
+        endpoint=section.endpoint or "",
+    )
+
+
 def registry_from(section: RegistrySection) -> Registry:
-    """A registry. Its ID may bring its region along, as in cn-beijing:cri-…."""
+    """A registry. Its ID may contain its region, as in cn-beijing:cri-…."""
     region_id, _, instance_id = (section.instance_id or "").rpartition(":")
     return Registry(
         name=section.name,
@@ -140,18 +144,13 @@ def registry_from(section: RegistrySection) -> Registry:
         region_id=section.region_id or region_id,
         domains=tuple(section.domains or ()),
         endpoints=tuple(section.endpoints or ()),
-        role_chain=role_chain_from(section.assume_role_arn, section.external_id),
+        role_chain=section.role_chain,
         rrsa=_rrsa_from(section),
         session_duration=timedelta(seconds=section.expire_duration),
         narrowed=section.session_policy,
         verify=Verification(section.verify),
         verify_repository=section.verify_repository or "",
     )
-
-
-def role_chain_from(roles: list[RoleSection] | None, external_id: str | None) -> tuple[Role, ...]:
-    """The roles in order. An external ID beside them is that of the one role there is then."""
-    return tuple(Role(role.arn, role.external_id or external_id or "") for role in roles or ())
 
 
 def _rrsa_from(section: RegistrySection) -> Rrsa | None:
@@ -165,7 +164,7 @@ def _rrsa_from(section: RegistrySection) -> Rrsa | None:
 def clusters_from(
     sections: Iterable[ClusterSection], defaults: Settings, registries: Mapping[str, Registry]
 ) -> Iterator[Cluster]:
-    """The clusters that are configured by themselves. What is alike is made once for all."""
+    """The configured clusters. Those without settings of their own share their pull secrets."""
     shared = pull_secrets_from(defaults, defaults, registries)
     for section in sections:
         own = has_own_settings(section)
@@ -181,7 +180,7 @@ def clusters_from(
 def discovery_from(
     index: int, section: DiscoverSection, defaults: Settings, registries: Mapping[str, Registry]
 ) -> Discovery:
-    """What to look for by one section, and how to serve what is found."""
+    """What one section of `discover` looks for, and how the clusters that it finds are served."""
     return Discovery(
         name=f"discover[{index}]",
         regions=tuple(section.regions),
@@ -212,7 +211,7 @@ def _ack_access_from(
     return AckAccess(
         cluster_id,
         sys.intern(region_id),
-        role_chain_from(section.assume_role_arn, section.external_id),
+        section.role_chain,
         section.private_endpoint,
         section.kubeconfig_duration or SETTINGS.kubeconfig_duration,
     )
@@ -220,8 +219,7 @@ def _ack_access_from(
 
 def _kms_access_from(section: KubeconfigSecretSection) -> KmsAccess:
     name = section.arn or section.name or ""
-    chain = role_chain_from(section.assume_role_arn, section.external_id)
-    return KmsAccess(name, section.region_id or region_of(name), chain)
+    return KmsAccess(name, section.region_id or region_of(name), section.role_chain)
 
 
 def _proxy_url_from(section: ConnectionKeys) -> SecretStr | None:

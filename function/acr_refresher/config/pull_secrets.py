@@ -1,20 +1,17 @@
-"""The pull secrets of a cluster: its own settings, over the defaults, over the built-in values."""
+"""The pull secrets of a cluster, and which of several settings applies to each.
+
+A cluster's own settings precede `defaults`, and these precede the built-in values. A pull secret's
+own settings precede those that stand beside its list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from acr_refresher.config.document import (
-    PullSecretSettings,
-    Selector,
-    Settings,
-)
+from acr_refresher.config.document import PullSecretSettings, Selector, Settings
 from acr_refresher.config.fields import EVERY_SERVICE_ACCOUNT, EXCLUSION
-from acr_refresher.core.model import (
-    PullSecret,
-    Registry,
-)
+from acr_refresher.core.model import PullSecret, Registry
 from acr_refresher.core.select import (
     ALL,
     LabelRequirement,
@@ -25,44 +22,48 @@ from acr_refresher.core.select import (
 from acr_refresher.settings import SETTINGS
 
 DEFAULT_SECRET_NAME = "acr-pull"  # noqa: S105  # the name of an object
-
-
 DEFAULT_NAMESPACE = "default"
-
-
 DEFAULT_SERVICE_ACCOUNT = "default"
 
+_SETTING_NAMES = frozenset(Settings.model_fields)
 
 Layers = Sequence[PullSecretSettings]
-"""Settings that say the same keys; the first that says one is followed."""
+"""The settings of a pull secret by precedence. The first that has a key applies."""
+
+
+def setting_layers(own: Settings, shared: Settings) -> list[Layers]:
+    """The layers of each pull secret of a cluster, or of `defaults` if `own` is `shared`.
+
+    A cluster has the pull secrets of its own list, or else of the shared list, or else one.
+    """
+    if own.pull_secrets:
+        return [(secret, own, shared) for secret in own.pull_secrets]
+    if shared.pull_secrets:
+        return [(own, secret, shared) for secret in shared.pull_secrets]
+    return [(own, shared)]
+
+
+def layer_with(layers: Layers, name: str) -> PullSecretSettings | None:
+    """The layer whose value of a field applies; None if no layer has one."""
+    return next((layer for layer in layers if getattr(layer, name) is not None), None)
+
+
+def first_given(layers: Layers, name: str, default: Any) -> Any:
+    """The value of a field that applies, or the built-in default."""
+    layer = layer_with(layers, name)
+    return default if layer is None else getattr(layer, name)
+
+
+def has_own_settings(section: Settings) -> bool:
+    """Whether a section has any settings of pull secrets. Most clusters of a large fleet do not."""
+    return not _SETTING_NAMES.isdisjoint(section.model_fields_set)
 
 
 def pull_secrets_from(
     own: Settings, shared: Settings, registries: Mapping[str, Registry]
 ) -> tuple[PullSecret, ...]:
-    """Those of a cluster: its own list, or the shared one, or the one that flat keys describe.
-
-    What a cluster says itself goes before what clusters share, and what a pull secret says before
-    what stands beside the list that it is in.
-    """
+    """The pull secrets of a cluster."""
     return tuple(_pull_secret_from(layers, registries) for layers in setting_layers(own, shared))
-
-
-def has_own_settings(own: PullSecretSettings) -> bool:
-    """Whether a section has any key that is about pull secrets.
-
-    Most clusters have none of their own, and what they share is made once.
-    """
-    return not own.model_fields_set.isdisjoint(Settings.model_fields)
-
-
-def setting_layers(own: Settings, shared: Settings) -> list[Layers]:
-    """What is said of each pull secret of a cluster, as above."""
-    if own.pull_secrets:
-        return [(each, own, shared) for each in own.pull_secrets]
-    if shared.pull_secrets:
-        return [(own, each, shared) for each in shared.pull_secrets]
-    return [(own, shared)]
 
 
 def _pull_secret_from(layers: Layers, registries: Mapping[str, Registry]) -> PullSecret:
@@ -82,15 +83,6 @@ def _pull_secret_from(layers: Layers, registries: Mapping[str, Registry]) -> Pul
         expiring_threshold=first_given(layers, "expiring_threshold", SETTINGS.expiring_threshold),
         allowed_on_request=tuple(registries[name] for name in first_given(layers, "grantable", [])),
     )
-
-
-def first_given(layers: Layers, key: str, otherwise: Any) -> Any:
-    """What the nearest layer says that says anything under the key."""
-    for each in layers:
-        value = getattr(each, key)
-        if value is not None:
-            return value
-    return otherwise
 
 
 def _namespace_selection(

@@ -1,1 +1,1 @@
-"""Decisions: pure functions over frozen data. No clock, no I/O, no log, no SDK."""
+"""Decisions: pure functions on frozen data, without clock, I/O, log or SDK."""

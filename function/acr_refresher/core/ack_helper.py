@@ -1,7 +1,7 @@
-"""The ACK credential helper's configuration, turned into ours.
+"""The ACK credential helper: its configuration converted into ours, and its secrets recognised.
 
-The helper is told what one cluster needs, seen from inside it; what it is not told is the cluster's
-own: its region, its identity.
+The helper's configuration describes one cluster from the inside. It lacks what the helper takes
+from the cluster itself: the region and the identity.
 https://www.alibabacloud.com/help/en/ack/product-overview/aliyun-acr-credential-helper
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from acr_refresher.core.model import ServiceAccountState
 
 UNKNOWN_REGION = "REGION-ID"
-"""Is no region, so that the configuration is refused until somebody writes the right one."""
+"""A placeholder that is refused as a region, so that the user has to replace it."""
 UNKNOWN_CLUSTER = "imported"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")  # leaves room for a number
@@ -37,9 +37,9 @@ FoundRegistry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HelperConfig:
-    """What the helper is told, as it was written; empty where nothing was.
+    """The helper's settings as they were written; empty where not set.
 
-    `others` are the names of settings that have no counterpart here.
+    `others` are the names of settings that acr-refresher does not have.
     """
 
     registries: tuple[FoundRegistry, ...] = ()
@@ -52,7 +52,7 @@ class HelperConfig:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The cluster that the helper runs in, as far as known."""
+    """The cluster that the helper runs in, as far as it is known."""
 
     name: str = ""
     cluster_id: str = ""
@@ -61,25 +61,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ConvertedConfig:
-    """Our document, and what somebody should know or do about it, a line each."""
+    """Our configuration document, and remarks about what the user should know or do."""
 
     document: Mapping[str, Any]
     remarks: tuple[str, ...]
 
 
 def convert_helper_config(helper: HelperConfig, target: Target) -> ConvertedConfig:
-    """What serves the cluster as the helper does, with the helper beside it or gone."""
+    """A configuration that serves the cluster like the helper, with or without the helper."""
     found = helper.registries or ({},)
-    names = _names(found)
     registries = [
-        _registry(name, each, target, rrsa=helper.rrsa)
-        for name, each in zip(names, found, strict=True)
+        _registry(name, registry, target, rrsa=helper.rrsa)
+        for name, registry in zip(_names(found), found, strict=True)
     ]
     remarks = (
         *(
             f"registries[{index}] {remark}"
-            for index, each in enumerate(found)
-            for remark in _registry_remarks(each, target, rrsa=helper.rrsa)
+            for index, registry in enumerate(found)
+            for remark in _registry_remarks(registry, target, rrsa=helper.rrsa)
         ),
         *_cluster_remarks(helper, target),
     )
@@ -107,16 +106,16 @@ def _registry(name: str, found: FoundRegistry, target: Target, *, rrsa: bool) ->
 
 def _registry_remarks(found: FoundRegistry, target: Target, *, rrsa: bool) -> Iterator[str]:
     if not _region(found) and not target.region_id:
-        yield "is in the cluster's region, which is not known: write it as regionId (or --region)"
+        yield "is in the cluster's region, which is unknown: set regionId (or use --region)"
     if not found:
-        yield "is the Personal Edition of the region, which the helper serves where none is named"
+        yield "is the region's Personal Edition, which the helper serves if none is configured"
     if any(found.get(key) for key in _ACCESS_KEYS):
         yield (
-            "has an access key, which is not carried over: make a RAM role that may fetch its"
-            " tokens, name it as assumeRoleARN, and revoke the key when the helper is gone"
+            "has an access key, which is not carried over: create a RAM role that may get its"
+            " tokens, set it as assumeRoleARN, and revoke the key after the helper is removed"
         )
     if found.get("expireduration") and _seconds(found["expireduration"]) is None:
-        yield "has an expireDuration that is no number, which is left out"
+        yield "has an expireDuration that is not a number, which is left out"
     unknown = ", ".join(sorted(found.keys() - set(_REGISTRY_KEYS)))
     if unknown:
         yield f"has settings that are not carried over: {unknown}"
@@ -124,39 +123,39 @@ def _registry_remarks(found: FoundRegistry, target: Target, *, rrsa: bool) -> It
 
 
 def _region(found: FoundRegistry) -> str:
-    """As said, or as it stands before the instance's ID."""
+    """The region as configured, or from the prefix of the instance's ID."""
     return _text(found, "regionid") or _text(found, "instanceid").rpartition(":")[0]
 
 
 def _identity_remarks(found: FoundRegistry, *, rrsa: bool) -> Iterator[str]:
-    """Who asks for the tokens from now on, where that is not plain from the document."""
+    """Remarks about the identity that gets the tokens from now on, unless the document shows it."""
     arns = [key for key in _RRSA_KEYS if _text(found, key)]
     if rrsa and not _text(found, "instanceid"):
-        yield "is Personal Edition, which RRSA cannot pull from: the function's own role asks"
+        yield "is Personal Edition, which RRSA does not support: the function's own role is used"
     elif rrsa and len(arns) == len(_RRSA_KEYS):
         yield (
             "keeps RRSA: apply infra/rbac/rrsa-role.yaml to the cluster, and keep the service"
-            " account kube-system/aliyun-acr-credential-helper when the helper is gone; or leave"
-            " the rrsa keys out and let the function's role assume assumeRoleARN itself"
+            " account kube-system/aliyun-acr-credential-helper after you remove the helper; or"
+            " leave out the rrsa keys, so that the function's role assumes assumeRoleARN itself"
         )
     elif arns:
         missing = "one of them is missing" if rrsa else "the helper's RRSA is not enabled"
         yield f"has rrsa keys that have no effect: {missing}"
     elif not _text(found, "assumerolearn"):
         yield (
-            "is asked for tokens with the function's own role, no longer the cluster's: name a role"
-            " of its account as assumeRoleARN where that is another"
+            "is used with the function's own role, no longer with the cluster's: if it is in"
+            " another account, set a role of that account as assumeRoleARN"
         )
 
 
 def _names(found: Iterable[FoundRegistry]) -> list[str]:
-    """Our names for the registries: their IDs, numbered where one comes again."""
+    """Our names for the registries: their IDs, with a number where an ID repeats."""
     names: list[str] = []
-    for each in found:
-        wish = _text(each, "instanceid").rpartition(":")[2] or "personal"
-        base = wish if _NAME.fullmatch(wish) else "registry"
-        again = sum(re.fullmatch(rf"{base}(-\d+)?", name) is not None for name in names)
-        names.append(f"{base}-{again + 1}" if again else base)
+    for registry in found:
+        wanted = _text(registry, "instanceid").rpartition(":")[2] or "personal"
+        base = wanted if _NAME.fullmatch(wanted) else "registry"
+        uses = sum(re.fullmatch(rf"{base}(-\d+)?", name) is not None for name in names)
+        names.append(f"{base}-{uses + 1}" if uses else base)
     return names
 
 
@@ -183,15 +182,15 @@ def _cluster(helper: HelperConfig, target: Target) -> dict[str, Any]:
 def _cluster_remarks(helper: HelperConfig, target: Target) -> Iterator[str]:
     if not target.cluster_id:
         yield (
-            "clusters[0] is reached with a kubeconfig that is to be put at that path; for an ACK"
-            " cluster write clusterId and regionId in its place (or --cluster-id and --region)"
+            "clusters[0] needs a kubeconfig at that path; for an ACK cluster set clusterId and"
+            " regionId instead (or use --cluster-id and --region)"
         )
     elif not target.region_id:
-        yield "clusters[0] has no region: write it as regionId (or --region)"
+        yield "clusters[0] has no region: set regionId (or use --region)"
     if _wanted(helper.watch_namespace, every="all") == "all":
         yield (
-            "clusters[0].watchNamespace: all leaves out the namespaces of Kubernetes here; where"
-            ' they pull private images, write "all,kube-*"'
+            "clusters[0].watchNamespace: in acr-refresher, all excludes the kube-* namespaces; if"
+            ' they pull private images, set "all,kube-*"'
         )
     for name in helper.others:
         yield f"{name} is not carried over"
@@ -211,32 +210,35 @@ def _seconds(value: object) -> int | None:
 
 
 def _parts(value: object) -> list[str]:
-    """The parts of a list or of text with commas, quotes and schemes shed, each once."""
+    """The parts of a list or of a comma-separated text, without quotes, schemes and repetitions."""
     listed = value if isinstance(value, list) else str(value or "").split(",")
-    bare = (str(each).strip(" \t\r\n\"'").removeprefix("https://").rstrip("/") for each in listed)
-    return list(dict.fromkeys(each.lower() for each in bare if each))
+    bare = (str(part).strip(" \t\r\n\"'").removeprefix("https://").rstrip("/") for part in listed)
+    return list(dict.fromkeys(part.lower() for part in bare if part))
 
 
 def _wanted(value: object, *, every: str) -> str | list[str]:
-    """Names as a list, or the one word for all of them where it stands among them."""
+    """The names as a list, or `every` if the list contains a word for all names."""
     parts = _parts(value)
     return every if {"all", "*"} & set(parts) else parts
 
 
+# ---- the helper in a cluster ---------------------------------------------------------------------
+
 HELPER_PREFIX = "acr-credential-"
-"""Of `acr-credential-secret-aggregation`, and of `acr-credential-<digest of a domain>` before."""
+"""The prefix of the helper's secrets: `acr-credential-secret-aggregation`, and in older versions
+`acr-credential-<digest of a domain>`."""
 
 COMPETING_CONTROLLER_WARNING = (
-    "the ACK credential helper's secret is bound to {} here too: two writers are meant for the time"
-    " of a migration only, see docs/migrating.md"
+    "the ACK credential helper's secret is also bound to {}: run both controllers only during a"
+    " migration, see docs/migrating.md"
 )
 
 
 def competing_controller_warnings(accounts: Iterable[ServiceAccountState]) -> tuple[str, ...]:
-    """One for a namespace's accounts, where any refers to a Secret of the helper."""
-    bound = sorted(one.name for one in accounts if any(map(_is_helpers, one.image_pull_secrets)))
+    """A warning if any of a namespace's accounts refers to a Secret of the helper."""
+    bound = sorted(
+        account.name
+        for account in accounts
+        if any(name.startswith(HELPER_PREFIX) for name in account.image_pull_secrets)
+    )
     return (COMPETING_CONTROLLER_WARNING.format(", ".join(bound)),) if bound else ()
-
-
-def _is_helpers(secret: str) -> bool:
-    return secret.startswith(HELPER_PREFIX)

@@ -1,7 +1,7 @@
-"""What is to be done in a namespace, as data: decided by `plan`, carried out by `apply`.
+"""The actions in a namespace, as data: `core.plan` decides them, `run.apply` executes them.
 
-`secret` is the name of the pull secret that an action is about, `entries` what the one of ours that
-was found records. `warnings` go into the outcome.
+In every action, `secret` is the name of the pull secret, `entries` is the record of the Secret that
+was found if it is ours, and `warnings` go into the outcome.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from acr_refresher.core.request import Request
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What decides besides the secret itself: what it is to hold, and what was asked for when."""
+    """What a decision depends on besides the secret: above all, the registries it must hold."""
 
     registries: tuple[Registry, ...]
     request: Request
@@ -27,11 +27,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ApplySecret:
-    """Write the secret: mint for `mint`, carry `kept` over. `terms` are what it was decided by.
+    """Write the secret with new tokens for `mint`, and with the credentials in `kept`.
 
-    `fallback` holds the still-valid credentials of registries in `mint`, used where minting fails.
-    `replace`: the type of the Secret found cannot be changed, so it is deleted (by uid) right
-    before the new one is written. Namespaces that hold the same share one object of this.
+    `fallback` holds the valid credentials of the registries in `mint`, for those whose minting
+    fails. `replace`: the type of the Secret that was found cannot be changed, so the Secret is
+    deleted (by uid) just before the new one is written. Namespaces with the same content share one
+    instance.
     """
 
     terms: Terms
@@ -44,11 +45,11 @@ class ApplySecret:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Have the secret and its bindings in a namespace.
+    """Bring the secret and its references in a namespace up to date.
 
-    `apply` None: the secret is fresh. `uid` and `resource_version` are those of the Secret found,
-    if any. `bind`: those of the selected `service_accounts` that lack the reference. `waiting_for`:
-    accounts asked for by name that do not exist yet.
+    `apply` is None if the secret is fresh. `uid` and `resource_version` are those of the Secret
+    that was found, if any. `bind` are the selected `service_accounts` that lack the reference.
+    `waiting_for` are selected by name and do not exist yet.
     """
 
     namespace: str
@@ -65,7 +66,7 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Unbind, then delete our secret from a namespace that is no longer selected."""
+    """Unbind the service accounts, then delete our secret: the namespace is no longer selected."""
 
     namespace: str
     secret: str
@@ -77,7 +78,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Touch nothing, and say why."""
+    """Change nothing, for a reason."""
 
     namespace: str
     secret: str
@@ -91,17 +92,18 @@ Action = Reconcile | Remove | Skip
 
 
 def costs_requests(actions: Iterable[Action]) -> bool:
-    """Whether anything is asked of the API server to carry these out."""
+    """Whether the actions need requests to the API server."""
     return any(
-        isinstance(one, Remove) or (isinstance(one, Reconcile) and bool(one.apply or one.bind))
-        for one in actions
+        isinstance(action, Remove)
+        or (isinstance(action, Reconcile) and bool(action.apply or action.bind))
+        for action in actions
     )
 
 
 def accounts_changed(actions: Iterable[Action]) -> int:
-    """How many service accounts are bound or unbound in carrying these out."""
+    """How many service accounts the actions bind or unbind."""
     return sum(
-        len(one.unbind if isinstance(one, Remove) else one.bind)
-        for one in actions
-        if not isinstance(one, Skip)
+        len(action.unbind if isinstance(action, Remove) else action.bind)
+        for action in actions
+        if not isinstance(action, Skip)
     )

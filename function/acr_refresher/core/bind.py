@@ -1,6 +1,6 @@
-"""References to the pull secret in service accounts, with everyone else's left in their places.
+"""References to the pull secret in service accounts. Other references stay in their places.
 
-`imagePullSecrets` is an atomic list to the API server: whoever writes it writes all of it.
+The API server treats `imagePullSecrets` as an atomic list: a write replaces the complete list.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from acr_refresher.core.select import ServiceAccountSelection
 
 
 def with_reference(account: ServiceAccountState, secret: str) -> ServiceAccountState:
-    """The account with the reference at the end, or unchanged where it has one."""
+    """The account with the reference at the end of its list, or unchanged if it has one."""
     if has_reference(account, secret):
         return account
     return replace(account, image_pull_secrets=(*account.image_pull_secrets, secret))
@@ -26,20 +26,22 @@ def without_reference(account: ServiceAccountState, secret: str) -> ServiceAccou
 
 
 def has_reference(account: ServiceAccountState, secret: str) -> bool:
-    """Whether the account's pods pull with the secret."""
+    """Whether pods of the account pull with the secret."""
     return secret in account.image_pull_secrets
 
 
 def selected_accounts(
     accounts: Iterable[ServiceAccountState], selection: ServiceAccountSelection
 ) -> tuple[ServiceAccountState, ...]:
-    """Those of a namespace's accounts that are to be bound, by name."""
-    chosen = (one for one in accounts if selection.everyone or one.name in selection.names)
-    return tuple(sorted(chosen, key=lambda account: account.name))
+    """The accounts of a namespace that are selected, sorted by name."""
+    selected = (
+        account for account in accounts if selection.everyone or account.name in selection.names
+    )
+    return tuple(sorted(selected, key=lambda account: account.name))
 
 
 def missing_accounts(
     accounts: Iterable[ServiceAccountState], selection: ServiceAccountSelection
 ) -> tuple[str, ...]:
-    """The names asked for that the namespace does not have (yet)."""
+    """The selected names for which the namespace has no account yet."""
     return tuple(sorted(set(selection.names) - {account.name for account in accounts}))

@@ -1,10 +1,10 @@
-"""A token bucket: how often a service of the cloud may be called.
+"""A token bucket that limits how often a cloud service is called.
 
-A call takes a token, and tokens come back at a rate. Where the service answers that this was too
-often, the rate is halved; with good answers it rises again, a small step each. So several instances
-that share one account's limit, and do not know of each other, each come down to a part of it.
+Each call takes a token, and tokens come back at a rate. When the service throttles a call, the rate
+is halved. Each successful call raises it again by a small step. So several instances that share an
+account's limit, and know nothing of each other, each settle at a part of it.
 
-All times are seconds of one monotonic clock.
+All times are in seconds of the same monotonic clock.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 DECREASE, MIN_RATE_SHARE = 1 / 2, 1 / 10
-"""What a throttled answer leaves of the rate, and what all of them leave of the full one."""
+"""A throttled call multiplies the rate by DECREASE. The rate stays above this part of the full."""
 INCREASE = 1 / 100
-"""Of the full rate, that a good answer gives back."""
+"""The share of the full rate that a successful call gives back."""
 BURST_SECONDS = 0.5
-"""For how long tokens gather: any one second sees at most one and a half times the rate."""
+"""How long unused tokens are kept: no second has more calls than one and a half times the rate."""
 MAX_PAUSE = timedelta(seconds=10)
-"""Who would have to wait longer asks instead, so that its failure is what the service says."""
+"""A call that would wait longer is made at once, so that the service's own error is shown."""
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`tokens` as they were at `at`, which is yet to come where the service asked for a pause.
+    """The number of `tokens` at the time `at`, which is in the future during a pause.
 
-    `full_rate` and `rate` are calls a second: as configured, and as the service bears them now.
+    `full_rate` is the configured number of calls per second, `rate` the present one.
     """
 
     full_rate: float
@@ -39,24 +39,24 @@ class Bucket:
 
     @staticmethod
     def full(rate: float, now: float) -> Bucket:
-        """One that was not used yet."""
+        """An unused bucket."""
         return Bucket(rate, rate, _burst(rate), now)
 
     def wait(self, now: float) -> float:
-        """Seconds until there is a token; none where there is one."""
+        """The seconds until there is a token; 0 if there is one."""
         lacking = 1 - self._tokens(now)
         if lacking <= _ROUNDING:
             return 0.0
         return max(self.at - now, 0) + lacking / self.rate
 
     def taken(self, now: float) -> Bucket:
-        """With a token less, for a call that is made now."""
+        """The bucket after a call that is made now."""
         return self._at(now, tokens=self._tokens(now) - 1, rate=self.rate)
 
     def throttled(self, sent: float, now: float, pause: timedelta | None = None) -> Bucket:
-        """After the answer to a call sent then, that there were too many; and for how long to wait.
+        """The bucket after a call, sent at that time, was throttled. `pause` is the wait requested.
 
-        Of many calls under way the first to be refused slows it down for all of them.
+        Of several concurrent calls, only the first that is throttled lowers the rate.
         """
         rate, slowed_at = self.rate, self.slowed_at
         if sent > self.slowed_at:
@@ -65,7 +65,7 @@ class Bucket:
         return replace(self, rate=rate, slowed_at=slowed_at, tokens=0, at=max(self.at, until))
 
     def answered(self, sent: float, now: float) -> Bucket:
-        """After a good answer. One to a call from before it slowed down tells nothing new."""
+        """The bucket after a successful call, unless it was sent before the rate was lowered."""
         if sent <= self.slowed_at or self.rate == self.full_rate:
             return self
         rate = min(self.rate + self.full_rate * INCREASE, self.full_rate)

@@ -1,4 +1,4 @@
-"""In which order clusters are served: what a run has no time left for is what can wait."""
+"""The fleet of clusters: their order in a run, their shards, and their discovery."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, PullSecret
 from acr_refresher.core.request import KnownCluster, Request, Shard
 from acr_refresher.core.select import matches_any
 
+# ---- order ---------------------------------------------------------------------------------------
+
 _Priority = tuple[int, datetime, datetime, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """When a cluster was last visited, and when the first of its secrets ends, as far as known.
+    """When a cluster was last visited, and when the first of its secrets expires, as far as known.
 
-    `ok` False: something could not be done there, so that it is still to do.
+    `ok` is False if something failed there, so that work is left.
     """
 
     at: datetime
@@ -35,52 +37,60 @@ class LastSeen:
 def most_urgent_first(
     clusters: Iterable[Cluster], last_seen: Mapping[str, LastSeen], now: datetime
 ) -> tuple[Cluster, ...]:
-    """The clusters in the order in which they are served.
+    """The clusters in the order in which a run serves them. A run may have no time for the last.
 
-    1. Those never visited, which may be anything.
-    2. Those in which something is due, by what ends first.
-    3. The others, which lose nothing by waiting but new namespaces: the longest unvisited first.
+    1. Clusters that were never visited: their state is unknown.
+    2. Clusters in which something is due, by the earliest expiry.
+    3. The others, where only new namespaces wait: the one with the oldest visit first.
 
-    Among equals chance decides, anew in each run: what is known is lost with an instance, and no
-    cluster may be the last every time.
+    Equal clusters are sorted by a hash that differs from run to run. An instance forgets its visits
+    when it ends, and no cluster may come last every time.
     """
-    return tuple(sorted(clusters, key=lambda one: _priority(one, last_seen.get(one.name), now)))
+
+    def priority(cluster: Cluster) -> _Priority:
+        return _priority(cluster, last_seen.get(cluster.name), now)
+
+    return tuple(sorted(clusters, key=priority))
 
 
-def is_due(cluster: Cluster, visit: LastSeen, now: datetime) -> bool:
-    """Whether a run would renew something there, by what the last visit saw."""
-    ends = visit.earliest_expiry
-    threshold = max((one.expiring_threshold for one in cluster.pull_secrets), default=timedelta())
-    # Not `ends - threshold`: a record may say the year 1, and no date is before that.
-    return ends is not None and ends <= now + threshold
+def is_due(cluster: Cluster, seen: LastSeen, now: datetime) -> bool:
+    """Whether a run would renew something in the cluster, by what the last visit saw."""
+    thresholds = (wanted.expiring_threshold for wanted in cluster.pull_secrets)
+    expiry = seen.earliest_expiry
+    return expiry is not None and expiry <= now + max(thresholds, default=timedelta())
 
 
-def _priority(cluster: Cluster, visit: LastSeen | None, now: datetime) -> _Priority:
+def _priority(cluster: Cluster, seen: LastSeen | None, now: datetime) -> _Priority:
     tiebreak = sha256(f"{now.isoformat()} {cluster.name}".encode()).hexdigest()
-    if visit is None:
+    if seen is None:
         return (1, now, now, tiebreak)
-    ends = visit.earliest_expiry or visit.at
-    if is_due(cluster, visit, now):
-        return (2, ends, visit.at, tiebreak)
-    return (3, visit.at, ends, tiebreak)
+    expiry = seen.earliest_expiry or seen.at
+    if is_due(cluster, seen, now):
+        return (2, expiry, seen.at, tiebreak)
+    return (3, seen.at, expiry, tiebreak)
 
+
+# ---- shards --------------------------------------------------------------------------------------
 
 ClusterNames = frozenset[str]
 
 MAX_WORD_LENGTH = 40
-"""Characters of a trigger's name or time in a task's ID, which has room for 128."""
+"""The maximum characters of a trigger's name or time in a task's ID, which may have 128."""
 
 
 def split_into_shards(
     clusters: Iterable[Cluster], size: int, own_account: str, fits: Callable[[ClusterNames], bool]
 ) -> tuple[ClusterNames, ...]:
-    """The names of the clusters in parts that are alike in size: none above `size`, each fitting.
+    """The names of the clusters in parts of similar size: at most `size`, and each part `fits`.
 
-    Clusters of one account and region keep together: a shard begins few role chains. The same
-    clusters are always split in the same way.
+    Clusters of the same account and region stay together, so that a shard needs few role chains.
+    The same clusters are always split in the same way.
     """
-    by_place = sorted(clusters, key=lambda one: (*_account_and_region(one, own_account), one.name))
-    names = [one.name for one in by_place]
+
+    def place(cluster: Cluster) -> tuple[str, str, str]:
+        return (*_account_and_region(cluster, own_account), cluster.name)
+
+    names = [cluster.name for cluster in sorted(clusters, key=place)]
     count = -(-len(names) // size)
     while True:
         parts = _balanced(names, count)
@@ -90,19 +100,25 @@ def split_into_shards(
 
 
 def task_id(request: Request, shard: Shard) -> str:
-    """What Function Compute tells a shard's invocation by: `timer-t-2026-01-31T12-00-00Z-2of5-…`.
+    """The ID of a shard's invocation in Function Compute: `timer-t-2026-01-31T12-00-00Z-2of5-…`.
 
-    The same occasion, clusters and wishes always make the same ID, whichever invocation asks: a
-    doubled timer, or a retry of the coordinator, starts nothing twice.
+    The same scheduled time, clusters and options make the same ID in every invocation. So a timer
+    that fires twice, or a retry of the coordinator, starts no shard twice.
     """
-    wishes = (
+    options = (
         request.namespaces,
         request.registries,
         request.force,
         request.dry_run,
         request.allow_removal,
     )
-    content = (request.trigger, shard.scheduled_at, shard.continued, sorted(shard.clusters), wishes)
+    content = (
+        request.trigger,
+        shard.scheduled_at,
+        shard.continued,
+        sorted(shard.clusters),
+        options,
+    )
     digest = sha256(json.dumps(content).encode()).hexdigest()[:12]
     words = (
         request.trigger[:MAX_WORD_LENGTH],
@@ -115,7 +131,7 @@ def task_id(request: Request, shard: Shard) -> str:
 
 
 def _balanced(names: Sequence[str], count: int) -> tuple[ClusterNames, ...]:
-    """So many parts of a list, in order, of which none has more than one name above another."""
+    """That many parts of a list, in order. Their lengths differ by one at most."""
     least, more = divmod(len(names), count) if count else (0, 0)
     sizes = (least + (number < more) for number in range(count))
     bounds = accumulate(sizes, initial=0)
@@ -123,7 +139,7 @@ def _balanced(names: Sequence[str], count: int) -> tuple[ClusterNames, ...]:
 
 
 def _account_and_region(cluster: Cluster, own_account: str) -> tuple[str, str]:
-    """The account and region of a cluster, as far as its access tells."""
+    """The account and region that a cluster's access needs a role for, if any."""
     access = cluster.access
     if not isinstance(access, AckAccess | KmsAccess):
         return ("", "")
@@ -133,16 +149,18 @@ def _account_and_region(cluster: Cluster, own_account: str) -> tuple[str, str]:
     )
 
 
-SERVING_STATES = frozenset({"running", "updating", "upgrading", "scaling", "draining", "removing"})
-"""States with an API server that answers: tokens end also while a cluster is being upgraded.
+# ---- discovery -----------------------------------------------------------------------------------
 
-`removing` and `draining` are said of nodes, not of the cluster.
+SERVING_STATES = frozenset({"running", "updating", "upgrading", "scaling", "draining", "removing"})
+"""States in which the API server answers. Tokens also expire while a cluster is being upgraded.
+
+`removing` and `draining` are states of a cluster that loses nodes.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCluster:
-    """A cluster as Container Service lists it. A registered one is of type ExternalKubernetes."""
+    """A cluster as Container Service lists it. Registered clusters have type ExternalKubernetes."""
 
     cluster_id: str
     name: str
@@ -154,16 +172,16 @@ class FoundCluster:
 
     @property
     def serving(self) -> bool:
-        """Whether it has an API server to be expected to answer."""
+        """Whether the cluster's API server should answer."""
         return self.state in SERVING_STATES
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Clusters to look for in the regions of one account. Empty tuples mean any.
+    """A section of config.yaml that discovers clusters in the regions of one account.
 
-    `tags` are pairs that a cluster must all have. The rest is how each is served: `access` lacks
-    its IDs, and its role chain also leads to the list.
+    An empty tuple means any. A cluster must have all `tags`. The other fields are the settings of
+    the discovered clusters. `access` lacks their IDs; its role chain also serves to list them.
     """
 
     name: str
@@ -178,7 +196,7 @@ class Discovery:
     tags: tuple[tuple[str, str], ...] = ()
 
     def selects(self, found: FoundCluster) -> bool:
-        """Whether a cluster is one of those looked for."""
+        """Whether the section selects a cluster."""
         return (
             self.names_cover(found.name)
             and found.region_id in self.regions
@@ -188,13 +206,13 @@ class Discovery:
         )
 
     def names_cover(self, name: str) -> bool:
-        """Whether a cluster of this name, its own, may be one of those looked for."""
+        """Whether the section may select a cluster that has this name."""
         return not self.names or matches_any(name, self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredCluster:
-    """A cluster that was found, and by which section."""
+    """A discovered cluster, and the section that found it."""
 
     discovery: Discovery
     found: FoundCluster
@@ -202,7 +220,7 @@ class DiscoveredCluster:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryResult:
-    """What discovery adds: clusters to serve, and those it leaves out, by name with the reason."""
+    """The clusters that discovery adds, and the reasons for those it skips, by name."""
 
     clusters: tuple[Cluster, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -211,85 +229,85 @@ class DiscoveryResult:
 def resolve_discovered(
     configured: Sequence[Cluster], findings: Iterable[DiscoveredCluster]
 ) -> DiscoveryResult:
-    """The clusters found that are not configured, each once: by the first section that found it.
+    """The discovered clusters that are not configured. The first section that found one counts.
 
-    A cluster goes by its own name. Where another one, configured or found, has that name too, it is
-    qualified with the ID, so that a name never changes with the order in which they are found.
+    A cluster is called by its own name. If another cluster has that name too, its ID is appended,
+    so that no name depends on the order of discovery.
     """
-    known = {one.access.cluster_id for one in configured if isinstance(one.access, AckAccess)}
+    configured_ids = _cluster_ids(configured)
     new: dict[str, DiscoveredCluster] = {}
-    for finding in findings:
-        cluster_id = finding.found.cluster_id
-        if cluster_id not in known and finding.discovery.selects(finding.found):
-            new.setdefault(cluster_id, finding)
-    uses = Counter([each.name for each in configured])
-    uses.update(finding.found.name for finding in new.values())
-    named = [(_unique_name(each.found, uses), each) for each in new.values()]
-    return DiscoveryResult(
-        clusters=tuple(
-            _cluster(name, each.discovery, each.found.cluster_id, each.found.region_id)
-            for name, each in named
-            if each.found.serving
-        ),
-        skipped={
-            name: f"its state is {each.found.state or 'unknown'}"
-            for name, each in named
-            if not each.found.serving
-        },
-    )
+    for discovered in findings:
+        cluster_id = discovered.found.cluster_id
+        if cluster_id not in configured_ids and discovered.discovery.selects(discovered.found):
+            new.setdefault(cluster_id, discovered)
+    uses = Counter([cluster.name for cluster in configured])
+    uses.update(discovered.found.name for discovered in new.values())
+    clusters: list[Cluster] = []
+    skipped: dict[str, str] = {}
+    for discovered in new.values():
+        found = discovered.found
+        name = found.name if uses[found.name] == 1 else f"{found.name}@{found.cluster_id}"
+        if found.serving:
+            section = discovered.discovery
+            clusters.append(_cluster(name, section, found.cluster_id, found.region_id))
+        else:
+            skipped[name] = f"its state is {found.state or 'unknown'}"
+    return DiscoveryResult(tuple(clusters), skipped)
 
 
 def known_clusters(clusters: Iterable[Cluster]) -> tuple[KnownCluster, ...]:
-    """What a shard is told of those of its clusters that are not configured, by name."""
+    """What a shard must know about its discovered clusters, sorted by name."""
     return tuple(
-        KnownCluster(one.name, one.found_by, one.access.region_id, one.access.cluster_id)
-        for one in sorted(clusters, key=lambda one: one.name)
-        if one.found_by and isinstance(one.access, AckAccess)
+        KnownCluster(cluster.name, cluster.found_by, access.region_id, access.cluster_id)
+        for cluster in sorted(clusters, key=lambda cluster: cluster.name)
+        if cluster.found_by and isinstance(access := cluster.access, AckAccess)
     )
 
 
 def known_cluster_problems(
     configured: Iterable[Cluster], sections: Iterable[Discovery], found: Sequence[KnownCluster]
 ) -> tuple[str, ...]:
-    """Everything that a shard is told and that config.yaml does not allow, each once."""
+    """The problems of a shard's discovered clusters: whatever config.yaml does not allow."""
     taken = frozenset(cluster.name for cluster in configured)
-    known = {section.name: section for section in sections}
-    told = [_known_cluster_problem(each, known.get(each.section), taken) for each in found]
-    uses = Counter(each.name for each in found)
-    told += [f"{name} is the name of two clusters" for name, count in uses.items() if count > 1]
-    return tuple(dict.fromkeys(why for why in told if why))
+    by_name = {section.name: section for section in sections}
+    problems = [_known_cluster_problem(known, by_name.get(known.section), taken) for known in found]
+    uses = Counter(known.name for known in found)
+    problems += [f"{name} is the name of two clusters" for name, count in uses.items() if count > 1]
+    return tuple(dict.fromkeys(filter(None, problems)))
 
 
 def clusters_from_known(
     configured: Iterable[Cluster], sections: Iterable[Discovery], found: Iterable[KnownCluster]
 ) -> tuple[Cluster, ...]:
-    """The clusters that a shard is told of, as their sections say; without those configured."""
-    by_id = {one.access.cluster_id for one in configured if isinstance(one.access, AckAccess)}
-    known = {section.name: section for section in sections}
+    """A shard's discovered clusters, with the settings of their sections, unless configured."""
+    configured_ids = _cluster_ids(configured)
+    by_name = {section.name: section for section in sections}
     return tuple(
-        _cluster(each.name, known[each.section], each.cluster_id, each.region_id)
-        for each in found
-        if each.cluster_id not in by_id
+        _cluster(known.name, by_name[known.section], known.cluster_id, known.region_id)
+        for known in found
+        if known.cluster_id not in configured_ids
     )
 
 
 def _known_cluster_problem(
     found: KnownCluster, section: Discovery | None, taken: frozenset[str]
 ) -> str:
-    """Its types, profiles and tags cannot be known without asking: those the coordinator saw."""
+    """The problem of a cluster, or "". The coordinator has checked its type, profile and tags."""
     if section is None:
-        return f"{found.section} is no section of config.yaml"
+        return f"{found.section} is not a section of config.yaml"
     if found.region_id not in section.regions:
-        return f"{section.name} does not look in region {found.region_id}"
+        return f"{section.name} does not include region {found.region_id}"
     if not section.names_cover(found.name.removesuffix(f"@{found.cluster_id}")):
         return f"{section.name} has no name or glob for {found.name}"
     if found.name in taken:
-        return f"{found.name} is the name of a cluster that is configured by itself"
+        return f"{found.name} is the name of a configured cluster"
     return ""
 
 
-def _unique_name(found: FoundCluster, uses: Mapping[str, int]) -> str:
-    return found.name if uses[found.name] == 1 else f"{found.name}@{found.cluster_id}"
+def _cluster_ids(clusters: Iterable[Cluster]) -> frozenset[str]:
+    return frozenset(
+        cluster.access.cluster_id for cluster in clusters if isinstance(cluster.access, AckAccess)
+    )
 
 
 def _cluster(name: str, section: Discovery, cluster_id: str, region_id: str) -> Cluster:

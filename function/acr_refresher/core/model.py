@@ -1,7 +1,7 @@
-"""The words of the system, as frozen types.
+"""The domain's terms as frozen dataclasses: configuration, state of a cluster, and tokens.
 
-Every time is an aware UTC `datetime`, every span a `timedelta`. Passwords are `SecretStr`, whose
-`repr` and `str` are masked.
+Every time is an aware UTC `datetime`, every duration a `timedelta`. Passwords are `SecretStr`,
+which masks its `repr` and `str`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from acr_refresher.core.select import NamespaceSelection, ServiceAccountSelectio
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A RAM role to assume. `external_id` is what its trust policy may ask for."""
+    """A RAM role to assume. Its trust policy may require the `external_id`."""
 
     arn: str
     external_id: str = ""
 
     @property
     def account_id(self) -> str:
-        """Of the account that it belongs to."""
+        """The number of the account that the role belongs to."""
         return self.arn.split(":")[3]
 
 
 @dataclass(frozen=True, slots=True)
 class Rrsa:
-    """RAM Roles for Service Accounts: the target cluster's own identity begins the role chain.
+    """RAM Roles for Service Accounts: the role chain begins with the target cluster's identity.
 
-    A token of this service account, issued by the cluster, is exchanged for a session of the role.
+    The cluster issues a token for this service account. STS exchanges it for a session of the role.
     """
 
     role_arn: str
@@ -45,24 +45,24 @@ class Rrsa:
 
 
 class Verification(str, Enum):
-    """Whether a registry host is asked if it takes a new token, before the token is written."""
+    """Whether a new token is tested at the registry's hosts before it is written."""
 
     ALWAYS = "always"
-    """A host that cannot be reached counts as one that refuses."""
+    """A host that cannot be reached fails the test."""
     REACHABLE = "reachable"
-    """A host that cannot be reached from here is told of, and the token is written all the same."""
+    """A host that cannot be reached causes a warning, and the token is written."""
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One ACR instance and the way to its tokens; without `instance_id` it is Personal Edition.
+    """An ACR instance and how to get its tokens; without `instance_id` it is Personal Edition.
 
-    `domains` empty means every domain of every enabled endpoint, or of those of `endpoints` alone.
-    `role_chain` lists the RAM roles to assume, in order, beginning with the function's own identity
-    or with `rrsa`; empty means that identity. `session_duration` is asked of STS for the last role;
-    what counts later is the expiry that the API returned. `narrowed`: the last role's session may
-    do no more than the token needs. `verify_repository` is one that the token must be able to pull.
+    Empty `domains` mean the domains of all enabled endpoints, or of `endpoints` if these are given.
+    `role_chain` lists the RAM roles to assume, in order, starting from the function's own identity
+    or from `rrsa`. `session_duration` is requested from STS for the last role; a renewal depends on
+    the expiry that the API returns. `narrowed`: the last role's session gets only the permissions
+    that the token needs. The token must be able to pull `verify_repository`, if given.
     """
 
     name: str
@@ -80,9 +80,10 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class AckAccess:
-    """A cluster whose temporary kubeconfig is asked of Container Service (CS).
+    """A cluster whose temporary kubeconfig comes from Container Service (CS).
 
-    `private`: it names the API server's address inside its VPC. `validity`: for how long it is.
+    `private`: the kubeconfig names the API server's address inside the VPC. `validity` is the
+    requested lifetime of the kubeconfig.
     """
 
     cluster_id: str
@@ -96,7 +97,7 @@ class AckAccess:
 class KubeconfigAccess:
     """A cluster whose kubeconfig is a file beside the configuration.
 
-    `trusted`: what it refers to is read, and the credential plugin that it names is run.
+    `trusted`: the kubeconfig may name files to read and a credential plugin to run.
     """
 
     path: str
@@ -105,7 +106,7 @@ class KubeconfigAccess:
 
 @dataclass(frozen=True, slots=True)
 class KmsAccess:
-    """A cluster whose kubeconfig is a secret, by name or ARN, of Key Management Service (KMS)."""
+    """A cluster whose kubeconfig is a secret in Key Management Service (KMS), by name or ARN."""
 
     secret_name: str
     region_id: str
@@ -114,7 +115,7 @@ class KmsAccess:
 
 @dataclass(frozen=True, slots=True)
 class InClusterAccess:
-    """The cluster in which this runs, as the service account of its own pod."""
+    """The cluster that runs us, accessed as the service account of our own pod."""
 
 
 Access = AckAccess | KubeconfigAccess | KmsAccess | InClusterAccess
@@ -122,9 +123,9 @@ Access = AckAccess | KubeconfigAccess | KmsAccess | InClusterAccess
 
 @dataclass(frozen=True, slots=True)
 class PullSecret:
-    """A secret that a cluster is to hold, where, and for which service accounts.
+    """A secret that a cluster must hold, in which namespaces, and for which service accounts.
 
-    `on_request` are registries that a namespace may ask for by annotation, selected or not.
+    A namespace may request the registries `allowed_on_request` by annotation, selected or not.
     """
 
     name: str
@@ -137,10 +138,10 @@ class PullSecret:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kubernetes cluster to be served.
+    """A Kubernetes cluster to serve.
 
-    `proxy_url` and `ca_pem`, where given, go before those of its kubeconfig. `found_by` is the
-    section of config.yaml that found it, as in `discover[0]`; empty: it is configured by itself.
+    `proxy_url` and `ca_pem`, if given, override those of its kubeconfig. `found_by` is the section
+    of config.yaml that discovered it, such as `discover[0]`; empty for a configured cluster.
     """
 
     name: str
@@ -153,9 +154,9 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Logstore:
-    """Where outcomes are kept in Simple Log Service (SLS).
+    """The logstore in Simple Log Service (SLS) that outcomes are written to.
 
-    `region_id` empty: the function's own. `endpoint` empty: the public one of that region.
+    An empty `region_id` means the function's own region, an empty `endpoint` its public endpoint.
     """
 
     project: str
@@ -185,8 +186,8 @@ class Function:
 class NamespaceState:
     """A namespace as listed.
 
-    `requested` are the registry instances that it asks for by annotation, as `ID` or `REGION:ID`;
-    `names_roles`: its annotations name roles for them too.
+    `requested` are the registry instances that its annotations request, as `ID` or `REGION:ID`.
+    `names_roles`: its annotations also name roles for them.
     """
 
     name: str
@@ -223,7 +224,7 @@ class ServiceAccountState:
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """All that planning needs to know of a cluster; `secrets` are those of all pull secrets."""
+    """All that planning needs from a cluster. `secrets` are the Secrets of all pull secrets."""
 
     namespaces: tuple[NamespaceState, ...]
     secrets: tuple[SecretState, ...]
@@ -235,7 +236,7 @@ class ClusterState:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a secret's record says of one registry in it."""
+    """The record of one registry in a secret."""
 
     registry: str
     hosts: tuple[str, ...]
@@ -245,9 +246,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A registry token with the record it goes into a secret with.
+    """A registry token, with its record for the secret.
 
-    `warnings` tell what went otherwise than configured when it was minted.
+    `warnings` are about deviations from the configuration when the token was minted.
     """
 
     entry: Entry
@@ -258,7 +259,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SecretContent:
-    """A Secret ready to be written: annotations and the document under `.dockerconfigjson`."""
+    """The content of a Secret to write: annotations and the document under `.dockerconfigjson`."""
 
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr

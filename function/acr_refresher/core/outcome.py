@@ -5,17 +5,17 @@ Outcomes are part of the report's JSON: `core.report` writes and reads these cla
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
 from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
 from acr_refresher.core.model import Entry, SecretContent
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.secret import earliest_entry_expiry, rfc3339
+from acr_refresher.core.secret import rfc3339
 
 Moment = Annotated[AwareDatetime, Strict(), PlainSerializer(rfc3339)]
 """A time, in JSON as RFC 3339."""
@@ -129,18 +129,15 @@ def reconciled_outcome(
 
     `unminted`: failures to get a token. `unwritten`: failures to write to the API server.
     """
-    entries = written.entries if written else action.entries
     unbound = {account.name for account in action.bind} - set(bound)
-    return SecretOutcome(
-        namespace=action.namespace,
-        secret=action.secret,
+    return _outcome(
+        action,
         result=_result(action, written, bound, unminted, unwritten),
         reason=action.apply.reason if action.apply else Reason.FRESH,
+        entries=written.entries if written else action.entries,
         service_accounts=tuple(name for name in action.service_accounts if name not in unbound),
         bound=bound,
         waiting_for=action.waiting_for,
-        hosts=all_hosts(entries),
-        expires_at=entries_expiry(entries),
         failures=unminted + unwritten,
         warnings=action.warnings + warnings,
     )
@@ -152,33 +149,19 @@ def refused_outcome(
     """The outcome where the API server refused the secret. What was there before is still there."""
     outcome = reconciled_outcome(action, unminted=unminted, unwritten=(failure,))
     if failure.meaning == "gone":
-        return SecretOutcome(
-            namespace=action.namespace,
-            secret=action.secret,
-            result=Result.SKIPPED,
-            reason=Reason.NAMESPACE_GONE,
-            warnings=action.warnings,
-        )
+        return _outcome(action, Result.SKIPPED, Reason.NAMESPACE_GONE)
     if failure.meaning == "conflict":
-        new = action.uid is None
-        reason = Reason.FOREIGN_SECRET if new else Reason.CHANGED_MEANWHILE
+        reason = Reason.FOREIGN_SECRET if action.uid is None else Reason.CHANGED_MEANWHILE
         return replace(outcome, result=Result.CONFLICT, reason=reason)
     return outcome
 
 
 def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> SecretOutcome:
     """The outcome of a removal. With failures, the namespace still has its secret."""
-    entries = action.entries if failures else ()
-    return SecretOutcome(
-        namespace=action.namespace,
-        secret=action.secret,
-        result=Result.FAILED if failures else Result.REMOVED,
-        reason=Reason.NAMESPACE_DESELECTED,
-        hosts=all_hosts(entries),
-        expires_at=entries_expiry(entries),
-        failures=failures,
-        warnings=action.warnings,
-    )
+    if not failures:
+        return _outcome(action, Result.REMOVED, Reason.NAMESPACE_DESELECTED)
+    deselected = Reason.NAMESPACE_DESELECTED
+    return _outcome(action, Result.FAILED, deselected, action.entries, failures=failures)
 
 
 def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:
@@ -195,27 +178,14 @@ def planned_outcome(action: Action) -> SecretOutcome:
     if isinstance(action, Skip):
         return skipped_outcome(action)
     if isinstance(action, Remove):
-        return replace(
-            removal_outcome(action),
-            result=Result.PLANNED,
-            hosts=all_hosts(action.entries),
-            expires_at=entries_expiry(action.entries),
-        )
+        return _outcome(action, Result.PLANNED, Reason.NAMESPACE_DESELECTED, action.entries)
     outcome = reconciled_outcome(action, bound=tuple(account.name for account in action.bind))
     return replace(outcome, result=Result.PLANNED) if action.apply or action.bind else outcome
 
 
 def skipped_outcome(action: Skip) -> SecretOutcome:
     """The outcome of a namespace in which nothing was changed."""
-    return SecretOutcome(
-        namespace=action.namespace,
-        secret=action.secret,
-        result=action.result,
-        reason=action.reason,
-        hosts=all_hosts(action.entries),
-        expires_at=entries_expiry(action.entries),
-        warnings=action.warnings,
-    )
+    return _outcome(action, action.result, action.reason, action.entries)
 
 
 def all_hosts(entries: Iterable[Entry]) -> tuple[str, ...]:
@@ -223,9 +193,24 @@ def all_hosts(entries: Iterable[Entry]) -> tuple[str, ...]:
     return tuple(sorted({host for entry in entries for host in entry.hosts}))
 
 
-def entries_expiry(entries: Collection[Entry]) -> datetime | None:
+def entries_expiry(entries: Iterable[Entry]) -> datetime | None:
     """When the first of a secret's tokens expires, if its record lists any."""
-    return earliest_entry_expiry(entries) if entries else None
+    return min((entry.expires_at for entry in entries), default=None)
+
+
+def _outcome(
+    action: Action, result: Result, reason: Reason, entries: tuple[Entry, ...] = (), **more: Any
+) -> SecretOutcome:
+    """The outcome of an action that left these entries in the secret."""
+    return SecretOutcome(
+        namespace=action.namespace,
+        secret=action.secret,
+        result=result,
+        reason=reason,
+        hosts=all_hosts(entries),
+        expires_at=entries_expiry(entries),
+        **{"warnings": action.warnings, **more},
+    )
 
 
 def _result(

@@ -203,9 +203,9 @@ def _run_result(report: Report) -> str:
 
 def _cluster_result(outcome: ClusterOutcome) -> str:
     if outcome.failure:
-        return Result.FAILED.value
+        return "failed"
     if outcome.skipped:
-        return Result.SKIPPED.value
+        return "skipped"
     if outcome.deferred:
         return "deferred"
     return "served" if cluster_ok(outcome) else "attention"

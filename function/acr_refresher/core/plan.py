@@ -1,4 +1,4 @@
-"""What to do in a cluster, decided from what stands in it."""
+"""The plan for a cluster: its actions, decided from its state and its configuration."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ from acr_refresher.core.secret import decision_key
 from acr_refresher.core.select import matches_any
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
-"""By namespace."""
 _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
 
 
 def plan(
     pull_secrets: Sequence[PullSecret], state: ClusterState, request: Request, now: datetime
 ) -> tuple[tuple[Action, ...], ...]:
-    """For each namespace, one action a pull secret that selects it or that it holds.
+    """The actions of each namespace: one per pull secret that selects it or that it holds.
 
     ============  ===================  ==========================================================
     namespace     Secret of our name   action
     ============  ===================  ==========================================================
-    selected      none                 Serve: apply, then bind
-    selected      ours, due            Serve: apply, then bind what lacks the reference
-    selected      ours, fresh          Serve: bind what lacks the reference, if anything
-    selected      ours, wrong type     Serve: replace, then bind what lacks the reference
-    selected      a stranger's         Leave: conflict
-    deselected    ours                 Clear: unbind, then delete; Leave where the guard refuses
-    deselected    none, a stranger's   nothing
-    terminating   any                  Leave: skipped
+    selected      none                 Reconcile: apply, then bind
+    selected      ours, due            Reconcile: apply, then bind accounts without the reference
+    selected      ours, fresh          Reconcile: bind accounts without the reference, if any
+    selected      ours, wrong type     Reconcile: replace, then bind accounts without the reference
+    selected      foreign              Skip: conflict
+    deselected    ours                 Remove: unbind, then delete; or Skip: removal blocked
+    deselected    none, or foreign     nothing
+    terminating   any                  Skip: skipped
     ============  ===================  ==========================================================
 
-    A namespace that asks for a registry and may have it counts as selected, for that registry; one
-    that asks for nothing it may have, where there is something to be had, is left with a warning.
+    A namespace that requests a registry and may have it counts as selected for that registry. If it
+    may have none of those it requests, although others may, it is skipped with a warning.
 
-    A namespace's actions may change the same service accounts: they are for one after another.
-    Only namespaces that were listed count: a Secret whose namespace was not (created between the
-    two lists) waits for the next run. A request for some registries only clears nothing.
+    The actions of a namespace may change the same service accounts, so they must run in sequence.
+    Only listed namespaces count: a Secret in a namespace that was created between the two lists
+    waits for the next run. A request for certain registries removes nothing.
     """
     accounts = _by_namespace(state.service_accounts)
-    surveys = [_Survey.of(wanted, state, accounts, request, now) for wanted in pull_secrets]
+    secrets = {(found.name, found.namespace): found for found in state.secrets}
+    planners = [_Planner(wanted, request, now, secrets, accounts) for wanted in pull_secrets]
     planned = (
-        _decide(namespace, surveys, accounts)
+        _decide(namespace, planners, accounts)
         for namespace in state.namespaces
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
@@ -71,7 +71,7 @@ def plan(
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
-    """The names of a cluster's pull secrets that may hold a registry the request is about."""
+    """The names of a cluster's pull secrets that may hold a registry that the request covers."""
     return tuple(
         wanted.name
         for wanted in cluster.pull_secrets
@@ -87,123 +87,109 @@ def _by_namespace(accounts: Sequence[ServiceAccountState]) -> Accounts:
 
 
 def _decide(
-    namespace: NamespaceState, surveys: Sequence[_Survey], accounts: Accounts
+    namespace: NamespaceState, planners: Sequence[_Planner], accounts: Accounts
 ) -> tuple[Action, ...]:
-    """A namespace's actions, the first of which carries what is to be said of the namespace."""
-    covered = [(survey, survey.registries(namespace)) for survey in surveys]
-    decided = [
-        action for survey, registries in covered if (action := survey.decide(namespace, registries))
-    ]
+    """The actions of a namespace. The first action carries the warnings about the namespace."""
+    covered = [(planner, planner.registries(namespace)) for planner in planners]
+    decided = (planner.decide(namespace, registries) for planner, registries in covered)
+    actions: tuple[Action, ...] = tuple(filter(None, decided))
     given = [registry for _, registries in covered for registry in registries]
-    actions = decided or ([] if given else _refusals(namespace, surveys))
+    if not actions and not given:
+        actions = _refusals(namespace, planners)
     warnings = (
         *request_warnings(namespace, given),
         *competing_controller_warnings(accounts.get(namespace.name, ())),
     )
     if not warnings or not actions:
-        return tuple(actions)
+        return actions
     return (replace(actions[0], warnings=warnings), *actions[1:])
 
 
-def _refusals(namespace: NamespaceState, surveys: Sequence[_Survey]) -> Sequence[Action]:
-    """What is said to a namespace that asks for what it may not have, where others may."""
+def _refusals(namespace: NamespaceState, planners: Sequence[_Planner]) -> tuple[Action, ...]:
+    """A skip with a reason, if a namespace requests what only other namespaces may have."""
     if namespace.terminating or not namespace.requested:
-        return []
-    refused = Result.SKIPPED, Reason.NOT_GRANTABLE
-    return [
-        survey.leave(namespace, *refused)
-        for survey in surveys
-        if survey.wanted.allowed_on_request
-        and not survey.wanted.namespaces.leaves_out(namespace.name)
-    ][:1]
+        return ()
+    for planner in planners:
+        wanted = planner.wanted
+        if wanted.allowed_on_request and not wanted.namespaces.leaves_out(namespace.name):
+            return (planner.skip(namespace, Result.SKIPPED, Reason.NOT_GRANTABLE),)
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Survey:
-    """The state of a cluster, by namespace, with what is wanted of it for one pull secret.
+class _Planner:
+    """Decides about one pull secret in each namespace of a cluster.
 
-    `decided` remembers what was decided of a content: most namespaces hold the same.
+    `secrets` are those that were found, by name and namespace. `accounts` are by namespace.
+    `decided` keeps the decision for each content and set of registries: most namespaces share one.
     """
 
     wanted: PullSecret
     request: Request
     now: datetime
-    secrets: Mapping[str, SecretState]
+    secrets: Mapping[tuple[str, str], SecretState]
     accounts: Accounts
     decided: dict[Hashable, _Decided] = field(default_factory=dict)
 
-    @staticmethod
-    def of(
-        wanted: PullSecret,
-        state: ClusterState,
-        accounts: Accounts,
-        request: Request,
-        now: datetime,
-    ) -> _Survey:
-        secrets = {one.namespace: one for one in state.secrets if one.name == wanted.name}
-        return _Survey(wanted, request, now, secrets, accounts)
-
     def registries(self, namespace: NamespaceState) -> tuple[Registry, ...]:
-        """What the namespace's secret is to cover; nothing where it is to have none."""
+        """The registries for the namespace's secret; empty if it must not have one."""
         selected = self.wanted.namespaces.selects(namespace.name, namespace.labels)
         own = self.wanted.registries if selected else ()
         if not namespace.requested:
-            return own  # as nearly all do
-        asked_for = allowed_registries(namespace, self.wanted)
-        return (*own, *(registry for registry in asked_for if registry not in own))
+            return own  # the usual case
+        allowed = allowed_registries(namespace, self.wanted)
+        return (*own, *(registry for registry in allowed if registry not in own))
 
     def decide(self, namespace: NamespaceState, registries: tuple[Registry, ...]) -> Action | None:
-        """What is done about this pull secret in a namespace that is to have these registries."""
-        secret = self.secrets.get(namespace.name)
+        """The action for this pull secret in a namespace that must have these registries."""
+        secret = self.found(namespace)
         ours = secret is not None and secret.managed
         if not registries and not ours:
             return None
         if self.request.registries and not self.request.filter_registries(registries):
             return None
         if namespace.terminating:
-            return self.leave(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+            return self.skip(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
         if secret is not None and not registries:
-            return self._clear(namespace.name, secret)
+            return self._remove(namespace.name, secret)
         if secret is not None and not ours:
-            return self.leave(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
-        return self._serve(namespace.name, registries, secret)
+            return self.skip(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+        return self._reconcile(namespace.name, registries, secret)
 
-    def leave(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
-        """Nothing is done about this pull secret in the namespace, for that reason."""
-        entries = recorded_entries(self.secrets.get(namespace.name))
+    def found(self, namespace: NamespaceState) -> SecretState | None:
+        """The Secret of this name in the namespace."""
+        return self.secrets.get((self.wanted.name, namespace.name))
+
+    def skip(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
+        """The action that changes nothing in the namespace."""
+        entries = recorded_entries(self.found(namespace))
         return Skip(namespace.name, self.wanted.name, result, reason, entries)
 
-    def _clear(self, namespace: str, secret: SecretState) -> Remove:
-        bound = (
-            account
-            for account in self.accounts.get(namespace, ())
-            if has_reference(account, self.wanted.name)
-        )
-        entries = recorded_entries(secret)
-        return Remove(namespace, self.wanted.name, tuple(bound), secret.uid, entries)
+    def _remove(self, namespace: str, secret: SecretState) -> Remove:
+        name, accounts = self.wanted.name, self.accounts.get(namespace, ())
+        bound = tuple(account for account in accounts if has_reference(account, name))
+        return Remove(namespace, name, bound, secret.uid, recorded_entries(secret))
 
-    def _serve(
+    def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
     ) -> Reconcile:
-        accounts = self.accounts.get(namespace, ())
+        name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         selected = selected_accounts(accounts, self.wanted.service_accounts)
         apply, entries = self._decided(registries, secret)
         return Reconcile(
             namespace=namespace,
-            secret=self.wanted.name,
+            secret=name,
             uid=secret.uid if secret else None,
             resource_version=secret.resource_version if secret else None,
             apply=apply,
-            bind=tuple(
-                account for account in selected if not has_reference(account, self.wanted.name)
-            ),
+            bind=tuple(account for account in selected if not has_reference(account, name)),
             service_accounts=tuple(account.name for account in selected),
             waiting_for=missing_accounts(accounts, self.wanted.service_accounts),
             entries=entries,
         )
 
     def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
-        """Whether and how the secret is written, and what the one that was found records."""
+        """How the secret is written, if at all, and the record of the Secret that was found."""
         content = secret and decision_key(secret)
         key = (tuple(registry.name for registry in registries), content)
         if key not in self.decided:

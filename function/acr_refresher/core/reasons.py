@@ -18,6 +18,7 @@ class _OpenEnum(str, Enum):
     So a report of an older or newer version can be read.
     """
 
+    _value_: str
     words: str
     remedy: str
 

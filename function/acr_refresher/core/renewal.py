@@ -1,4 +1,4 @@
-"""Whether, and why, a registry's entry in a secret is renewed."""
+"""Renewal: why a secret is written, with which new tokens, and with which it already holds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from acr_refresher.core.secret import (
 
 @dataclass(frozen=True, slots=True)
 class RenewalFacts:
-    """What the checks look at: one registry that a secret is to cover, and that secret."""
+    """What the checks look at: a registry, the secret that must cover it, and its entry there."""
 
     registry: Registry
     secret: SecretState | None
@@ -36,19 +36,19 @@ class RenewalFacts:
 
 
 def secret_missing(facts: RenewalFacts) -> Reason | None:
-    """There is no Secret of our name."""
+    """The Secret does not exist."""
     return Reason.SECRET_MISSING if facts.secret is None else None
 
 
 def wrong_type(facts: RenewalFacts) -> Reason | None:
-    """The Secret has another type, or is immutable: neither can be changed in place."""
+    """The Secret has another type or is immutable, which cannot be changed in place."""
     return Reason.WRONG_TYPE if facts.secret and needs_replacing(facts.secret) else None
 
 
 def data_drifted(facts: RenewalFacts) -> Reason | None:
-    """The secret is not the one that was written, or this entry comes from one that was not."""
-    doubted = facts.entry is not None and facts.entry.inputs == UNTRUSTED
-    return Reason.DATA_DRIFTED if doubted or not facts.intact else None
+    """The secret was changed from outside, or the entry comes from a secret that was."""
+    untrusted = facts.entry is not None and facts.entry.inputs == UNTRUSTED
+    return Reason.DATA_DRIFTED if untrusted or not facts.intact else None
 
 
 def registry_missing(facts: RenewalFacts) -> Reason | None:
@@ -57,19 +57,19 @@ def registry_missing(facts: RenewalFacts) -> Reason | None:
 
 
 def inputs_changed(facts: RenewalFacts) -> Reason | None:
-    """Instance, region, domains or roles are not those the token was made from."""
+    """The instance, region, domains or roles have changed since the token was minted."""
     if facts.entry and facts.entry.inputs != inputs_digest(facts.registry):
         return Reason.INPUTS_CHANGED
     return None
 
 
 def forced(facts: RenewalFacts) -> Reason | None:
-    """Somebody asked for a new token whatever the old one's age."""
+    """The request renews tokens of any age."""
     return Reason.FORCED if facts.force else None
 
 
 def expired(facts: RenewalFacts) -> Reason | None:
-    """The token has expired: pulls are failing."""
+    """The token has expired: pulls fail."""
     if facts.entry and facts.entry.expires_at <= facts.now:
         return Reason.EXPIRED
     return None
@@ -77,38 +77,38 @@ def expired(facts: RenewalFacts) -> Reason | None:
 
 def near_expiry(facts: RenewalFacts) -> Reason | None:
     """The token expires within the threshold."""
-    if facts.entry and facts.entry.expires_at - facts.threshold <= facts.now:
+    if facts.entry and facts.entry.expires_at <= facts.now + facts.threshold:
         return Reason.NEAR_EXPIRY
     return None
 
 
 CHECKS: tuple[Callable[[RenewalFacts], Reason | None], ...] = (
-    secret_missing,  # nothing else can be said of a secret that is not there
-    wrong_type,  # it is made anew as a whole
-    data_drifted,  # what stands in it cannot be trusted, whatever its record says
-    registry_missing,  # the registry is new here
+    secret_missing,  # no other check applies to a secret that does not exist
+    wrong_type,  # the complete secret is replaced
+    data_drifted,  # the content cannot be trusted, whatever its record says
+    registry_missing,  # the registry is new in this secret
     inputs_changed,  # the token is for another instance or from another role
-    forced,  # a person's wish is told apart from mere age
-    expired,  # worse than being near it: someone should look why it came so far
-    near_expiry,  # the everyday case
+    forced,  # a user's request is reported as such, not as age
+    expired,  # worse than near expiry: someone should find out why it was not renewed
+    near_expiry,  # the usual case
 )
 
 
 def renewal_reason(facts: RenewalFacts) -> Reason | None:
-    """Why the entry is renewed: the first check that finds something; None while it is fresh."""
+    """Why the entry is renewed, by the first check that applies; None while it is fresh."""
     return next((reason for check in CHECKS if (reason := check(facts))), None)
 
 
 def needs_replacing(secret: SecretState) -> bool:
-    """Whether the API server would refuse to change it (type and immutability are for life)."""
+    """Whether the API server would refuse a change: type and immutability are permanent."""
     return secret.immutable or secret.type != SECRET_TYPE
 
 
 def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
     """How the secret is written; None while it is fresh.
 
-    One that somebody changed is minted anew as a whole, whichever registries the request is about:
-    what is carried over from it would pass as ours.
+    A secret that was changed from outside gets new tokens for all registries, whichever of them the
+    request covers: credentials carried over from it would look like ours.
     """
     changed = secret is not None and not checksum_ok(secret)
     reasons = _reasons(terms, secret, changed=changed)
@@ -122,8 +122,8 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
         terms=terms,
         reason=min(reasons.values(), key=list(Reason).index),
         mint=mint,
-        kept=tuple(one for one in valid if one.entry.registry not in minting),
-        fallback=tuple(one for one in valid if one.entry.registry in minting),
+        kept=tuple(held for held in valid if held.entry.registry not in minting),
+        fallback=tuple(held for held in valid if held.entry.registry in minting),
         replace=secret is not None and needs_replacing(secret),
     )
 
@@ -131,10 +131,10 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
 def replan(
     action: Reconcile, apply: ApplySecret, content: SecretContent, found: SecretState | None
 ) -> Reconcile | None:
-    """The action by what is found now, where writing `content` came too late for what was found.
+    """A new action from the Secret as it is now, after it changed before `content` was written.
 
-    None: another Secret, or none, stands in the place of ours. If it is `content` that is found,
-    it was written after all and the answer was lost: to write it again changes nothing.
+    None: our Secret was deleted or replaced. If `content` is found, it was written and only the
+    answer was lost. Writing it again then changes nothing.
     """
     if found is None or found.uid != action.uid or not found.managed:
         return None
@@ -147,12 +147,12 @@ def replan(
 
 
 def recorded_entries(secret: SecretState | None) -> tuple[Entry, ...]:
-    """What a secret of ours says of itself."""
+    """The record of a secret, if the secret is ours."""
     return read_entries(secret.annotations) if secret and secret.managed else ()
 
 
 def _reasons(terms: Terms, secret: SecretState | None, *, changed: bool) -> dict[str, Reason]:
-    """Why the secret is written, by registry; empty while it is fresh."""
+    """The reasons to write the secret, by registry; empty while it is fresh."""
     by_name = {entry.registry: entry for entry in recorded_entries(secret)}
     reasons = {
         registry.name: reason
@@ -178,41 +178,51 @@ def _reasons(terms: Terms, secret: SecretState | None, *, changed: bool) -> dict
 
 
 def _still_valid(terms: Terms, held: Iterable[Credential]) -> Sequence[Credential]:
-    """Those that are wanted and have not expired."""
+    """The credentials that are wanted and have not expired."""
     names = {registry.name for registry in terms.registries}
-    return [one for one in held if one.entry.registry in names and one.entry.expires_at > terms.now]
+    return [
+        credential
+        for credential in held
+        if credential.entry.registry in names and credential.entry.expires_at > terms.now
+    ]
 
 
 def _untrusted(held: Iterable[Credential]) -> Sequence[Credential]:
-    """Those of a secret that somebody changed, marked so that the next run mints anew again."""
-    return [replace(one, entry=replace(one.entry, inputs=UNTRUSTED)) for one in held]
+    """The credentials of a secret changed from outside, marked so that the next run renews them."""
+    return [
+        replace(credential, entry=replace(credential.entry, inputs=UNTRUSTED))
+        for credential in held
+    ]
 
 
 def resolve_host_conflicts(
     held: Iterable[Credential], minted: Iterable[Credential]
 ) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
-    """The minted credentials whose hosts are free, by registry, and a failure for each other one.
+    """The minted credentials whose hosts no other registry has, and a failure for each other one.
 
-    What the secret holds already comes first, then the order in which the registries are named.
+    Credentials that the secret already holds take precedence, then the order of the registries.
     """
-    owners = {host: one.entry.registry for one in held for host in one.entry.hosts}
+    owners = {
+        host: credential.entry.registry for credential in held for host in credential.entry.hosts
+    }
     free: dict[str, Credential] = {}
     failures: list[Failure] = []
-    for one in minted:
-        taken = sorted(owners.keys() & set(one.entry.hosts))
+    for credential in minted:
+        entry = credential.entry
+        taken = sorted(owners.keys() & set(entry.hosts))
         if taken:
-            failures.append(_host_conflict(one.entry.registry, taken[0], owners[taken[0]]))
+            failures.append(_host_conflict(entry.registry, taken[0], owners[taken[0]]))
         else:
-            free[one.entry.registry] = one
-            owners.update(dict.fromkeys(one.entry.hosts, one.entry.registry))
+            free[entry.registry] = credential
+            owners.update(dict.fromkeys(entry.hosts, entry.registry))
     return free, tuple(failures)
 
 
 def _host_conflict(registry: str, host: str, owner: str) -> Failure:
     return Failure(
         meaning="invalid",
-        message=f"{host} is a host of registry {owner} too, and a secret holds one login a host:"
-        " leave one of them out for this cluster, or name other domains",
+        message=f"{host} is also a host of registry {owner}, and a secret holds one login per host:"
+        " leave out one of the two for this cluster, or configure other domains",
         subject=f"registry {registry}",
     )
 
@@ -220,17 +230,17 @@ def _host_conflict(registry: str, host: str, owner: str) -> Failure:
 def content_to_write(
     apply: ApplySecret, minted: Mapping[str, Credential], now: datetime, run: str
 ) -> SecretContent | None:
-    """The Secret to write, or None where writing would bring nothing new.
+    """The Secret to write, or None if it would hold nothing new.
 
-    Where a registry could not be minted its old, still-valid credential is carried over.
+    If minting failed for a registry, its previous credential is carried over while it is valid.
     """
     if apply.mint and not minted:
         return None
-    carried = (one for one in apply.fallback if one.entry.registry not in minted)
+    carried = (previous for previous in apply.fallback if previous.entry.registry not in minted)
     held = (*minted.values(), *apply.kept, *carried)
     return build_secret(held, now, run) if held else None
 
 
 def carries_over(content: SecretContent, minted: Mapping[str, Credential]) -> bool:
-    """Whether anything in it was read, not minted: what was written since would be undone by it."""
+    """Whether the content has credentials that were read: writing it could undo a later renewal."""
     return any(entry.registry not in minted for entry in content.entries)

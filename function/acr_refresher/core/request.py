@@ -1,4 +1,4 @@
-"""What is asked of an invocation: a run, or a shard of one."""
+"""What an invocation is asked to do: a run, or a shard of a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from acr_refresher.core.select import matches_any
 
 @dataclass(frozen=True, slots=True)
 class KnownCluster:
-    """A cluster that the coordinator found: what it takes to serve it without asking again.
+    """A cluster that the coordinator discovered, so that a shard need not discover it again.
 
-    It is served under this name, as `section` of config.yaml says (`discover[0]`).
+    It is served under this name, with the settings of `section` in config.yaml (`discover[0]`).
     """
 
     name: str
@@ -25,11 +25,11 @@ class KnownCluster:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The part of a run, by the exact names of its clusters, that an invocation of its own serves.
+    """The part of a run that one invocation serves, by the exact names of its clusters.
 
-    `run` is the ID of the whole, `occasion` what its trigger fired at. `continued` tells how many
-    invocations before this one had no time left for these clusters. `found` are those of them that
-    are not configured by themselves, by name.
+    `run` is the ID of the run, and `scheduled_at` the time that its trigger fired. `continued`
+    counts the earlier invocations that had no time left for these clusters. `found` are those of
+    the clusters that were discovered, sorted by name.
     """
 
     run: str
@@ -41,13 +41,13 @@ class Shard:
     found: tuple[KnownCluster, ...] = ()
 
     def __str__(self) -> str:
-        """`2/5`, as people say it."""
+        """For people: `2/5`."""
         return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one invocation asks for. Empty tuples of globs mean everything.
+    """What an invocation is asked to do. An empty tuple of globs means everything.
 
     `trigger` is `manual`, or `timer:` and the trigger's name, which fired at `scheduled_at` by its
     own clock. `force` renews everything; `allow_removal` permits large removals (see `guard`).
@@ -67,22 +67,22 @@ class Request:
 
     @property
     def unattended(self) -> bool:
-        """Whether nobody waits for the answer but the platform, which counts exceptions."""
+        """Whether only the platform receives the answer. It counts exceptions as failures."""
         return self.shard is not None or self.trigger.startswith("timer:")
 
     @property
     def is_scoped(self) -> bool:
-        """Whether it leaves out some of what stands in a cluster, or changes nothing there."""
+        """Whether the request covers only a part of a cluster, or changes nothing there."""
         return self.dry_run or bool(self.namespaces or self.registries)
 
     def selects_cluster(self, cluster: str) -> bool:
-        """Whether it is about the cluster of this name."""
+        """Whether the request covers the cluster of this name."""
         if self.shard:
             return cluster in self.shard.clusters
         return not self.clusters or matches_any(cluster, self.clusters)
 
     def filter_registries(self, registries: Iterable[Registry]) -> tuple[Registry, ...]:
-        """Those of the registries that it is about."""
+        """The registries that the request covers."""
         return tuple(
             registry
             for registry in registries
@@ -92,11 +92,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What holds for the whole run.
+    """What all parts of a run have in common.
 
-    `budget` is the time it may take in all, `account` the number of the function's own. `function`
-    is what runs, where that is known: what can be started again. `request_id` is what the platform
-    calls this invocation, one of those of the run.
+    `budget` is the time that the run may take. `account` is the number of the function's account.
+    `function` is the function that runs, if known, so that it can be started again. `request_id`
+    is the platform's ID of this invocation.
     """
 
     run: str

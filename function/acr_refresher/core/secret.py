@@ -63,7 +63,7 @@ def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> 
     document = build_dockerconfig(held)
     recorded = json.dumps([_entry_to_json(entry) for entry in entries], separators=(",", ":"))
     annotations = {
-        EXPIRES_AT_ANNOTATION: rfc3339(earliest_entry_expiry(entries)),
+        EXPIRES_AT_ANNOTATION: rfc3339(min(entry.expires_at for entry in entries)),
         REFRESHED_AT_ANNOTATION: rfc3339(now),
         RUN_ANNOTATION: run,
         ENTRIES_ANNOTATION: recorded,
@@ -120,11 +120,6 @@ def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
         for entry in read_entries(secret.annotations)
         if entry.hosts and all(host in logins for host in entry.hosts)
     )
-
-
-def earliest_entry_expiry(entries: Iterable[Entry]) -> datetime:
-    """When the first entry expires. There must be at least one."""
-    return min(entry.expires_at for entry in entries)
 
 
 @functools.lru_cache(256)  # thousands of secrets expire at the same time

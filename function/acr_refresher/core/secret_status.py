@@ -1,11 +1,11 @@
-"""How each pull secret of a cluster stands, by what was read there."""
+"""The status of each pull secret of a cluster, from what was read there."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 
 from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
@@ -15,38 +15,38 @@ from acr_refresher.core.outcome import all_hosts, entries_expiry
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import read_refreshed_at
+from acr_refresher.core.secret import LAST_TIME, read_refreshed_at
 
 
 class State(str, Enum):
-    """Most urgent first. All but the first say what the next run would do, as `plan` does."""
+    """The state of a secret, most urgent first. All but EXPIRED follow from the next run's plan."""
 
     EXPIRED = "expired"
     MISSING = "missing"
-    """A namespace is to have a secret and has none."""
+    """A namespace must have a secret and has none."""
     DRIFTED = "drifted"
-    """Somebody changed what was written, or its record cannot be read."""
+    """The secret was changed from outside, or its record cannot be read."""
     CONFLICT = "conflict"
-    """A Secret of our name is somebody else's, where ours is to be."""
+    """There is a Secret of this name that acr-refresher did not create."""
     REMOVAL_BLOCKED = "removal-blocked"
-    """Its namespace is not selected any more, but too many would be removed at once."""
+    """Its namespace is no longer selected, but the run would remove too many secrets."""
     DUE = "due"
-    """The next run renews it, whatever for."""
+    """The next run renews the secret."""
     UNBOUND = "unbound"
-    """It is fresh, and the next run binds a service account to it."""
+    """The secret is fresh, and the next run binds a service account to it."""
     REMOVING = "removing"
-    """It goes: the next run removes it, or its namespace is being deleted."""
+    """The next run removes the secret, or its namespace is being deleted."""
     FRESH = "fresh"
     """The next run does nothing with it."""
 
 
 NEEDS_ATTENTION = frozenset({State.EXPIRED, State.CONFLICT, State.REMOVAL_BLOCKED})
-"""States in which pulls fail that did not, or that no run puts right."""
+"""States in which pulls fail, or that no run can correct."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretStatus:
-    """One pull secret in one namespace. `service_accounts` are those that refer to it."""
+    """A pull secret in a namespace. `service_accounts` are those that refer to it."""
 
     cluster: str
     namespace: str
@@ -61,7 +61,7 @@ class SecretStatus:
 
 @dataclass(frozen=True, slots=True)
 class UnreadCluster:
-    """A cluster that nothing was found out about, and why; not `failed` where it is not running."""
+    """A cluster that could not be read, and why. It has not `failed` if it is not running."""
 
     cluster: str
     why: str
@@ -70,7 +70,7 @@ class UnreadCluster:
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """How everything stands at a time, most urgent first."""
+    """The status of all secrets at a time, most urgent first."""
 
     at: datetime
     secrets: tuple[SecretStatus, ...]
@@ -78,39 +78,40 @@ class FleetStatus:
 
     @property
     def ok(self) -> bool:
-        """Whether every cluster could be read, and no secret needs somebody's attention."""
-        unmended = any(one.state in NEEDS_ATTENTION for one in self.secrets)
-        return not unmended and not any(one.failed for one in self.unread)
+        """Whether every cluster could be read, and no secret needs attention."""
+        attention = any(secret.state in NEEDS_ATTENTION for secret in self.secrets)
+        return not attention and not any(cluster.failed for cluster in self.unread)
 
 
 BoundAccounts = Mapping[tuple[str, str], tuple[str, ...]]
-"""The service accounts that refer to a secret, by namespace and its name."""
+"""The service accounts that refer to a secret, by its namespace and name."""
 
 
 def secret_statuses(
     cluster: Cluster, state: ClusterState, now: datetime
 ) -> tuple[SecretStatus, ...]:
-    """Every pull secret of ours, and every one that is to be and is not, by what a run would do."""
-    ours = {(one.namespace, one.name): one for one in state.secrets if one.managed}
+    """The status of every pull secret that exists or should exist, by the plan of a run."""
+    ours = {(found.namespace, found.name): found for found in state.secrets if found.managed}
     bound = _bound_accounts(state, [wanted.name for wanted in cluster.pull_secrets])
     planned = plan(cluster.pull_secrets, state, Request("manual"), now)
     return tuple(
-        _secret_status(cluster.name, action, how, ours.get(_namespace_and_name(action)), bound)
+        _secret_status(cluster.name, action, secret_state, found, bound)
         for actions in planned
         for action in actions
-        if (how := _state(action, ours.get(_namespace_and_name(action)), now))
+        for found in [ours.get(_namespace_and_name(action))]
+        if (secret_state := _state(action, found, now))
     )
 
 
-def by_urgency(all_standings: Iterable[SecretStatus]) -> tuple[SecretStatus, ...]:
+def by_urgency(statuses: Iterable[SecretStatus]) -> tuple[SecretStatus, ...]:
     """The most urgent first: by state, then by expiry."""
-    never = datetime.max.replace(tzinfo=timezone.utc)
+    ranks = {state: rank for rank, state in enumerate(State)}
 
-    def urgency(one: SecretStatus) -> tuple[object, ...]:
-        rank = list(State).index(one.state)
-        return rank, one.expires_at or never, one.cluster, one.namespace, one.secret
+    def urgency(status: SecretStatus) -> tuple[object, ...]:
+        expiry = status.expires_at or LAST_TIME
+        return ranks[status.state], expiry, status.cluster, status.namespace, status.secret
 
-    return tuple(sorted(all_standings, key=urgency))
+    return tuple(sorted(statuses, key=urgency))
 
 
 def _secret_status(
@@ -134,7 +135,7 @@ def _namespace_and_name(action: Action) -> tuple[str, str]:
 
 
 def _state(action: Action, ours: SecretState | None, now: datetime) -> State | None:
-    """None: there is no secret of ours, and is to be none."""
+    """The state of the secret; None if there is none of ours and there must not be."""
     match action:
         case Remove():
             return State.REMOVING
@@ -147,7 +148,7 @@ def _state(action: Action, ours: SecretState | None, now: datetime) -> State | N
 
 
 def _state_of_kept(action: Reconcile | Skip, now: datetime) -> State:
-    """Of a secret of ours that the next run leaves there."""
+    """The state of a secret of ours that the next run does not remove."""
     expires_at = entries_expiry(action.entries)
     if expires_at and expires_at <= now:
         return State.EXPIRED
@@ -161,7 +162,7 @@ def _state_of_kept(action: Reconcile | Skip, now: datetime) -> State:
 
 def _bound_accounts(state: ClusterState, names: Iterable[str]) -> BoundAccounts:
     found: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-    for account in sorted(state.service_accounts, key=lambda one: one.name):
+    for account in sorted(state.service_accounts, key=lambda account: account.name):
         for name in names:
             if has_reference(account, name):
                 found[account.namespace, name] += (account.name,)

@@ -1,4 +1,4 @@
-"""Which namespaces and service accounts are meant."""
+"""Which namespaces and service accounts are selected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LabelRequirement:
     values: tuple[str, ...] = ()
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """NotIn also holds where the label is absent, as it does in Kubernetes."""
+        """Whether the labels meet the requirement. An absent label meets NotIn."""
         if self.operator is Operator.EXISTS:
             return self.key in labels
         if self.operator is Operator.DOES_NOT_EXIST:
@@ -41,8 +41,8 @@ class LabelRequirement:
 class NamespaceSelection:
     """Exact names, globs or `all`; exclusions, which always win; and label requirements.
 
-    Namespaces beginning with `kube-` belong to Kubernetes. They are taken only where a pattern
-    itself begins with `kube-`, never through `all` or `*`.
+    Namespaces whose names begin with `kube-` belong to Kubernetes. Only patterns that also begin
+    with `kube-` select them; `all` and `*` do not.
     """
 
     patterns: tuple[str, ...]
@@ -50,7 +50,7 @@ class NamespaceSelection:
     labels: tuple[LabelRequirement, ...] = ()
 
     def selects(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Whether the namespace of this name and these labels is meant."""
+        """Whether a namespace of this name with these labels is selected."""
         return (
             any(_pattern_selects(pattern, name) for pattern in self.patterns)
             and not self.leaves_out(name)
@@ -58,24 +58,24 @@ class NamespaceSelection:
         )
 
     def leaves_out(self, name: str) -> bool:
-        """Whether the namespace of this name is excluded, whatever else speaks for it."""
+        """Whether a namespace of this name is excluded, whatever else selects it."""
         return matches_any(name, self.excluded)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccountSelection:
-    """Service accounts by name, or every one of the namespace where `names` is empty (`*`)."""
+    """Service accounts by name. Empty `names` select all accounts of the namespace (`*`)."""
 
     names: tuple[str, ...] = ()
 
     @property
     def everyone(self) -> bool:
-        """Whether every service account is meant."""
+        """Whether all service accounts are selected."""
         return not self.names
 
 
 def matches_any(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a name matches at least one glob. Case counts."""
+    """Whether a name matches at least one glob. Matching is case-sensitive."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 

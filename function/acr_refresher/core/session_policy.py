@@ -1,7 +1,7 @@
-"""The least policy that a role session needs to fetch a registry's token and hosts.
+"""The smallest policy that a role session needs to get a registry's token and hosts.
 
-A session may do what its role may and this policy allows, both. The token can do at the registry
-what the session could, so a policy without cr:PullRepository would give a token that pulls nothing.
+A session has the permissions that both its role and this policy grant. The token inherits them:
+with a policy without cr:PullRepository it could not pull anything.
 https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 from acr_refresher.core.model import Registry
 
 MAX_LENGTH = 2048
-"""Characters that STS takes."""
+"""The maximum number of characters that STS accepts."""
 
 
 def session_policy(registry: Registry) -> str:
-    """The policy for the session of the chain's last role; empty where no role is assumed.
+    """The policy for the session of the chain's last role; empty if no role is assumed.
 
-    Raises ValueError where it is longer than STS takes.
+    Raises ValueError if the policy is longer than STS accepts.
     """
     if not registry.narrowed or not (registry.role_chain or registry.rrsa):
         return ""
@@ -28,8 +28,8 @@ def session_policy(registry: Registry) -> str:
     policy = json.dumps(document, separators=(",", ":"))
     if len(policy) > MAX_LENGTH:
         raise ValueError(
-            f"the session policy has {len(policy)} characters, and STS takes {MAX_LENGTH}: set"
-            " sessionPolicy: false, and narrow the role's own policy instead"
+            f"the session policy has {len(policy)} characters, but STS accepts {MAX_LENGTH}: set"
+            " sessionPolicy: false, and restrict the role's own policy instead"
         )
     return policy
 
@@ -51,7 +51,7 @@ def _allow(actions: list[str], resource: str) -> dict[str, Any]:
 
 
 def _account(registry: Registry) -> str:
-    """Of the last role, which is the registry's: CR knows the caller's own instances alone."""
+    """The registry's account. It is the last role's: CR serves only the caller's own account."""
     arns = [registry.rrsa.role_arn] if registry.rrsa else []
     last = [*arns, *(role.arn for role in registry.role_chain)][-1]
     return last.split(":")[3]

@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from types import TracebackType
 from typing import TypeVar
 
 from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove
@@ -31,7 +30,7 @@ from acr_refresher.core.renewal import (
     replan,
     resolve_host_conflicts,
 )
-from acr_refresher.errors import Conflict, Gone, PortError
+from acr_refresher.errors import Conflict, Gone, PortError, log_bug
 from acr_refresher.run.concurrency import connections_for, run_bounded
 from acr_refresher.run.deadline import Clock
 from acr_refresher.run.ports import KubeApi
@@ -58,14 +57,6 @@ class _Made:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bug:
-    """Why a content could not be made. Each namespace that raises the error adds frames to it."""
-
-    error: Exception
-    traceback: TracebackType | None
-
-
-@dataclass(frozen=True, slots=True)
 class Applier:
     """Applies actions to one cluster in one run.
 
@@ -82,7 +73,7 @@ class Applier:
     paused: Clock = nullcontext
     resumed: Clock = nullcontext
     _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
-    _made: dict[tuple[str, str], _Made | _Bug] = field(default_factory=dict)
+    _made: dict[tuple[str, str], asyncio.Task[_Made]] = field(default_factory=dict)
     _free: asyncio.Semaphore = field(
         default_factory=partial(asyncio.Semaphore, SETTINGS.requests_per_cluster)
     )
@@ -90,18 +81,16 @@ class Applier:
     async def make(self, actions: Iterable[Action]) -> None:
         """Make the content of all secrets that are to be written, before the first is written.
 
-        Namespaces whose actions share an ApplySecret share its content. What goes wrong is raised
-        by `apply`. If this is cancelled, all minting for this cluster alone is cancelled.
+        Namespaces whose actions share an ApplySecret share its content. `apply` reports what went
+        wrong. If this is cancelled, all minting for this cluster alone is cancelled.
         """
-        sharing: dict[int, list[Reconcile]] = {}  # by the identity of what the actions keep alive
+        making: dict[int, asyncio.Task[_Made]] = {}  # by identity: the actions keep them alive
         for action in actions:
-            if isinstance(action, Reconcile) and action.apply:
-                sharing.setdefault(id(action.apply), []).append(action)
-        applies = (same[0].apply for same in sharing.values())
-        contents = (self._make(apply) for apply in applies if apply)
-        made = await asyncio.gather(*map(_settled, contents))
-        for same, content in zip(sharing.values(), made, strict=True):
-            self._made.update(dict.fromkeys(map(_key, same), content))
+            if isinstance(action, Reconcile) and (apply := action.apply):
+                if id(apply) not in making:
+                    making[id(apply)] = asyncio.ensure_future(self._make(apply))
+                self._made[action.namespace, action.secret] = making[id(apply)]
+        await asyncio.gather(*making.values())
 
     async def apply(self, action: Action) -> SecretOutcome:
         """Apply one action. Raises only what is a bug."""
@@ -115,7 +104,8 @@ class Applier:
         if action.apply is None:
             changed, unchanged = await self._change_all(action.bind, action.secret, with_reference)
             return reconciled_outcome(action, bound=changed, unwritten=unchanged)
-        made = await self._content(action, action.apply, replanned=replanned)
+        making = None if replanned else self._made.get((action.namespace, action.secret))
+        made = making.result() if making else await self._make(action.apply)
         try:
             if made.content:
                 await self._write(action, action.apply, made.content, carried=made.carried)
@@ -131,18 +121,12 @@ class Applier:
             action, made.content, changed, made.unminted, unchanged, made.warnings
         )
 
-    async def _content(self, action: Reconcile, apply: ApplySecret, *, replanned: bool) -> _Made:
-        """Return what `make` made, or make it now for an action that `make` has not seen."""
-        made = None if replanned else self._made.get(_key(action))
-        if made is None:
-            return await self._make(apply)
-        if isinstance(made, _Bug):
-            raise made.error.with_traceback(made.traceback)
-        return made
-
     async def _make(self, apply: ApplySecret) -> _Made:
-        minted, unminted = await self._mint(apply)
-        content = content_to_write(apply, minted, self.now, self.run)
+        try:
+            minted, unminted = await self._mint(apply)
+            content = content_to_write(apply, minted, self.now, self.run)
+        except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
+            return _Made(None, carried=False, unminted=(log_bug(error),), warnings=())
         warnings = tuple(warning for one in minted.values() for warning in one.warnings)
         carried = content is not None and carries_over(content, minted)
         return _Made(content, carried, unminted, warnings)
@@ -247,14 +231,3 @@ class Applier:
         """Send a request when its turn has come, and retry it."""
         async with self._free:
             return await retrying(call)
-
-
-async def _settled(making: Awaitable[_Made]) -> _Made | _Bug:
-    try:
-        return await making
-    except Exception as error:  # noqa: BLE001  # raised in each namespace that needs the content
-        return _Bug(error, error.__traceback__)
-
-
-def _key(action: Reconcile) -> tuple[str, str]:
-    return action.namespace, action.secret

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from acr_refresher.core.model import Credential, Entry, Registry, Role, Rrsa, Verification
+from acr_refresher.core.outcome_records import failure_fields
 from acr_refresher.core.secret import inputs_digest, rfc3339
 from acr_refresher.core.session_policy import session_policy
 from acr_refresher.errors import Gone, Invalid, PortError, Unreachable
@@ -45,71 +46,6 @@ class ChainRoot:
 FUNCTION_ROOT = ChainRoot()
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSessions:
-    """Opens the role sessions of one run. Every method raises PortError."""
-
-    sts: Sts
-    function: CloudCredentials
-    name: str
-    flights: SingleFlight
-
-    async def session(
-        self,
-        role_chain: tuple[Role, ...],
-        duration: timedelta,
-        root: ChainRoot = FUNCTION_ROOT,
-        policy: str = "",
-    ) -> CloudCredentials:
-        """Return the credentials of the chain's last role, which has this duration and policy.
-
-        With an empty chain they are those of its start: the function's, or the role of `rrsa`.
-        """
-        if not role_chain and not root.rrsa:
-            return self.function
-        key = ("session", role_chain, duration, root, policy)
-        session: CloudCredentials = await self.flights.do(key, lambda: self._open(*key[1:]))
-        return session
-
-    async def _open(
-        self, role_chain: tuple[Role, ...], duration: timedelta, root: ChainRoot, policy: str
-    ) -> CloudCredentials:
-        if not role_chain and root.rrsa:
-            return await self._open_root(root.rrsa, root, duration, policy)
-        *before, role = role_chain
-        caller = await self.session(tuple(before), SETTINGS.session_duration, root)
-        return await retrying(
-            lambda: self.sts.assume_role(caller, role, self.name, duration, policy)
-        )
-
-    async def _open_root(
-        self, rrsa: Rrsa, root: ChainRoot, duration: timedelta, policy: str
-    ) -> CloudCredentials:
-        with root.resumed():
-            identity = await self._identity(rrsa, root.cluster)
-        return await retrying(
-            lambda: self.sts.assume_role_with_oidc(rrsa, identity, self.name, duration, policy)
-        )
-
-    async def _identity(self, rrsa: Rrsa, cluster: TokenSource | None) -> SecretStr:
-        account = (rrsa.namespace, rrsa.service_account)
-        if cluster is None:
-            raise Invalid("RRSA begins in a cluster, and none is being served", service="sts")
-        try:
-            return await retrying(
-                lambda: cluster.service_account_token(
-                    *account, OIDC_AUDIENCE, SETTINGS.identity_duration
-                )
-            )
-        except Gone as gone:
-            raise Invalid(
-                f"the cluster has no service account {'/'.join(account)}, with which RRSA begins:"
-                " create it, or set rrsaServiceAccount",
-                service="kube",
-                code=gone.code,
-            ) from gone
-
-
 async def verify_token(
     registry_hosts: RegistryHosts, registry: Registry, hosts: Iterable[str], token: RegistryToken
 ) -> tuple[str, ...]:
@@ -137,7 +73,10 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Minter:
-    """Mints the registry tokens of one run, each once."""
+    """Opens the role sessions and mints the registry tokens of one run, each once.
+
+    Every method raises PortError.
+    """
 
     sts: Sts
     registry_api: ContainerRegistry
@@ -164,10 +103,21 @@ class Minter:
         return credential
 
     async def session(
-        self, role_chain: tuple[Role, ...], duration: timedelta, root: ChainRoot = FUNCTION_ROOT
+        self,
+        role_chain: tuple[Role, ...],
+        duration: timedelta,
+        root: ChainRoot = FUNCTION_ROOT,
+        policy: str = "",
     ) -> CloudCredentials:
-        """Return the credentials of the last role of a chain."""
-        return await self._sessions().session(role_chain, duration, root)
+        """Return the credentials of the chain's last role, which has this duration and policy.
+
+        With an empty chain they are those of its start: the function's, or the role of `rrsa`.
+        """
+        if not role_chain and not root.rrsa:
+            return self.function
+        key = ("session", role_chain, duration, root, policy)
+        session: CloudCredentials = await self._flights.do(key, lambda: self._open(*key[1:]))
+        return session
 
     async def registry_session(
         self, registry: Registry, cluster: TokenSource | None
@@ -185,7 +135,7 @@ class Minter:
         try:
             credential, request_id = await self._verified_token(registry, root)
         except PortError as error:
-            log.warning("token.failed", registry=registry.name, **_flat(error))
+            log.warning("token.failed", registry=registry.name, **failure_fields(error.failure()))
             raise
         log.info(
             "token.minted",
@@ -213,24 +163,59 @@ class Minter:
     ) -> tuple[CloudCredentials, tuple[str, ...]]:
         """Return the credentials, and a warning if the role allows only a shorter session."""
         policy = _policy(registry)
-        open_session, chain = self._sessions().session, registry.role_chain
+        chain, wanted = registry.role_chain, registry.session_duration
+        shortest = SETTINGS.session_duration
         try:
-            return await open_session(chain, registry.session_duration, root, policy), ()
+            return await self.session(chain, wanted, root, policy), ()
         except Invalid as error:
-            if (
-                error.code != DURATION_REFUSED
-                or registry.session_duration <= SETTINGS.session_duration
-            ):
+            if error.code != DURATION_REFUSED or wanted <= shortest:
                 raise
         warning = (
             f"registry {registry.name}: the last role allows no session of"
-            f" {registry.session_duration.total_seconds():.0f} s, so its token lives 3600 s: raise"
+            f" {wanted.total_seconds():.0f} s, so its token lives 3600 s: raise"
             " the role's MaxSessionDuration or lower expireDuration"
         )
-        return await open_session(chain, SETTINGS.session_duration, root, policy), (warning,)
+        return await self.session(chain, shortest, root, policy), (warning,)
 
-    def _sessions(self) -> RoleSessions:
-        return RoleSessions(self.sts, self.function, self.session_name, self._flights)
+    async def _open(
+        self, role_chain: tuple[Role, ...], duration: timedelta, root: ChainRoot, policy: str
+    ) -> CloudCredentials:
+        if not role_chain and root.rrsa:
+            return await self._open_root(root.rrsa, root, duration, policy)
+        *before, role = role_chain
+        caller = await self.session(tuple(before), SETTINGS.session_duration, root)
+        return await retrying(
+            lambda: self.sts.assume_role(caller, role, self.session_name, duration, policy)
+        )
+
+    async def _open_root(
+        self, rrsa: Rrsa, root: ChainRoot, duration: timedelta, policy: str
+    ) -> CloudCredentials:
+        with root.resumed():
+            identity = await self._identity(rrsa, root.cluster)
+        return await retrying(
+            lambda: self.sts.assume_role_with_oidc(
+                rrsa, identity, self.session_name, duration, policy
+            )
+        )
+
+    async def _identity(self, rrsa: Rrsa, cluster: TokenSource | None) -> SecretStr:
+        account = (rrsa.namespace, rrsa.service_account)
+        if cluster is None:
+            raise Invalid("RRSA begins in a cluster, and none is being served", service="sts")
+        try:
+            return await retrying(
+                lambda: cluster.service_account_token(
+                    *account, OIDC_AUDIENCE, SETTINGS.identity_duration
+                )
+            )
+        except Gone as gone:
+            raise Invalid(
+                f"the cluster has no service account {'/'.join(account)}, with which RRSA begins:"
+                " create it, or set rrsaServiceAccount",
+                service="kube",
+                code=gone.code,
+            ) from gone
 
     def _refuse_expired(self, token: RegistryToken) -> None:
         if token.expires_at <= self.now:
@@ -249,13 +234,3 @@ def _policy(registry: Registry) -> str:
         return session_policy(registry)
     except ValueError as error:
         raise Invalid(f"registry {registry.name}: {error}", service="sts") from error
-
-
-def _flat(error: PortError) -> dict[str, str]:
-    return {
-        "error": error.meaning,
-        "error_code": error.code,
-        "error_service": error.service,
-        "request_id": error.request_id,
-        "message": str(error),
-    }

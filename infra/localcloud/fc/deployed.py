@@ -90,7 +90,7 @@ class DeployedFunction:
         return True
 
     def fire_timer(self, at: datetime | None = None, *, times: int = 1) -> list[Task]:
-        """Deliver one tick of the timer, as a task of the platform's own; twice is not unusual."""
+        """Deliver one timer event, as an asynchronous task. The platform may deliver it twice."""
         timer = self.description.timer
         if timer is None:
             raise LookupError("the function has no timer")
@@ -152,7 +152,7 @@ class DeployedFunction:
         self.wait_until(lambda: self._instances.kill(request_id), limit)
 
     def retire_instances(self) -> None:
-        """Take the idle instances away, with pre_stop, so that the next invocation starts anew."""
+        """Stop the idle instances, with pre_stop, so that the next invocation is a cold start."""
         self._instances.retire()
 
     def close(self) -> None:

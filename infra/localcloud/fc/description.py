@@ -25,7 +25,7 @@ class EntryPoint:
 class AsyncConfig:
     """What becomes of asynchronous invocations; as the platform has it where nothing is said.
 
-    `on_failure` is the ARN of where failed ones are told; empty for nowhere.
+    `on_failure` is the ARN of the destination for failed ones; empty: none.
     """
 
     task_ids: bool = False

@@ -1,15 +1,15 @@
-"""What Function Compute itself does in a function's role: stores its lines, tells what failed.
+"""What Function Compute itself does in a function's role: it stores log lines and reports failures.
 
-What the role may not do is not done, and nobody hears of it. The message has the form of the page
+What the role may not do is not done, without an error. The message has the form of the page
 "Result callback":
 https://www.alibabacloud.com/help/en/fc/user-guide/result-callback
 
-Unconfirmed is what `condition` and `functionError` say of an error of the function itself (an older
-example of the platform's has an empty `condition`); whether the ARN of a function of 2.0 names
-region and account (its example does not); whether the message is in base64, as the queue's own
-documents advise senders; whether a task that waited too long is told as well, which it is not here;
-and whether a failed run of a timer is. A page on 2.0, since replaced, said that it is not; the
-present ones say nothing of that, and here it is.
+These points are unconfirmed: what `condition` and `functionError` contain for an error of the
+function itself (an older example has an empty `condition`); whether the ARN of a function of 2.0
+names region and account (its example does not); whether the message is in base64, as the queue's
+own documents advise senders; whether a task that waited too long is reported (here it is not); and
+whether a failed run of a timer is. A page on 2.0, since replaced, said that it is not; the present
+pages do not say. Here it is.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 Started by file name in the code root, by the runtime's Python, with nothing else of this project in
 reach; its argument is the file descriptor for the answers. Whatever the function prints goes to
-stdout and stderr; after each order a mark follows it, so that whoever collects lines has them all.
+stdout and stderr; after each order a mark follows, so that the collector of lines has all of them.
 """
 
 import base64
@@ -40,7 +40,7 @@ def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
     try:
         returned = _entry_point(order["entry_point"])(*arguments)
         return {"returned": base64.b64encode(_as_bytes(returned)).decode()}
-    except Exception as error:  # noqa: BLE001  # told to the caller, as the platform does
+    except Exception as error:  # noqa: BLE001  # returned to the caller, as the platform does
         return {"raised": _told(error)}
 
 

@@ -20,7 +20,7 @@ def is_review(target: Target) -> bool:
 
 
 def review(store: Store, user: User, body: bytes) -> Json:
-    """The review with its answer. Of resources only: nobody here asks about other paths.
+    """The review with its answer. Of resources only: no test asks about other paths.
 
     Raises:
         RefusalError: it does not say what is asked about.

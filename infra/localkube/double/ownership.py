@@ -14,7 +14,7 @@ from localkube.wire import Json
 Path: TypeAlias = tuple[str, ...]
 Leaves: TypeAlias = dict[Path, Any]
 
-# Maps whose keys have managers of their own; any other field is managed as a whole.
+# Maps whose keys have managers of their own; any other field is managed as one value.
 _MAPS: tuple[Path, ...] = (("metadata", "labels"), ("metadata", "annotations"), ("data",))
 _WHOLE_METADATA = ("finalizers", "ownerReferences")
 _UNMANAGED = ("apiVersion", "kind", "metadata", "status")
@@ -123,7 +123,7 @@ def applied(
 
 
 def updated(live: Leaves, owners: Owners, wanted: Leaves, manager: Manager) -> Owners:
-    """Any other write: whoever changes a field manages it from then on, alone."""
+    """Any other write: the writer manages each field that it changes, alone."""
     changed = {path for path, value in wanted.items() if live.get(path) != value}
     gone = live.keys() - wanted.keys()
     if not changed and not gone:

@@ -106,7 +106,7 @@ def target_of(method: str, path: str, query: Mapping[str, str]) -> Target | None
     plural, name, subresource = (*parts, "", "", "")[:3]
     verb = _verb(method, query, named=bool(name))
     if verb in ("list", "watch"):
-        # Whoever selects one name asks for that object alone: resourceNames count.
+        # A selector of one name asks for that object alone, so resourceNames count.
         name = selectors.selected_name(query.get("fieldSelector", ""))
     return Target(verb, group, plural, namespace, name, subresource)
 

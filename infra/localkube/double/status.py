@@ -75,7 +75,7 @@ def conflict(kind: str, name: str, why: str) -> RefusalError:
 
 
 def forbidden(target: Target, why: str, causes: Sequence[Json] = ()) -> RefusalError:
-    """A request that is not allowed; ``why`` says by whom or what."""
+    """A request that is not allowed; ``why`` names the rule or policy."""
     named = f' "{target.name}"' if target.name else ""
     details: Json = {"kind": target.plural}
     if target.group:

@@ -1,13 +1,15 @@
-"""How the commands that go to clusters begin: what they refuse, and what they say of themselves."""
+"""How the commands that use clusters start: what they refuse, and what their help says."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import stamina
 from typer.testing import CliRunner, Result
 
+from acr_refresher import __version__
 from acr_refresher.cli.app import app
 from operators import write_config
 
@@ -45,7 +47,9 @@ def arguments(request: pytest.FixtureRequest, config: str) -> list[str]:
 def test_without_credentials_and_region_nothing_begins(arguments: list[str]) -> None:
     result = command(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["credentials", "region"]
+    credentials, region = result.stderr.splitlines()
+    assert credentials.startswith("No credentials found. Set ALIBABA_CLOUD_ACCESS_KEY_ID and ")
+    assert region.startswith("No region found. Use --region, or set FC_REGION or ")
 
 
 def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
@@ -55,8 +59,9 @@ def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
         there = {"ACR_REFRESHER_LOCAL_CLOUD": "http://cloud.example.com:80"}
         result = command(*command_line, "--region", "cn hangzhou", **there)
         assert (result.exit_code, result.stdout) == (2, "")
-        told = [line.split(":")[0] for line in result.stderr.splitlines()]
-        assert told == ["clusters[0].watchNamspace", "region", "credentials", "environment"]
+        found = [re.split("[:.] ", line)[0] for line in result.stderr.splitlines()]
+        place = "clusters[0].watchNamspace"
+        assert found == [place, "--region", "No credentials found", "environment"]
 
 
 @pytest.mark.parametrize("region", ["cn hangzhou", "evil.example/", "CN-HANGZHOU", "cn"])
@@ -66,9 +71,9 @@ def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region
     for command_line in [*named, rotation, ["validate", config], ["import", config]]:
         result = command(*command_line, "--region", region, **KEYS)
         assert (result.exit_code, result.stdout) == (2, "")
-        (told,) = result.stderr.splitlines()
-        assert told.startswith("region: ")
-        assert "use one such as cn-hangzhou" in told
+        (message,) = result.stderr.splitlines()
+        assert message.startswith("--region: ")
+        assert "use one such as cn-hangzhou" in message
 
 
 def test_a_cluster_that_cannot_be_reached_ends_with_one(arguments: list[str]) -> None:
@@ -87,8 +92,8 @@ def test_a_configuration_that_cannot_be_read_is_told_in_a_line(tmp_path: Path, n
     for command_line in COMMANDS:
         result = command(*command_line, "--config", str(tmp_path / name), **KEYS, **REGION)
         assert (result.exit_code, result.stdout) == (2, "")
-        (told,) = result.stderr.splitlines()
-        assert told.startswith(f"{tmp_path / name}: ")
+        (message,) = result.stderr.splitlines()
+        assert message.startswith(f"{tmp_path / name}: ")
 
 
 def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
@@ -100,24 +105,38 @@ def test_a_faulty_configuration_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        pytest.param(("plan", "--cluster", "prod"), "matches none", id="unknown cluster"),
-        pytest.param(("refresh", "--registry", "b"), "use one of: a", id="unknown registry"),
-        pytest.param(("refresh", "--namespace", "A B"), "namespaces[0]", id="no glob"),
-        pytest.param(("refresh", "--reason", "x" * 201), "reason", id="too long a reason"),
-        pytest.param(("status", "--cluster", "prod"), "matches none", id="status"),
-        pytest.param(("check", "--cluster", "prod"), "matches none", id="check"),
-        pytest.param(("unregister", "prod"), "is not one of the clusters", id="unregister"),
+        pytest.param(
+            ("plan", "--cluster", "prod"),
+            "--cluster prod: no such cluster; use one of: idc",
+            id="unknown cluster",
+        ),
+        pytest.param(
+            ("refresh", "--registry", "b"),
+            "--registry b: no such registry; use one of: a",
+            id="unknown registry",
+        ),
+        pytest.param(
+            ("refresh", "--namespace", "A B"), '--namespace: "A B" is not a name', id="no glob"
+        ),
+        pytest.param(
+            ("refresh", "--reason", "x" * 201), "--reason: is longer", id="too long a reason"
+        ),
+        pytest.param(
+            ("status", "--cluster", "prod"), "--cluster prod: no such cluster", id="status"
+        ),
+        pytest.param(("check", "--cluster", "prod"), "--cluster prod: no such cluster", id="check"),
+        pytest.param(("unregister", "prod"), "prod: no such cluster", id="unregister"),
         pytest.param(("plan", "-o", "yaml"), "'yaml' is not one of", id="unknown form"),
         pytest.param(("plan", "--what"), "No such option", id="unknown option"),
         pytest.param(("unregister",), "Missing argument", id="no cluster named"),
     ],
 )
-def test_bad_usage_ends_with_two(config: str, options: tuple[str, ...], told: str) -> None:
+def test_bad_usage_ends_with_two(config: str, options: tuple[str, ...], message: str) -> None:
     result = command(*options, "--config", config, **KEYS, **REGION)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> None:
@@ -129,13 +148,18 @@ def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> 
 
 def test_the_region_of_env_is_taken_and_named(config: str) -> None:
     """`.env` has it for `s`; whoever sources it need not say it again."""
-    told = command("plan", "--config", config, **KEYS)
-    assert "ACR_REFRESHER_REGION" in told.stderr
+    message = command("plan", "--config", config, **KEYS)
+    assert "ACR_REFRESHER_REGION" in message.stderr
     assert command("plan", "--config", config, **KEYS, ACR_REFRESHER_REGION="cn-x").exit_code == 1
 
 
 def test_every_command_says_what_it_does() -> None:
-    told = command("--help").stdout
+    message = command("-h").stdout
     for name, *_ in COMMANDS:
-        assert name in told
-        assert command(name, "--help").exit_code == 0
+        assert name in message
+        assert command(name, "--help").stdout == command(name, "-h").stdout != ""
+
+
+def test_the_version_is_printed() -> None:
+    result = command("--version")
+    assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")

@@ -55,7 +55,7 @@ def test_what_is_to_be_written_by_hand_is_said() -> None:
     assert result.exit_code == 0
     assert yaml.safe_load(result.stdout)["registries"][0]["regionId"] == "REGION-ID"
     last = result.stderr.splitlines()[-1]
-    assert last.startswith('to be written by hand: registries[0].regionId: "REGION-ID" is not')
+    assert last.startswith('to do: registries[0].regionId: "REGION-ID" is not')
 
 
 def test_an_access_key_is_nowhere_to_be_seen() -> None:
@@ -75,8 +75,8 @@ def test_an_access_key_is_nowhere_to_be_seen() -> None:
         pytest.param(("-",), "a: [", "-: is not valid YAML", id="broken"),
         pytest.param(("-",), "kind: Secret", "-: has none of the keys", id="another thing"),
         pytest.param(("missing.yaml",), None, "missing.yaml: cannot be read", id="no file"),
-        pytest.param((), None, "import: does not know what to read", id="nothing named"),
-        pytest.param(("-", "--from-cluster"), "", "import: does not know", id="both named"),
+        pytest.param((), None, "Nothing to import. Name either a file", id="nothing named"),
+        pytest.param(("-", "--from-cluster"), "", "Nothing to import.", id="both named"),
         pytest.param(
             ("--from-cluster", "--kubeconfig", "missing"), None, "missing: cannot", id="no cluster"
         ),

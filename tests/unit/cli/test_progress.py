@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acr_refresher.cli.progress import progress
+from acr_refresher.cli.session import progress
 from acr_refresher.log import get_logger
 
 

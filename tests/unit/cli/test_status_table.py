@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from acr_refresher.cli.status import show_status
+from acr_refresher.cli.render import show
+from acr_refresher.cli.status import status_view
 from acr_refresher.core.secret_status import FleetStatus, SecretStatus, State
 from factories import MINUTE, NOW
 
@@ -43,7 +44,7 @@ def shown(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     missing = SecretStatus(cluster="idc", namespace="new", secret="acr-pull", state=State.MISSING)
-    show_status(FleetStatus(NOW, (missing, *map(standing, namespaces))))
+    show(*status_view(FleetStatus(NOW, (missing, *map(standing, namespaces)))))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     lines = [line.rstrip() for line in plain.splitlines()]
     assert max(map(len, lines)) <= width

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from acr_refresher.cli.app import app
-from acr_refresher.config.schema import json_schema
+from acr_refresher.config.document import json_schema
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 def test_a_configuration_that_can_be_used() -> None:
     result = CliRunner().invoke(app, ["validate", str(ROOT / "function" / "config.yaml")])
     assert result.exit_code == 0
-    told = "ok: 3 clusters, 2 registries; timer: @every 5m (s.yaml: vars.every)\n"
-    assert result.stdout == told
+    printed = "ok: 3 clusters, 2 registries; timer: @every 5m (s.yaml: vars.every)\n"
+    assert result.stdout == printed
 
 
 def test_one_of_each_is_said_so(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_a_kubeconfig_that_is_yet_to_be_put_there_is_a_warning(
     )
     result = CliRunner().invoke(app, ["validate", str(file)])
     kubeconfig = folder / "kube" / "idc.yaml"
-    told = f'there is no file "{kubeconfig}"; put it there to be deployed\n'
-    assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {told}")
+    printed = f'file "{kubeconfig}" does not exist; create it before you deploy\n'
+    assert (result.exit_code, result.stderr) == (0, f"warning: clusters[0].kubeconfig: {printed}")
     kubeconfig.parent.mkdir()
     kubeconfig.touch()
     result = CliRunner().invoke(app, ["validate", str(file)])
@@ -69,7 +69,7 @@ def test_every_problem_has_its_line_and_remedy(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["validate", str(file)])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
-        'registries[0].regionId: "Hangzhou" is not a region ID; use one such as cn-hangzhou',
+        'registries[0].regionId: "Hangzhou" is not a region ID; use an ID such as cn-hangzhou',
         "clusters[0].watchNamspace: is not a known key; did you mean watchNamespace?",
     ]
 
@@ -105,7 +105,7 @@ def validate(config: Path, *options: str, **environ: str) -> Result:
 def test_secrets_that_can_expire_between_ticks_are_refused(config: Path) -> None:
     result = validate(config, "--timer", "@every 20m")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "can expire between them" in result.stderr
+    assert "can expire between two runs" in result.stderr
 
 
 def test_a_warning_does_not_fail(config: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an invocation asks for, and what is refused with everything that is wrong about it."""
+"""What an invocation asks for, and every problem of an event that is refused."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from acr_refresher.core.request import KnownCluster, Request, Shard
 
 EXAMPLE = Path(__file__).parents[3] / "function" / "config.yaml"
 KEYS = "action, clusters, namespaces, registries, force, allowRemoval, dryRun, reason, shard"
-TICK = "2026-01-31T12:00:00Z"
+SCHEDULED_AT = "2026-01-31T12:00:00Z"
 SHARD = {
     "run": "run-7",
     "trigger": "timer:every-5m",
-    "scheduledAt": TICK,
+    "scheduledAt": SCHEDULED_AT,
     "number": 2,
     "of": 5,
     "clusters": ["prod-a", "Prod_B@c1"],
@@ -62,8 +62,9 @@ def problems(event: bytes | str) -> list[str]:
                 namespaces=["team-[ab]"],
                 registries=["main"],
                 force=True,
+                allowRemoval=True,
                 dryRun=True,
-                reason="rotated by hand",
+                reason="suspected leak",
             ),
             Request(
                 "manual",
@@ -71,8 +72,9 @@ def problems(event: bytes | str) -> list[str]:
                 ("team-[ab]",),
                 ("main",),
                 force=True,
+                allow_removal=True,
                 dry_run=True,
-                reason="rotated by hand",
+                reason="suspected leak",
             ),
             id="every field",
         ),
@@ -82,34 +84,40 @@ def problems(event: bytes | str) -> list[str]:
                 "timer:every-5m",
                 namespaces=("a",),
                 force=True,
-                scheduled_at=TICK,
-                shard=Shard("run-7", TICK, frozenset({"prod-a", "Prod_B@c1"}), 2, 5),
+                scheduled_at=SCHEDULED_AT,
+                shard=Shard("run-7", SCHEDULED_AT, frozenset({"prod-a", "Prod_B@c1"}), 2, 5),
             ),
             id="shard",
         ),
-        pytest.param(timer(), Request("timer:every-5m", scheduled_at=TICK), id="timer"),
+        pytest.param(timer(), Request("timer:every-5m", scheduled_at=SCHEDULED_AT), id="timer"),
         pytest.param('{"triggerName": "t"}', Request("timer:t"), id="timer without payload"),
         pytest.param(
             '{"triggerName": "t", "since": "2027"}', Request("timer:t"), id="timer that says more"
         ),
         pytest.param(
             timer("keep fresh"),
-            Request("timer:every-5m", scheduled_at=TICK),
+            Request("timer:every-5m", scheduled_at=SCHEDULED_AT),
             id="timer with a note",
         ),
         pytest.param(
             timer("[1]"),
-            Request("timer:every-5m", scheduled_at=TICK),
+            Request("timer:every-5m", scheduled_at=SCHEDULED_AT),
             id="timer with some other JSON",
         ),
         pytest.param(
-            timer('{"clusters": ["idc"], "force": true}'),
-            Request("timer:every-5m", ("idc",), force=True, scheduled_at=TICK),
-            id="timer with an order",
+            timer('{"clusters": ["idc"], "force": true, "allowRemoval": true}'),
+            Request(
+                "timer:every-5m",
+                ("idc",),
+                force=True,
+                allow_removal=True,
+                scheduled_at=SCHEDULED_AT,
+            ),
+            id="timer that narrows down",
         ),
         pytest.param(
             timer(' {"action": "refresh"}'),
-            Request("timer:every-5m", scheduled_at=TICK),
+            Request("timer:every-5m", scheduled_at=SCHEDULED_AT),
             id="timer with an action",
         ),
     ],
@@ -123,8 +131,8 @@ def test_events(event: bytes | str, expected: Request) -> None:
     [
         ("", 'event: is empty; send a JSON object such as {"action": "refresh"}'),
         (b" \n", 'event: is empty; send a JSON object such as {"action": "refresh"}'),
-        ("refresh", "event: is not JSON from line 1, column 1 on; send a JSON object such as "),
-        ('{"action": "refresh" "force": true}', "event: is not JSON from line 1, column 22 on; "),
+        ("refresh", "event: is not JSON (line 1, column 1); send a JSON object such as "),
+        ('{"action": "refresh" "force": true}', "event: is not JSON (line 1, column 22); "),
         (b"\xff", 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
         ("[" * 100_000, 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
         ("[]", 'event: is not a JSON object; send a JSON object such as {"action": "refresh"}'),
@@ -133,7 +141,7 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (manual(action=["delete"]), "action: a list is unknown; use 'refresh'"),
         (
             manual(shard={**SHARD, "reason": "leak"}),
-            "shard.reason: is not a known key; put it at the top, beside shard",
+            "shard.reason: is not a known key; put it at the top level, beside shard",
         ),
         (manual(cluster=["a"]), "cluster: is not a known key; did you mean clusters?"),
         (manual(dry_run=True), "dry_run: is not a known key; did you mean dryRun?"),
@@ -150,7 +158,7 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (manual(clusters=[]), "clusters: is empty; name at least one, or leave the key out"),
         (
             manual(clusters=["a", ""]),
-            'clusters[1]: "" is not a name or a glob; use one such as "prod-a" or "prod-*"',
+            'clusters[1]: "" is not a name or a glob; use a name or a glob, such as "prod-a"',
         ),
         (
             manual(namespaces=[7]),
@@ -192,14 +200,14 @@ def test_events(event: bytes | str, expected: Request) -> None:
         (manual(shard={**SHARD, "number": 6}), "shard: has a number above `of`"),
         (
             manual(clusters=["a"], shard=SHARD),
-            "event: has both clusters and shard; leave out one of them",
+            "event: has both clusters and shard; leave one of them out",
         ),
         (timer(manual(shard=SHARD)), "payload.shard: is not a known key"),
         ('{"triggerName": 1}', "triggerName: is a number, not text; write text, in quotes where "),
         (timer({}), "payload: is a mapping, not text; write text, in quotes where "),
         (
             timer('{"force": '),
-            "payload: begins like JSON but is not JSON from line 1, column 11 on; correct its",
+            "payload: begins like JSON but is not JSON (line 1, column 11); correct its",
         ),
         (
             timer('{"action": "delete"}'),
@@ -207,7 +215,7 @@ def test_events(event: bytes | str, expected: Request) -> None:
         ),
         (
             timer('{"clusters": [""]}'),
-            'payload.clusters[0]: "" is not a name or a glob; use one such as "prod-a" or "prod-*"',
+            'payload.clusters[0]: "" is not a name or a glob; use a name or a glob, such as',
         ),
     ],
     ids=lambda value: value[:70] if isinstance(value, str) else None,
@@ -217,17 +225,17 @@ def test_a_refused_event_says_what_is_wrong(event: bytes | str, expected: str) -
     assert problem.startswith(expected)
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     found = problems('{"force": "yes", "clusters": [], "token": "s3cr3t"}')
     assert [line.partition(": ")[0] for line in found] == ["action", "clusters", "force", "token"]
     assert "s3cr3t" not in "\n".join(found)
 
 
-def test_names_that_match_nothing_registered_are_told_from_those_that_do() -> None:
+def test_a_pattern_that_matches_nothing_is_a_problem() -> None:
     request = Request("manual", clusters=("prod-*", "prod-hangzou"), registries=("old", "ma*"))
     assert [str(problem) for problem in unknown_name_problems(request, load_config(EXAMPLE))] == [
-        'clusters[1]: "prod-hangzou" matches none; did you mean prod-hangzhou?',
-        'registries[0]: "old" matches none; use one of: main, partner',
+        'clusters[1]: no cluster matches "prod-hangzou"; did you mean prod-hangzhou?',
+        'registries[0]: no registry matches "old"; use one of: main, partner',
     ]
 
 
@@ -244,6 +252,14 @@ def test_where_clusters_are_discovered_none_is_unknown_before(tmp_path: Path) ->
     assert [problem.path for problem in unknown_cluster_problems(request, ["prod-b"])] == [
         "clusters[0]"
     ]
+
+
+def test_a_shard_of_the_older_coordinator_is_read() -> None:
+    """Version 0.1 wrote `occasion`. Its shards may still start while the function is updated."""
+    shard = {("occasion" if key == "scheduledAt" else key): value for key, value in SHARD.items()}
+    assert parse_event(manual(shard=shard)) == parse_event(manual(shard=SHARD))
+    (problem,) = problems(manual(shard={key: shard[key] for key in shard if key != "occasion"}))
+    assert problem == "shard.scheduledAt: is missing; add it"
 
 
 WORDS = st.text(min_size=1, max_size=20, alphabet=st.characters(exclude_categories=["Cs"]))
@@ -281,18 +297,18 @@ def test_a_shard_is_read_as_it_was_written(
 
 
 @given(st.dictionaries(WORDS, st.tuples(WORDS, WORDS, WORDS), min_size=1), st.frozensets(WORDS))
-def test_a_shard_is_told_where_each_cluster_was_found(
+def test_a_shard_knows_where_each_cluster_was_found(
     found: dict[str, tuple[str, str, str]], configured: frozenset[str]
 ) -> None:
-    told = tuple(KnownCluster(name, *place) for name, place in found.items())
-    asked = Shard("run-7", TICK, configured | frozenset(found), found=told)
+    known = tuple(KnownCluster(name, *place) for name, place in found.items())
+    asked = Shard("run-7", SCHEDULED_AT, configured | frozenset(found), found=known)
     read = parse_event(shard_event(Request("manual"), asked)).shard
     assert read
     assert read == replace(asked, found=read.found)
-    assert set(read.found) == set(told)
+    assert set(read.found) == set(known)
 
 
-def test_only_a_run_by_hand_has_somebody_who_waits_for_its_answer() -> None:
+def test_only_a_manual_run_is_attended() -> None:
     assert not Request("manual").unattended
     assert Request("timer:t").unattended
 
@@ -311,7 +327,7 @@ JSON = st.recursive(
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_whatever_comes_in_is_understood_or_refused(event: bytes) -> None:
+def test_any_event_is_understood_or_refused(event: bytes) -> None:
     try:
         request = parse_event(event)
     except InvalidEvent as refused:

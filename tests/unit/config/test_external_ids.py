@@ -1,4 +1,4 @@
-"""External IDs of one role that contradict each other, in registries and clusters."""
+"""A role has the same external ID wherever the same caller assumes it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RRSA = {
     "rrsaRoleARN": "acs:ram::3:role/rrsa",
     "rrsaOIDCProviderRoleARN": "acs:ram::3:oidc-provider/ack-rrsa-c1",
 }
-ASKED = {"arn": LAST, "externalId": "tenant-7"}
+REQUIRED = {"arn": LAST, "externalId": "tenant-7"}
 
 
 def write(folder: Path, *registries: dict[str, Any], **more: Any) -> Path:
@@ -42,45 +42,45 @@ def problems(folder: Path, *registries: dict[str, Any], **more: Any) -> list[str
             {"assumeRoleARN": LAST},
             'no externalId, but "tenant-7"',
         ),
-        ({"assumeRoleARN": LAST}, {"assumeRoleARN": ASKED}, 'externalId "tenant-7", but none'),
+        ({"assumeRoleARN": LAST}, {"assumeRoleARN": REQUIRED}, 'externalId "tenant-7", but none'),
         (
-            {"assumeRoleARN": [FIRST, ASKED]},
-            {"assumeRoleARN": [FIRST, {**ASKED, "externalId": "tenant-8"}]},
+            {"assumeRoleARN": [FIRST, REQUIRED]},
+            {"assumeRoleARN": [FIRST, {**REQUIRED, "externalId": "tenant-8"}]},
             'externalId "tenant-8", but "tenant-7"',
         ),
         (
-            {**RRSA, "assumeRoleARN": ASKED},
+            {**RRSA, "assumeRoleARN": REQUIRED},
             {**RRSA, "assumeRoleARN": LAST},
             'no externalId, but "tenant-7"',
         ),
     ],
     ids=["one and none", "none and one", "two, in a chain", "after RRSA"],
 )
-def test_a_role_asks_a_caller_for_one_external_id(
+def test_a_caller_assumes_a_role_with_one_external_id(
     tmp_path: Path, one: dict[str, Any], other: dict[str, Any], problem: str
 ) -> None:
     found = problems(tmp_path, {**MAIN, **one}, {**MAIN, "name": "other", **other})
-    remedy = "give both the one that the role's trust policy asks for, or none"
+    remedy = "give both the external ID that the role's trust policy requires, or none"
     place = "registries[0].assumeRoleARN"
     assert found == [f'registries[1].assumeRoleARN: "{LAST}" has {problem} in {place}; {remedy}']
 
 
-def test_a_clusters_secret_asks_for_the_same_one(tmp_path: Path) -> None:
+def test_a_kubeconfig_secret_counts_too(tmp_path: Path) -> None:
     secret = {"name": "idc", "regionId": "cn-hangzhou", "assumeRoleARN": LAST}
     clusters = [{"name": "idc", "kubeconfigSecret": secret}]
-    (found,) = problems(tmp_path, {**MAIN, "assumeRoleARN": ASKED}, clusters=clusters)
+    (found,) = problems(tmp_path, {**MAIN, "assumeRoleARN": REQUIRED}, clusters=clusters)
     assert found.startswith(f'clusters[0].kubeconfigSecret.assumeRoleARN: "{LAST}" has no')
 
 
-def test_another_caller_may_be_asked_for_another_one(tmp_path: Path) -> None:
+def test_another_caller_may_have_another_external_id(tmp_path: Path) -> None:
     """A trust policy has a statement for each."""
-    direct = {**MAIN, "assumeRoleARN": ASKED}
+    direct = {**MAIN, "assumeRoleARN": REQUIRED}
     by_way = {**MAIN, "name": "other", "assumeRoleARN": [FIRST, LAST]}
     by_rrsa = {**MAIN, "name": "third", "assumeRoleARN": LAST, **RRSA}
     assert len(load_config(write(tmp_path, direct, by_way, by_rrsa)).registries) == 3
 
 
-def test_external_ids_that_cannot_be_read_are_left_to_others(tmp_path: Path) -> None:
+def test_a_wrong_external_id_contradicts_nothing(tmp_path: Path) -> None:
     unreadable = {**MAIN, "name": "other", "assumeRoleARN": [{"arn": LAST, "externalId": 7}, 7]}
-    found = problems(tmp_path, {**MAIN, "assumeRoleARN": ASKED}, unreadable)
+    found = problems(tmp_path, {**MAIN, "assumeRoleARN": REQUIRED}, unreadable)
     assert not [problem for problem in found if "in registries[0]" in problem]

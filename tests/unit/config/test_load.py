@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from acr_refresher.config.document import json_schema
 from acr_refresher.config.load import Config, load_config
-from acr_refresher.config.schema import json_schema
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Logstore, Registry, Role
 from acr_refresher.core.select import LabelRequirement, NamespaceSelection, Operator
 
@@ -35,7 +35,7 @@ def cluster_of(
     return result
 
 
-def test_a_cluster_with_nothing_said_gets_every_registry_and_the_helpers_defaults(
+def test_a_cluster_without_settings_gets_every_registry_and_the_helpers_defaults(
     tmp_path: Path,
 ) -> None:
     cluster = cluster_of(tmp_path, {})
@@ -48,7 +48,7 @@ def test_a_cluster_with_nothing_said_gets_every_registry_and_the_helpers_default
     assert cluster.access == AckAccess("c1", "cn-hangzhou")
 
 
-def test_registries_keep_what_is_said_and_have_defaults_for_the_rest(tmp_path: Path) -> None:
+def test_registries_have_their_settings_and_defaults_for_the_rest(tmp_path: Path) -> None:
     far = {
         **PARTNER,
         "domains": "a.example.com, b:5000",
@@ -69,7 +69,7 @@ def test_registries_keep_what_is_said_and_have_defaults_for_the_rest(tmp_path: P
     )
 
 
-def test_outcomes_go_nowhere_or_to_a_logstore(tmp_path: Path) -> None:
+def test_outcomes_are_written_to_a_logstore_if_there_is_one(tmp_path: Path) -> None:
     clusters = [{"name": "idc", "kubeconfig": "idc.yaml"}]
     assert loaded(tmp_path, clusters=clusters).logstore is None
     sls: dict[str, object] = {"project": "logs"}
@@ -94,7 +94,7 @@ def test_a_kubeconfigs_path_stays_relative_to_the_configuration(tmp_path: Path) 
     assert config.clusters[0].access == KubeconfigAccess("kube/idc.yaml")
 
 
-def test_a_clusters_settings_go_before_the_shared_ones_key_by_key(tmp_path: Path) -> None:
+def test_a_clusters_settings_precede_the_defaults_key_by_key(tmp_path: Path) -> None:
     shared: dict[str, object] = {"secretName": "shared", "serviceAccount": "builder"}
     secret = cluster_of(tmp_path, {"secretName": "own"}, shared).pull_secrets[0]
     assert (secret.name, secret.service_accounts.names) == ("own", ("builder",))
@@ -135,16 +135,16 @@ def test_namespaces(
 
 
 @pytest.mark.parametrize(
-    ("said", "names"),
+    ("given", "names"),
     [("*", ()), (["*"], ()), ("default,builder", ("default", "builder")), (["a.b"], ("a.b",))],
 )
-def test_service_accounts(tmp_path: Path, said: object, names: tuple[str, ...]) -> None:
-    secret = cluster_of(tmp_path, {"serviceAccount": said}).pull_secrets[0]
+def test_service_accounts(tmp_path: Path, given: object, names: tuple[str, ...]) -> None:
+    secret = cluster_of(tmp_path, {"serviceAccount": given}).pull_secrets[0]
     assert secret.service_accounts.names == names
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("given", "expected"),
     [
         ("15m", timedelta(minutes=15)),
         ("1h30m", timedelta(minutes=90)),
@@ -153,8 +153,8 @@ def test_service_accounts(tmp_path: Path, said: object, names: tuple[str, ...]) 
         ("11h59m59s", timedelta(hours=12, seconds=-1)),
     ],
 )
-def test_thresholds(tmp_path: Path, said: str, expected: timedelta) -> None:
-    secret = cluster_of(tmp_path, {"expiringThreshold": said}).pull_secrets[0]
+def test_thresholds(tmp_path: Path, given: str, expected: timedelta) -> None:
+    secret = cluster_of(tmp_path, {"expiringThreshold": given}).pull_secrets[0]
     assert secret.expiring_threshold == expected
 
 
@@ -196,7 +196,7 @@ def test_the_example_is_valid() -> None:
 
 
 def test_the_schema_beside_the_example_is_current() -> None:
-    """Otherwise write it anew: `make schema`."""
+    """If not, run `make schema`."""
     assert json.loads((FUNCTION / "config.schema.json").read_text()) == json_schema()
 
 

@@ -1,4 +1,4 @@
-"""What a config.yaml says of the way to clusters, and everything that can be wrong with it."""
+"""How clusters are reached: what the keys mean, and every mistake in them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_certificate_authority_is_given_inline_or_as_a_file(tmp_path: Path, gi
     assert cluster_of(tmp_path, **IDC, certificateAuthority=value).ca_pem == CA_PEM
 
 
-def test_where_to_look_and_how_to_serve_what_is_found(tmp_path: Path) -> None:
+def test_discovery(tmp_path: Path) -> None:
     discovery = discovery_of(
         tmp_path,
         regions="cn-hangzhou,cn-beijing",
@@ -129,7 +129,7 @@ def test_discovery_needs_no_cluster_beside_it(tmp_path: Path) -> None:
     assert (config.clusters, len(config.discoveries)) == ((), 1)
 
 
-# ---- what is wrong with it -----------------------------------------------------------------------
+# ---- mistakes ---------------------------------------------------------------------------------
 
 
 def problems(folder: Path, **document: object) -> list[str]:
@@ -161,7 +161,7 @@ SECRET = {"name": "idc", "regionId": "cn-hangzhou"}
         ({"name": "own", "inCluster": False}, "clusters[0]: does not say how to reach the cluster"),
         (
             {**ACK, "trusted": True},
-            "clusters[0].trusted: is given, but no kubeconfig; only the files of this machine",
+            "clusters[0].trusted: is given without kubeconfig; leave it out: only kubeconfig files",
         ),
         # ---- a secret
         (
@@ -174,7 +174,7 @@ SECRET = {"name": "idc", "regionId": "cn-hangzhou"}
         ),
         (
             {"name": "idc", "kubeconfigSecret": {"name": "idc"}},
-            "clusters[0].kubeconfigSecret: does not say the secret's region; add regionId",
+            "clusters[0].kubeconfigSecret: has no region for the secret; add regionId",
         ),
         (
             {"name": "idc", "kubeconfigSecret": {"arn": ARN, "regionId": "cn-hangzhou"}},
@@ -190,7 +190,7 @@ SECRET = {"name": "idc", "regionId": "cn-hangzhou"}
         ),
         (
             {"name": "idc", "kubeconfigSecret": {**SECRET, "externalId": "acme"}},
-            "clusters[0].kubeconfigSecret.externalId: is given, but no assumeRoleARN",
+            "clusters[0].kubeconfigSecret.externalId: is given without assumeRoleARN",
         ),
         (
             {"name": "idc", "kubeconfigSecret": {**SECRET, "secret": "idc"}},
@@ -215,11 +215,11 @@ SECRET = {"name": "idc", "regionId": "cn-hangzhou"}
         # ---- a certificate authority
         (
             {**IDC, "certificateAuthority": "-----BEGIN CERTIFICATE-----\nAAAA\n"},
-            "clusters[0].certificateAuthority: holds no certificate; give certificates in PEM",
+            "clusters[0].certificateAuthority: contains no certificate; give certificates in PEM",
         ),
         (
             {**IDC, "certificateAuthority": "-----BEGIN PRIVATE KEY-----\nAAAA\n"},
-            "clusters[0].certificateAuthority: holds a private key; give the certificates alone",
+            "clusters[0].certificateAuthority: contains a private key; give only certificates",
         ),
         (
             {**IDC, "certificateAuthority": "none.pem"},
@@ -227,13 +227,13 @@ SECRET = {"name": "idc", "regionId": "cn-hangzhou"}
         ),
         (
             {**IDC, "certificateAuthority": "config.yaml"},
-            "clusters[0].certificateAuthority: holds no certificate",
+            "clusters[0].certificateAuthority: contains no certificate",
         ),
         # ---- how long
         *(
             (
                 {**ACK, "kubeconfigDuration": duration},
-                "clusters[0].kubeconfigDuration: is out of range; use 15m to 72h",
+                f"clusters[0].kubeconfigDuration: {duration} is out of range; use 15m to 72h",
             )
             for duration in ("14m59s", "72h1s")
         ),
@@ -262,7 +262,7 @@ def test_a_mistake_about_a_cluster_is_named(
         ({"tags": {"team": 7}}, "discover[0].tags.team: is a number, not text"),
         ({"clusterId": "c1"}, "discover[0].clusterId: is not a known key"),
         ({"registries": ["mian"]}, 'discover[0].registries[0]: "mian" is not the name of a regist'),
-        ({"externalId": "acme"}, "discover[0].externalId: is given, but no assumeRoleARN"),
+        ({"externalId": "acme"}, "discover[0].externalId: is given without assumeRoleARN"),
     ],
 )
 def test_a_mistake_about_discovery_is_named(
@@ -272,24 +272,27 @@ def test_a_mistake_about_discovery_is_named(
     assert any(line.startswith(problem) for line in problems(tmp_path, discover=[section]))
 
 
-def test_an_authority_that_is_no_text_at_all_is_named(tmp_path: Path) -> None:
+def test_a_certificate_authority_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "ca.der").write_bytes(b"\x30\x82\xff")
     (line,) = problems(tmp_path, clusters=[{**IDC, "certificateAuthority": "ca.der"}])
     assert line.startswith("clusters[0].certificateAuthority: is not PEM; give certificates in PEM")
 
 
-def test_only_one_cluster_is_the_one_that_this_runs_in(tmp_path: Path) -> None:
+def test_acr_refresher_runs_in_one_cluster(tmp_path: Path) -> None:
     clusters = [{"name": "own", "inCluster": True}, {"name": "too", "inCluster": True}]
     assert problems(tmp_path, clusters=clusters) == [
-        "clusters[1].inCluster: is that of clusters[0] too; give each its own way"
+        (
+            "clusters[1].inCluster: is also given for clusters[0], but acr-refresher runs in one"
+            " cluster; reach this cluster in another way"
+        )
     ]
 
 
-def test_without_clusters_and_discovery_there_is_nothing_to_do(tmp_path: Path) -> None:
+def test_clusters_or_discover_is_required(tmp_path: Path) -> None:
     assert problems(tmp_path) == ["clusters: is missing; add it, or discover"]
 
 
-def test_all_of_it_is_told_at_once_and_no_secret_in_it(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_without_secrets(tmp_path: Path) -> None:
     section = {
         **ACK,
         "kubeconfigSecret": {"arn": "token=hunter2"},

@@ -1,4 +1,4 @@
-"""Several pull secrets in one cluster: which key goes before which, and what contradicts itself."""
+"""Several pull secrets in a cluster: which setting applies, and which contradict each other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def problems(own: dict[str, Any], shared: dict[str, Any] | None = None) -> list[
     return [f"{each.path}: {each.problem}" for each in refusal.value.problems]
 
 
-# ---- what goes before what -----------------------------------------------------------------------
+# ---- precedence --------------------------------------------------------------------------------
 
 
 def test_flat_keys_make_one() -> None:
@@ -72,7 +72,7 @@ LAYERS = [
         {"watchNamespace": "own", "pullSecrets": [{"secretName": "a", "watchNamespace": "each"}]},
         {"watchNamespace": "shared"},
         "each",
-        id="its own before the cluster's",
+        id="the secret before the cluster",
     ),
     pytest.param(
         {"watchNamespace": "own", "pullSecrets": [{"secretName": "a"}]},
@@ -103,20 +103,20 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("own", "shared", "namespace"), LAYERS)
-def test_the_nearest_setting_is_followed(
+def test_the_nearest_setting_applies(
     own: dict[str, Any], shared: dict[str, Any], namespace: str
 ) -> None:
     (secret,) = secrets(own, shared)
     assert secret.namespaces.patterns == (namespace,)
 
 
-def test_a_clusters_list_takes_the_shared_ones_place() -> None:
+def test_a_clusters_list_replaces_the_shared_list() -> None:
     names = [one.name for one in secrets({"pullSecrets": TWO}, {"pullSecrets": [TWO[0]]})]
     assert names == ["a", "b"]
     assert len(secrets({"pullSecrets": TWO}, {"secretName": "c"})) == 2
 
 
-def test_what_may_be_asked_for() -> None:
+def test_registries_that_a_namespace_may_request() -> None:
     (secret,) = secrets({"registries": "main", "grantable": "partner"})
     assert [one.name for one in secret.allowed_on_request] == ["partner"]
     (secret,) = secrets({}, {"grantable": ["partner", "main"]})
@@ -132,25 +132,26 @@ def test_what_may_be_asked_for() -> None:
         pytest.param(
             {"pullSecrets": [*TWO, TWO[0]]},
             {},
-            'clusters[0].pullSecrets[2].secretName: "a" is that of clusters[0].pullSecrets[0] too',
+            'clusters[0].pullSecrets[2].secretName: "a" is also the secretName of'
+            " clusters[0].pullSecrets[0]",
             id="one name twice",
         ),
         pytest.param(
             {"pullSecrets": TWO, "secretName": "c"},
             {},
-            "clusters[0].secretName: says what each of clusters[0].pullSecrets says itself",
+            "clusters[0].secretName: is given, but each of clusters[0].pullSecrets has its own",
             id="a name beside the list",
         ),
         pytest.param(
             {"secretName": "c"},
             {"pullSecrets": TWO},
-            "clusters[0].secretName: says what each of defaults.pullSecrets says itself",
+            "clusters[0].secretName: is given, but each of defaults.pullSecrets has its own",
             id="a name for an inherited list",
         ),
         pytest.param(
             {},
             {"pullSecrets": TWO, "secretName": "c"},
-            "defaults.secretName: says what each of defaults.pullSecrets says itself",
+            "defaults.secretName: is given, but each of defaults.pullSecrets has its own",
             id="a name beside the shared list",
         ),
         pytest.param(
@@ -163,7 +164,7 @@ def test_what_may_be_asked_for() -> None:
             {"grantable": "mian"},
             {},
             'clusters[0].grantable[0]: "mian" is not the name of a registry',
-            id="an unknown registry to be asked for",
+            id="an unknown grantable registry",
         ),
         pytest.param(
             {"pullSecrets": [{}]},
@@ -199,7 +200,7 @@ def test_what_may_be_asked_for() -> None:
         ),
     ],
 )
-def test_what_contradicts_itself(own: dict[str, Any], shared: dict[str, Any], problem: str) -> None:
+def test_contradictions(own: dict[str, Any], shared: dict[str, Any], problem: str) -> None:
     assert problems(own, shared) == [problem]
 
 
@@ -214,8 +215,8 @@ def test_registries_of_one_host_may_be_in_pull_secrets_of_their_own() -> None:
         assert len(read_config(text, "config.yaml").clusters[0].pull_secrets) == 2
 
 
-def test_clusters_that_say_nothing_of_their_own_share_what_is_said_for_all() -> None:
-    """However many they are, it is made once: a large configuration is loaded in each instance."""
+def test_clusters_without_settings_share_their_pull_secrets() -> None:
+    """They are made once, because every instance loads the configuration."""
     own: list[dict[str, Any]] = [{}, {"watchNamespace": "team-a"}, {}]
     clusters = [
         {"name": f"c{number}", "kubeconfig": f"{number}.yaml", **keys}

@@ -1,4 +1,4 @@
-"""Every way to a registry as config.yaml has it, and what in it contradicts itself."""
+"""Registries in config.yaml: what their keys mean, and which keys contradict each other."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def problems(folder: Path, *registries: dict[str, Any], **more: Any) -> list[str
     return str(refused.value).splitlines()
 
 
-# ---- what is understood --------------------------------------------------------------------------
+# ---- what the keys mean --------------------------------------------------------------------------
 
 
-def test_what_is_not_said(tmp_path: Path) -> None:
+def test_defaults(tmp_path: Path) -> None:
     assert registry(tmp_path) == Registry(
         name="main",
         instance_id="cri-main",
@@ -75,6 +75,11 @@ def test_what_is_not_said(tmp_path: Path) -> None:
             id="one as an object",
         ),
         pytest.param(
+            {"assumeRoleARN": {"arn": FIRST}, "externalId": "tenant-7"},
+            (Role(FIRST, "tenant-7"),),
+            id="one as an object with an external ID beside it",
+        ),
+        pytest.param(
             {"assumeRoleARN": [FIRST, {"arn": LAST, "externalId": "tenant-7"}]},
             (Role(FIRST), Role(LAST, "tenant-7")),
             id="several",
@@ -82,7 +87,7 @@ def test_what_is_not_said(tmp_path: Path) -> None:
     ],
 )
 def test_chains_of_roles(tmp_path: Path, keys: dict[str, Any], chain: tuple[Role, ...]) -> None:
-    """For registries and clusters alike."""
+    """For registries and clusters."""
     assert registry(tmp_path, **keys).role_chain == chain
     config = load_config(write(tmp_path, MAIN, clusters=[{**CLUSTER, **keys}]))
     access = config.clusters[0].access
@@ -129,13 +134,13 @@ def test_the_rest(tmp_path: Path) -> None:
 IN_ONE = [
     pytest.param(
         {"instanceId": "cn-beijing:cri-main"},
-        'regionId: is "cn-hangzhou", but instanceId says "cn-beijing"; leave it out, or correct one'
-        " of them",
+        'regionId: is "cn-hangzhou", but instanceId says "cn-beijing"; leave regionId out,'
+        " or correct it",
         id="two regions",
     ),
     pytest.param(
         {"instanceId": ""},
-        'instanceId: "" is not the ID of an Enterprise Edition instance; use the one that the'
+        'instanceId: "" is not the ID of an Enterprise Edition instance; use the ID that the'
         " Container Registry console shows, cri-… or <region>:cri-…; leave the key out for Personal"
         " Edition",
         id="an empty ID",
@@ -167,14 +172,19 @@ IN_ONE = [
     ),
     pytest.param(
         {"externalId": "tenant-7"},
-        "externalId: is given, but no assumeRoleARN; add the role that asks for it",
-        id="an external ID for nobody",
+        "externalId: is given without assumeRoleARN; add the role's ARN",
+        id="an external ID without a role",
     ),
     pytest.param(
         {"assumeRoleARN": [FIRST, LAST], "externalId": "tenant-7"},
-        "externalId: stands beside several roles; give it with the role that asks for it: {arn: …,"
-        " externalId: …}",
+        "externalId: is given beside several roles; give it with the role that requires it:"
+        " {arn: …, externalId: …}",
         id="an external ID for one of several",
+    ),
+    pytest.param(
+        {"assumeRoleARN": {"arn": FIRST, "externalId": "acme"}, "externalId": "tenant-7"},
+        "externalId: is given twice, here and in assumeRoleARN; keep one of them",
+        id="two external IDs for one role",
     ),
     pytest.param(
         {"rrsaRoleARN": RRSA["rrsaRoleARN"]},
@@ -188,7 +198,7 @@ IN_ONE = [
     ),
     pytest.param(
         {"rrsaServiceAccount": "a/b"},
-        "rrsaServiceAccount: is given, but no rrsaRoleARN; add the role, or leave it out",
+        "rrsaServiceAccount: is given without rrsaRoleARN; add the role, or leave this out",
         id="RRSA with nothing but a service account",
     ),
     pytest.param(
@@ -251,13 +261,15 @@ def test_a_mistake_is_named_with_its_remedy(
         ),
         pytest.param(
             {"endpoints": ["vpc"]},
-            "endpoints: is given for Personal Edition, whose endpoints no API lists; name the hosts"
+            "endpoints: is given for Personal Edition, whose endpoints no API lists; give the hosts"
             " as domains, or add instanceId of an Enterprise Edition instance",
             id="endpoints",
         ),
     ],
 )
-def test_what_personal_edition_has_not(tmp_path: Path, keys: dict[str, Any], problem: str) -> None:
+def test_keys_that_personal_edition_does_not_have(
+    tmp_path: Path, keys: dict[str, Any], problem: str
+) -> None:
     assert problems(tmp_path, {**PERSONAL, **keys}) == [f"registries[0].{problem}"]
 
 
@@ -270,15 +282,15 @@ def test_a_registry_needs_a_region(tmp_path: Path) -> None:
 def test_a_clusters_external_id_belongs_to_its_one_role(tmp_path: Path) -> None:
     clusters = [{**CLUSTER, "externalId": "tenant-7"}]
     assert problems(tmp_path, MAIN, clusters=clusters) == [
-        "clusters[0].externalId: is given, but no assumeRoleARN; add the role that asks for it"
+        "clusters[0].externalId: is given without assumeRoleARN; add the role's ARN"
     ]
 
 
 SHARED = {"domains": "a.example.com, images.example.com"}
 OTHER = {**MAIN, "name": "other", "instanceId": "cri-other", "domains": ["images.example.com"]}
 ONE_HOST = (
-    '"main" and "other" both name the domain "images.example.com"; a secret holds one login a'
-    " host: leave one registry or the domain out"
+    '"main" and "other" both have the domain "images.example.com"; a pull secret has one login per'
+    " host: leave out a registry or the domain"
 )
 
 

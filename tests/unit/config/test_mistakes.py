@@ -1,4 +1,4 @@
-"""A mistake in what config.yaml says of logstore, registries and clusters: its place and remedy."""
+"""Mistakes in the sections of config.yaml: each has its path and its remedy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ from config_documents import (
             with_sls(project="logs", endpoint="https://log.example.com"),
             "sls.endpoint",
             '"https://log.example.com" is not an endpoint of SLS',
-            "use one such as cn-hangzhou-intranet.log.aliyuncs.com, without scheme and project",
+            (
+                "use an endpoint such as cn-hangzhou-intranet.log.aliyuncs.com, without scheme and"
+                " project"
+            ),
         ),
         # ---- a registry
         (
@@ -46,7 +49,7 @@ from config_documents import (
             "registries[0].instanceId",
             '"crI-x" is not the ID of an Enterprise Edition instance',
             (
-                "use the one that the Container Registry console shows, cri-… or <region>:cri-…;"
+                "use the ID that the Container Registry console shows, cri-… or <region>:cri-…;"
                 " leave the key out for Personal Edition"
             ),
         ),
@@ -54,7 +57,7 @@ from config_documents import (
             with_registry(regionId="hangzhou"),
             "registries[0].regionId",
             '"hangzhou" is not a region ID',
-            "use one such as cn-hangzhou",
+            "use an ID such as cn-hangzhou",
         ),
         (
             with_registry(assumeRoleARN="acs:ram::1:user/x"),
@@ -89,7 +92,7 @@ from config_documents import (
         (
             with_registry(expireDuration="3600"),
             "registries[0].expireDuration",
-            "is text, not a whole number",
+            "is text, not an integer",
             "write a number without quotes",
         ),
         (
@@ -107,7 +110,7 @@ from config_documents import (
         (
             {"registries": [REGISTRY, REGISTRY], "clusters": [CLUSTER]},
             "registries[1].name",
-            '"main" is that of registries[0] too',
+            '"main" is also the name of registries[0]',
             "give each its own",
         ),
         # ---- the way to a cluster
@@ -130,24 +133,24 @@ from config_documents import (
             with_cluster(kubeconfig="prod.yaml"),
             "clusters[0]",
             "has kubeconfig and clusterId, regionId",
-            "keep one way to the cluster",
+            "keep one way to reach the cluster",
         ),
         (
             {"registries": [REGISTRY], "clusters": [{"name": "idc", "kubeconfig": ""}]},
             "clusters[0].kubeconfig",
             "is not the path of a file",
-            "keep the kubeconfig in a file of its own and give its path, relative to config.yaml",
+            "write the kubeconfig to a file and give its path, relative to config.yaml",
         ),
         (
             with_cluster(clusterId="prod"),
             "clusters[0].clusterId",
             '"prod" is not an ACK cluster ID',
-            "use the one that the ACK console shows, c…",
+            "use the ID that the ACK console shows, c…",
         ),
         (
             {"registries": [REGISTRY], "clusters": [CLUSTER, {**CLUSTER, "name": "other"}]},
             "clusters[1].clusterId",
-            '"c1" is that of clusters[0] too',
+            '"c1" is also the clusterId of clusters[0]',
             "give each its own",
         ),
         (
@@ -156,10 +159,10 @@ from config_documents import (
                 "clusters": [IDC, {"name": "other", "kubeconfig": "./idc.yaml"}],
             },
             "clusters[1].kubeconfig",
-            '"idc.yaml" is that of clusters[0] too',
+            '"idc.yaml" is also the kubeconfig of clusters[0]',
             "give each its own",
         ),
-        # ---- what a cluster is served with
+        # ---- the settings of a cluster
         (
             with_cluster(registries=["mian"]),
             "clusters[0].registries[0]",
@@ -184,38 +187,41 @@ from config_documents import (
         (
             with_cluster(watchNamespace="!kube-*,!x"),
             "clusters[0].watchNamespace",
-            "only leaves out namespaces",
-            'name those to serve as well, such as "all"',
+            "only excludes namespaces",
+            'add the namespaces to serve, such as "all"',
         ),
         (
             with_cluster(watchNamespace="default,!all"),
             "clusters[0].watchNamespace",
-            "leaves out every namespace",
-            "leave out by name or glob",
+            "excludes every namespace",
+            "exclude namespaces by name or glob",
         ),
         (
             with_cluster(watchNamespace=["Team", "team-["]),
             "clusters[0].watchNamespace[0]",
             '"Team" is not a namespace or a pattern of namespaces',
-            'use exact names, globs such as "team-*", "all", and "!" before what to leave out',
+            (
+                'use exact names, globs such as "team-*", or "all"; "!" before a name or glob'
+                " excludes it"
+            ),
         ),
         (
             with_cluster(watchNamespace="a,b,a"),
             "clusters[0].watchNamespace",
             'names "a" more than once',
-            "name each once",
+            "name it once",
         ),
         (
             with_cluster(serviceAccount=["*", "builder"]),
             "clusters[0].serviceAccount",
-            'names others beside "*", which is every service account',
-            "keep one of them",
+            'names service accounts beside "*", which is every service account',
+            'keep "*" or the names',
         ),
         (
             with_cluster(serviceAccount="build-*"),
             "clusters[0].serviceAccount[0]",
             '"build-*" is not the name of a service account',
-            'use exact names, or "*" alone for every one',
+            'use exact names, or only "*" for every service account',
         ),
         (
             with_cluster(secretName="acr-credential-secret-aggregation"),
@@ -234,7 +240,7 @@ from config_documents import (
                 with_cluster(expiringThreshold=threshold),
                 "clusters[0].expiringThreshold",
                 "is not a duration",
-                'use one with units, such as "15m" or "1h30m"',
+                'write it with units, such as "15m" or "1h30m"',
             )
             for threshold in (900, "", "soon")
         ),
@@ -242,8 +248,8 @@ from config_documents import (
             (
                 with_cluster(expiringThreshold=threshold),
                 "clusters[0].expiringThreshold",
-                "is out of range",
-                "use more than 0s and less than 12h",
+                f"{threshold} is out of range",
+                "use 1s to 11h59m59s",
             )
             for threshold in ("0s", "12h")
         ),
@@ -274,7 +280,7 @@ from config_documents import (
         (
             with_selector({"matchExpressions": [{"key": "a", "operator": "NotIn"}]}),
             "clusters[0].namespaceSelector.matchExpressions[0]",
-            "has no values, which NotIn needs",
+            "has no values, but NotIn requires them",
             "add values: […]",
         ),
         (
@@ -282,7 +288,7 @@ from config_documents import (
                 {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}
             ),
             "clusters[0].namespaceSelector.matchExpressions[0]",
-            "has values, which Exists does not take",
+            "has values, but Exists takes none",
             "leave them out",
         ),
     ],

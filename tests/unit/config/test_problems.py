@@ -1,4 +1,4 @@
-"""What is wrong with a config.yaml is said all at once: where, what, and what would be right."""
+"""Every problem of a config.yaml is reported at once: where, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from config_documents import (
             with_cluster(clusterTimeout="20s"),
             "clusters[0].clusterTimeout",
             "is not a known key",
-            "put it at the top, beside clusters",
+            "put it at the top level, beside clusters",
         ),
         (
             {**SOUND, "watchNamespace": "all"},
@@ -62,7 +62,7 @@ from config_documents import (
         (
             SOUND | {7: "x"},
             "[7]",
-            "is a key, but not text",
+            "is a key that is not text",
             "put it in quotes",
         ),
         (
@@ -92,14 +92,14 @@ from config_documents import (
         (
             {**SOUND, "clusterTimeout": "11m"},
             "clusterTimeout",
-            "is out of range",
+            "11m is out of range",
             "use 1s to 10m",
         ),
         (
             {**SOUND, "clusterTimeout": 20},
             "clusterTimeout",
             "is not a duration",
-            'use one with units, such as "15m" or "1h30m"',
+            'write it with units, such as "15m" or "1h30m"',
         ),
         (
             {**SOUND, "shardSize": 5001},
@@ -155,7 +155,7 @@ def test_an_error_holds_each_problem_and_has_a_line_for_it(tmp_path: Path) -> No
     assert str(refused.value).splitlines() == [str(each) for each in refused.value.problems]
 
 
-def test_a_sound_document_has_no_problem() -> None:
+def test_a_valid_document_has_no_problem() -> None:
     assert problems(SOUND) == []
 
 
@@ -179,7 +179,7 @@ def test_a_sound_document_has_no_problem() -> None:
         ),
     ],
 )
-def test_what_is_not_sound_yaml_is_said_with_its_line(content: bytes, problem: str) -> None:
+def test_text_that_is_not_yaml_is_a_problem_with_its_line(content: bytes, problem: str) -> None:
     assert any(problem in line for line in problems_of_bytes(content))
 
 
@@ -205,6 +205,44 @@ def test_every_problem_is_reported_at_once() -> None:
     ]
 
 
+WRONG = {"not": "this"}
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        *(
+            (with_registry(**{key: WRONG}), f"registries[0].{key}")
+            for key in (
+                "instanceId",
+                "regionId",
+                "domains",
+                "verify",
+                "expireDuration",
+            )
+        ),
+        *(
+            (with_cluster(**{key: WRONG}), f"clusters[0].{key}")
+            for key in (
+                "name",
+                "clusterId",
+                "regionId",
+                "registries",
+                "grantable",
+                "secretName",
+                "serviceAccount",
+                "pullSecrets",
+                "externalId",
+                "privateEndpoint",
+            )
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_problem(document: object, path: str) -> None:
+    """Nothing else is concluded from it, such as that the key is missing."""
+    assert {line.partition(": ")[0] for line in problems(document)} == {path}
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -225,14 +263,34 @@ def test_a_secret_left_in_the_wrong_key_is_masked_and_a_long_value_cut() -> None
     key = "q7Gd0TzWcL4xVb92NsKeRf5YhAuJmP"
     (line,) = problems(with_cluster(regionId=key))
     assert line == (
-        'clusters[0].regionId: "**********" is not a region ID; use one such as cn-hangzhou'
+        'clusters[0].regionId: "**********" is not a region ID; use an ID such as cn-hangzhou'
     )
     (line,) = problems(with_cluster(regionId="x" * 500))
     assert f'"{"x" * 80}…" is not' in line
 
 
 KEYS = st.sampled_from(
-    ["registries", "clusters", "defaults", "name", "kubeconfig", "clusterId", "watchNamespace"]
+    [
+        "registries",
+        "clusters",
+        "discover",
+        "defaults",
+        "name",
+        "kubeconfig",
+        "clusterId",
+        "watchNamespace",
+        "pullSecrets",
+        "secretName",
+        "grantable",
+        "instanceId",
+        "domains",
+        "assumeRoleARN",
+        "externalId",
+        "arn",
+        "kubeconfigSecret",
+        "inCluster",
+        "rrsaRoleARN",
+    ]
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
 VALUES = st.recursive(

@@ -1,4 +1,4 @@
-"""A configuration and a timer: where a secret can expire between ticks, and what to do about it."""
+"""A configuration and a timer: which settings let a pull secret expire, and what to do."""
 
 from __future__ import annotations
 
@@ -31,63 +31,63 @@ def problems(schedule: str, *clusters: dict[str, Any], **document: Any) -> list[
     return [str(each) for each in refusal.value.problems]
 
 
-def paths(told: list[str]) -> list[str]:
-    return [line.split(":")[0] for line in told]
+def paths(found: list[str]) -> list[str]:
+    return [line.split(":")[0] for line in found]
 
 
-def test_the_usual_threshold_and_the_usual_timer_go_together() -> None:
+def test_the_defaults_have_no_risk() -> None:
     assert warnings("@every 5m", {}, {"expiringThreshold": "10m"}) == []
 
 
-def test_a_secret_that_can_expire_between_ticks_is_refused() -> None:
-    (told,) = problems("@every 20m", {"expiringThreshold": "10m"})
-    assert told == (
-        "clusters[0].expiringThreshold: is 10m, less than the 20m between ticks of the timer"
-        " (@every 20m, s.yaml): a secret can expire between them; make it 40m or more, or let"
-        " the timer tick every 5m or more often"
+def test_a_secret_that_can_expire_between_runs_is_refused() -> None:
+    (found,) = problems("@every 20m", {"expiringThreshold": "10m"})
+    assert found == (
+        "clusters[0].expiringThreshold: is 10m, less than the 20m between runs of the timer"
+        " (@every 20m, s.yaml): a pull secret can expire between two runs; make it 40m or more, or"
+        " let the timer run every 5m or more often"
     )
 
 
-def test_a_secret_that_one_failed_tick_would_lose_is_warned_of() -> None:
-    (told,) = warnings("0 */10 * * * *", {})
-    assert told == (
-        "defaults.expiringThreshold: is 15m by default, less than the 20m of two periods of the"
-        " timer (0 */10 * * * *, s.yaml): one failed tick is enough for a secret to expire; make"
-        " it 20m or more, or let the timer tick every 7m30s or more often"
+def test_a_secret_that_expires_after_one_failed_run_is_a_warning() -> None:
+    (found,) = warnings("0 */10 * * * *", {})
+    assert found == (
+        "defaults.expiringThreshold: is 15m by default, less than 20m, two periods of the timer"
+        " (0 */10 * * * *, s.yaml): a pull secret expires if one run fails; make it 20m or more, or"
+        " let the timer run every 7m30s or more often"
     )
 
 
-def test_a_token_that_does_not_last_for_a_period_is_refused_beside_the_rest() -> None:
-    """A higher threshold would not help, so none is advised."""
+def test_a_token_that_is_shorter_than_a_period_is_refused() -> None:
+    """A higher threshold would not help, so the remedy does not name one."""
     duration, threshold = problems("@every 1h", {})
     assert duration == (
-        "registries[0].expireDuration: is 1h by default, no more than the 1h between ticks of"
-        " the timer (@every 1h, s.yaml): a secret expires before the next tick; let the timer"
-        " tick every 7m30s or more often"
+        "registries[0].expireDuration: is 1h by default, not more than the 1h between runs of"
+        " the timer (@every 1h, s.yaml): a pull secret expires before the next run; let the timer"
+        " run every 7m30s or more often"
     )
     assert threshold.endswith(
-        "can expire between them; let the timer tick every 7m30s or more often"
+        "can expire between two runs; let the timer run every 7m30s or more often"
     )
 
 
-def test_renewing_at_every_tick_is_waste_and_no_danger() -> None:
-    (told,) = warnings("@every 5m", {"expiringThreshold": "2h"})
-    assert told == (
-        "clusters[0].expiringThreshold: is 2h, no less than registries[0].expireDuration: every"
-        " tick renews every secret; make it less than 1h"
+def test_renewing_in_every_run_is_a_warning() -> None:
+    (found,) = warnings("@every 5m", {"expiringThreshold": "2h"})
+    assert found == (
+        "clusters[0].expiringThreshold: is 2h, not less than registries[0].expireDuration: every"
+        " run renews every pull secret; make it less than 1h"
     )
 
 
-def test_a_short_life_is_warned_of_whatever_the_threshold() -> None:
-    told = warnings("@every 30m", {"expiringThreshold": "2h"})
-    assert paths(told) == ["registries[0].expireDuration", "clusters[0].expiringThreshold"]
-    assert "one failed tick" in told[0]
-    assert told[0].endswith("let the timer tick every 20m or more often")
+def test_a_short_token_is_a_warning_for_any_threshold() -> None:
+    found = warnings("@every 30m", {"expiringThreshold": "2h"})
+    assert paths(found) == ["registries[0].expireDuration", "clusters[0].expiringThreshold"]
+    assert "if one run fails" in found[0]
+    assert found[0].endswith("let the timer run every 20m or more often")
 
 
 def test_each_place_is_named_once() -> None:
-    """What two clusters share is one problem; what one says itself is another."""
-    told = problems(
+    """Two clusters share a default; another cluster has its own threshold."""
+    found = problems(
         "@every 20m",
         {},
         {},
@@ -96,7 +96,7 @@ def test_each_place_is_named_once() -> None:
         discover=[{"regions": ["cn-hangzhou"], "expiringThreshold": "7m"}],
         defaults={"expiringThreshold": "10m"},
     )
-    assert paths(told) == [
+    assert paths(found) == [
         "defaults.expiringThreshold",
         "clusters[2].expiringThreshold",
         "clusters[3].pullSecrets[0].expiringThreshold",
@@ -104,19 +104,19 @@ def test_each_place_is_named_once() -> None:
     ]
 
 
-def test_shared_pull_secrets_are_named_where_they_stand() -> None:
+def test_shared_pull_secrets_are_named_with_their_path() -> None:
     shared = [{"secretName": "a", "expiringThreshold": "5m"}, {"secretName": "b"}]
-    told = problems("@every 20m", {}, {}, defaults={"pullSecrets": shared})
-    assert paths(told) == [
+    found = problems("@every 20m", {}, {}, defaults={"pullSecrets": shared})
+    assert paths(found) == [
         "defaults.pullSecrets[0].expiringThreshold",
         "defaults.expiringThreshold",
     ]
 
 
 def test_only_the_registries_of_a_secret_count() -> None:
-    """Those that a namespace may ask for are among them."""
+    """Registries that a namespace may request count, too."""
     both = [MAIN, LONG]
     long_lived = {"registries": "long", "expiringThreshold": "2h30m"}
     assert warnings("@every 1h", long_lived, registries=both) == []
-    told = problems("@every 1h", {**long_lived, "grantable": "main"}, registries=both)
-    assert paths(told) == ["registries[0].expireDuration"]
+    found = problems("@every 1h", {**long_lived, "grantable": "main"}, registries=both)
+    assert paths(found) == ["registries[0].expireDuration"]

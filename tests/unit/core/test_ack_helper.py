@@ -1,4 +1,4 @@
-"""The ACK credential helper's settings and what becomes of each."""
+"""The ACK credential helper's settings and their conversion."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def remarks(*registries: dict[str, Any], **settings: Any) -> str:
             {"name": "personal", "regionId": "cn-beijing"},
             id="Personal Edition",
         ),
-        pytest.param({}, {"name": "personal", "regionId": "cn-shanghai"}, id="nothing said"),
+        pytest.param({}, {"name": "personal", "regionId": "cn-shanghai"}, id="nothing given"),
         pytest.param(
             {"instanceid": "cn-beijing:cri-b"},
             {"name": "cri-b", "instanceId": "cn-beijing:cri-b", "regionId": "cn-beijing"},
@@ -103,21 +103,21 @@ def test_domains_however_they_are_written(domains: object) -> None:
 
 def test_no_registry_at_all_is_the_regions_personal_edition() -> None:
     assert registry() == {"name": "personal", "regionId": "cn-shanghai"}
-    assert "the helper serves where none is named" in remarks()
+    assert "the helper serves if none is configured" in remarks()
 
 
-def test_one_instance_named_several_times_is_told_apart() -> None:
+def test_an_instance_that_is_named_several_times_gets_numbered_names() -> None:
     sections = of(EE, {**EE, "instanceid": "cri-ab"}, EE, EE).document["registries"]
     assert [each["name"] for each in sections] == ["cri-a", "cri-ab", "cri-a-2", "cri-a-3"]
 
 
-def test_an_unknown_region_stays_to_be_written() -> None:
+def test_an_unknown_region_is_a_placeholder() -> None:
     result = of({"instanceid": "cri-a"}, target=Target())
     assert result.document["registries"][0]["regionId"] == "REGION-ID"
     assert result.remarks[0].startswith("registries[0] is in the cluster's region")
 
 
-def test_an_access_key_is_told_of_and_never_shown() -> None:
+def test_an_access_key_causes_a_remark_and_is_never_shown() -> None:
     result = of({**EE, "customaccesskey": "LTAI-hunter1", "customaccesskeysecret": "hunter2"})
     assert "hunter" not in str(result)
     assert "has an access key, which is not carried over" in result.remarks[0]
@@ -126,18 +126,34 @@ def test_an_access_key_is_told_of_and_never_shown() -> None:
 @pytest.mark.parametrize(
     ("found", "remark"),
     [
-        ({**EE, "expireduration": "1h"}, "expireDuration that is no number"),
-        ({**EE, "colour": "hunter2"}, "settings that are not carried over: colour"),
+        ({**EE, "expireduration": "1h"}, "expireDuration that is not a number"),
+        (
+            {**EE, "size": "hunter2", "colour": "hunter2"},
+            "settings that are not carried over: colour, size",
+        ),
         (EE, "with the function's own role"),
     ],
 )
-def test_what_is_told_of_a_registry(found: dict[str, Any], remark: str) -> None:
+def test_remarks_about_a_registry(found: dict[str, Any], remark: str) -> None:
     assert remark in remarks(found)
     assert "hunter2" not in str(of(found))
 
 
-def test_a_registry_with_a_role_needs_no_remark() -> None:
-    assert remarks({**EE, "assumerolearn": ROLE_B}) == ""
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(EE, id="in a region of its own"),
+        pytest.param({"instanceid": "cri-a"}, id="in the cluster's region"),
+        pytest.param({**EE, "expireduration": "43200"}, id="with a number of seconds"),
+    ],
+)
+def test_a_registry_with_a_role_needs_no_remark(found: dict[str, Any]) -> None:
+    assert remarks({**found, "assumerolearn": ROLE_B}) == ""
+
+
+def test_a_registry_whose_region_is_given_needs_not_the_clusters() -> None:
+    result = of({**EE, "assumerolearn": ROLE_B}, target=Target("prod", "c1"))
+    assert result.remarks == ("clusters[0] has no region: set regionId (or use --region)",)
 
 
 # ---- RRSA ----------------------------------------------------------------------------------------
@@ -155,12 +171,14 @@ def test_rrsa_is_kept() -> None:
 @pytest.mark.parametrize(
     ("found", "rrsa", "remark"),
     [
-        pytest.param({**EE, **RRSA}, False, "RRSA is not enabled", id="not enabled"),
+        pytest.param({**EE, **RRSA}, False, "effect: the helper's RRSA is not enabled", id="off"),
         pytest.param({**EE, "rrsarolearn": ROLE_A}, True, "one of them is missing", id="half"),
         pytest.param({"regionid": "cn-beijing", **RRSA}, True, "Personal Edition", id="personal"),
     ],
 )
-def test_rrsa_without_effect_is_told_of(found: dict[str, Any], rrsa: bool, remark: str) -> None:
+def test_rrsa_without_effect_causes_a_remark(
+    found: dict[str, Any], rrsa: bool, remark: str
+) -> None:
     assert remark in remarks(found, rrsa=rrsa)
 
 
@@ -181,17 +199,17 @@ def test_rrsa_that_is_off_is_left_out() -> None:
         (Target(), {"name": "imported", "kubeconfig": "kubeconfigs/imported.yaml"}),
     ],
 )
-def test_the_way_to_the_cluster(target: Target, section: dict[str, Any]) -> None:
+def test_the_access_to_the_cluster(target: Target, section: dict[str, Any]) -> None:
     assert cluster(target) == section
 
 
-def test_what_is_not_known_of_the_cluster_is_asked_for() -> None:
-    assert "write clusterId and regionId" in remarks(EE, target=Target())
+def test_remarks_ask_for_unknown_facts_about_the_cluster() -> None:
+    assert "set clusterId and regionId" in remarks(EE, target=Target())
     assert "clusters[0] has no region" in remarks(EE, target=Target(cluster_id="c1"))
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("given", "expected"),
     [
         ("all", "all"),
         ("ALL", "all"),
@@ -202,23 +220,23 @@ def test_what_is_not_known_of_the_cluster_is_asked_for() -> None:
         (["shop", "web"], ["shop", "web"]),
     ],
 )
-def test_namespaces(said: object, expected: object) -> None:
-    assert cluster(watch_namespace=said)["watchNamespace"] == expected
+def test_namespaces(given: object, expected: object) -> None:
+    assert cluster(watch_namespace=given)["watchNamespace"] == expected
 
 
-def test_all_namespaces_come_with_a_remark() -> None:
+def test_selecting_all_namespaces_causes_a_remark() -> None:
     assert '"all,kube-*"' in remarks(EE, watch_namespace="all")
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("given", "expected"),
     [("*", "*"), ("default,*", "*"), ("Default", ["default"]), ("a, b", ["a", "b"])],
 )
-def test_service_accounts(said: str, expected: object) -> None:
-    assert cluster(service_account=said)["serviceAccount"] == expected
+def test_service_accounts(given: str, expected: object) -> None:
+    assert cluster(service_account=given)["serviceAccount"] == expected
 
 
-def test_what_is_not_said_is_left_to_the_defaults_which_are_the_same() -> None:
+def test_settings_that_are_not_given_keep_the_same_defaults() -> None:
     assert set(cluster()) == {"name", "clusterId", "regionId"}
 
 

@@ -17,26 +17,30 @@ references = st.lists(st.sampled_from(["theirs", "also-theirs", "acr-pull", "x"]
 
 
 @given(references)
-def test_binding_adds_our_reference_once_and_moves_nobody_else_s(before: tuple[str, ...]) -> None:
+def test_binding_adds_our_reference_once_and_keeps_the_others_in_place(
+    before: tuple[str, ...],
+) -> None:
     after = with_reference(account("default", *before), "acr-pull").image_pull_secrets
     assert after == (before if "acr-pull" in before else (*before, "acr-pull"))
 
 
 @given(references)
-def test_unbinding_takes_ours_and_leaves_the_others_in_order(before: tuple[str, ...]) -> None:
+def test_unbinding_removes_our_reference_and_keeps_the_order_of_the_others(
+    before: tuple[str, ...],
+) -> None:
     after = without_reference(account("default", *before), "acr-pull")
     assert not has_reference(after, "acr-pull")
     assert after.image_pull_secrets == tuple(name for name in before if name != "acr-pull")
 
 
-def test_named_accounts_are_selected_and_those_that_do_not_exist_are_missed() -> None:
+def test_named_accounts_are_selected_and_missing_accounts_are_reported() -> None:
     there = (account("runner"), account("default"), account("other"))
     named = ServiceAccountSelection(("default", "runner", "later"))
     assert [one.name for one in selected_accounts(there, named)] == ["default", "runner"]
     assert missing_accounts(there, named) == ("later",)
 
 
-def test_everyone_means_whoever_is_there() -> None:
+def test_no_names_select_all_accounts_of_the_namespace() -> None:
     there = (account("runner"), account("default"))
     assert [one.name for one in selected_accounts(there, ServiceAccountSelection())] == [
         "default",

@@ -1,4 +1,4 @@
-"""Which of the clusters found are served, and under which names."""
+"""Which discovered clusters are served, and under which names."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_filters(filters: dict[str, Any], selected: bool) -> None:
     assert bool(resolve_discovered((), [DiscoveredCluster(section, found())]).clusters) is selected
 
 
-def test_a_found_cluster_is_served_as_its_section_says() -> None:
+def test_a_discovered_cluster_has_the_settings_of_its_section() -> None:
     (cluster,) = resolve_discovered(
         (), [DiscoveredCluster(discovery(ca_pem="PEM"), found())]
     ).clusters
@@ -119,7 +119,7 @@ def test_names(
     )
 
 
-def test_of_two_sections_the_first_that_selects_a_cluster_serves_it() -> None:
+def test_the_first_section_that_selects_a_cluster_counts() -> None:
     sections = [
         discovery("discover[0]", names=("test-*",)),
         discovery("discover[1]", ca_pem="one"),
@@ -141,18 +141,18 @@ def test_a_cluster_that_is_being_changed_is_served(state: str) -> None:
 @pytest.mark.parametrize(
     "state", ["initial", "failed", "waiting", "disconnected", "deleting", "delete_failed", ""]
 )
-def test_a_cluster_that_is_not_up_is_skipped_and_says_why(state: str) -> None:
+def test_a_cluster_that_is_not_running_is_skipped_with_its_state(state: str) -> None:
     discovered = resolve_discovered((), [DiscoveredCluster(discovery(), found(state=state))])
     assert discovered.clusters == ()
     assert discovered.skipped == {"prod-a": f"its state is {state or 'unknown'}"}
 
 
-# ---- what a shard is told ------------------------------------------------------------------------
+# ---- the discovered clusters of a shard ----------------------------------------------------------
 
 BEFORE = KnownCluster("prod-a", "discover[0]", "cn-hangzhou", "c1")
 
 
-def test_a_shard_serves_what_it_is_told_of_just_as_the_coordinator_would() -> None:
+def test_a_shard_serves_discovered_clusters_like_the_coordinator() -> None:
     sections = [discovery(ca_pem="PEM", names=("prod-*",)), discovery("discover[1]")]
     findings = [
         DiscoveredCluster(sections[0], found()),
@@ -161,48 +161,52 @@ def test_a_shard_serves_what_it_is_told_of_just_as_the_coordinator_would() -> No
     ]
     idc = configured("idc")
     there = resolve_discovered((idc,), findings).clusters
-    told = known_clusters((idc, *reversed(there)))
-    assert [one.name for one in told] == ["prod-a@c1", "prod-a@c2", "test"]
-    assert known_cluster_problems((idc,), sections, told) == ()
-    assert clusters_from_known((idc,), sections, told) == there
+    known = known_clusters((idc, *reversed(there)))
+    assert [cluster.name for cluster in known] == ["prod-a@c1", "prod-a@c2", "test"]
+    assert known_cluster_problems((idc,), sections, known) == ()
+    assert clusters_from_known((idc,), sections, known) == there
 
 
-def test_what_is_configured_meanwhile_is_served_as_configured() -> None:
+def test_a_discovered_cluster_that_was_configured_since_has_its_configuration() -> None:
     assert clusters_from_known((configured("mine", "c1"),), [discovery()], [BEFORE]) == ()
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("changes", "why"),
     [
-        pytest.param({"section": "discover[1]"}, "discover[1] is no section", id="section"),
+        pytest.param({"section": "discover[1]"}, "discover[1] is not a section", id="section"),
         pytest.param(
             {"region_id": "cn-beijing"},
-            "discover[0] does not look in region cn-beijing",
+            "discover[0] does not include region cn-beijing",
             id="region",
         ),
         pytest.param({"name": "test"}, "discover[0] has no name or glob for test", id="name"),
         pytest.param({"name": "test@c1"}, "no name or glob for test@c1", id="qualified"),
         pytest.param({"name": "prod-x@c2", "cluster_id": "c1"}, "", id="a glob covers it"),
-        pytest.param({"name": "prod-idc"}, "prod-idc is the name of a cluster that is", id="taken"),
+        pytest.param(
+            {"name": "prod-idc"}, "prod-idc is the name of a configured cluster", id="taken"
+        ),
     ],
 )
-def test_what_config_yaml_does_not_allow_is_refused_whoever_sends_it(
-    told: dict[str, str], why: str
+def test_a_cluster_that_config_yaml_does_not_allow_is_refused(
+    changes: dict[str, str], why: str
 ) -> None:
     sections = [discovery(names=("prod-*",))]
-    refused = known_cluster_problems((configured("prod-idc"),), sections, [replace(BEFORE, **told)])
+    refused = known_cluster_problems(
+        (configured("prod-idc"),), sections, [replace(BEFORE, **changes)]
+    )
     assert [why in each for each in refused] == [True] * bool(why)
 
 
-def test_what_is_wrong_with_many_is_said_once() -> None:
-    told = [replace(BEFORE, name=f"prod-{number}", section="discover[7]") for number in range(9)]
-    assert known_cluster_problems((), [discovery()], told) == (
-        "discover[7] is no section of config.yaml",
+def test_a_problem_of_several_clusters_is_reported_once() -> None:
+    known = [replace(BEFORE, name=f"prod-{number}", section="discover[7]") for number in range(9)]
+    assert known_cluster_problems((), [discovery()], known) == (
+        "discover[7] is not a section of config.yaml",
     )
 
 
 def test_two_clusters_of_one_name_are_refused() -> None:
-    told = [BEFORE, replace(BEFORE, cluster_id="c2")]
-    assert known_cluster_problems((), [discovery()], told) == (
+    known = [BEFORE, replace(BEFORE, cluster_id="c2")]
+    assert known_cluster_problems((), [discovery()], known) == (
         "prod-a is the name of two clusters",
     )

@@ -1,4 +1,4 @@
-"""Who is served first, and that nobody is always last."""
+"""The order in which clusters are served."""
 
 from __future__ import annotations
 
@@ -72,26 +72,26 @@ def test_the_most_urgent_is_served_first(
     assert order(dict(reversed(last_seen.items()))) == expected
 
 
-def test_a_cluster_never_visited_may_be_anything_and_is_served_before_all() -> None:
+def test_a_cluster_that_was_never_visited_is_served_first() -> None:
     assert order({"expired": visit(-HOUR)}, "expired", "new")[0] == "new"
 
 
-def test_of_clusters_of_which_nothing_is_known_none_is_always_last() -> None:
+def test_among_unknown_clusters_none_is_always_last() -> None:
     """A cold instance: the order is another in each run, and the same when a run is repeated."""
     names = [f"c{number}" for number in range(5)]
-    last = {order({}, *names, later=tick * MINUTE)[-1] for tick in range(60)}
+    last = {order({}, *names, later=minute * MINUTE)[-1] for minute in range(60)}
     assert last == set(names)
     assert order({}, *names) == order({}, *reversed(names))
 
 
-def test_something_is_due_from_a_threshold_before_its_end_on() -> None:
+def test_a_secret_is_due_within_the_threshold_before_its_expiry() -> None:
     one = cluster("a")
     assert is_due(one, visit(15 * MINUTE), NOW)
     assert not is_due(one, visit(15 * MINUTE + timedelta(seconds=1)), NOW)
     assert not is_due(one, visit(None), NOW)
 
 
-def test_an_end_before_any_other_is_due_like_any() -> None:
+def test_the_earliest_possible_expiry_is_due() -> None:
     """Whoever may edit a Secret's annotations may date it back as far as dates go."""
     long_ago = LastSeen(NOW, datetime.min.replace(tzinfo=timezone.utc))
     assert order({"long ago": long_ago, "due": visit(MINUTE)}) == ["long ago", "due"]

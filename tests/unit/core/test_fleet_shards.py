@@ -1,4 +1,4 @@
-"""Splitting a run's clusters, and what tells one shard's invocation from another's."""
+"""The shards of a run, and the task IDs of their invocations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sizes(count: int, size: int) -> list[int]:
         (3, 1, [1, 1, 1]),
     ],
 )
-def test_shards_are_alike_in_size_and_none_is_above(
+def test_shards_have_similar_sizes_within_the_limit(
     count: int, size: int, expected: list[int]
 ) -> None:
     assert sizes(count, size) == expected
@@ -82,7 +82,7 @@ def test_clusters_of_one_account_and_region_keep_together() -> None:
     assert [sorted(part) for part in parts] == [["e", "f"], ["g", "h"], ["a", "c"], ["b", "d"]]
 
 
-def test_what_does_not_fit_an_event_is_split_further() -> None:
+def test_a_shard_that_does_not_fit_an_event_is_split_further() -> None:
     clusters = [cluster(f"c{number}") for number in range(10)]
     parts = split_into_shards(clusters, 500, HERE, lambda names: len(names) <= 3)
     assert [len(part) for part in parts] == [3, 3, 2, 2]
@@ -94,7 +94,7 @@ TIMER = Request("timer:every-10-minutes", scheduled_at="2026-01-31T12:00:00Z")
 SHARD = Shard("run-7", "2026-01-31T12:00:00Z", frozenset({"a", "b"}), number=2, of=5)
 
 
-def test_a_task_says_what_it_is_and_is_told_by_its_content() -> None:
+def test_a_task_id_names_the_trigger_and_has_a_digest_of_the_content() -> None:
     assert re.fullmatch(
         "timer-every-10-minutes-2026-01-31T12-00-00Z-2of5-[0-9a-f]{12}", task_id(TIMER, SHARD)
     )
@@ -102,7 +102,7 @@ def test_a_task_says_what_it_is_and_is_told_by_its_content() -> None:
     assert "-2of5-continued1-" in task_id(TIMER, continued)
 
 
-def test_a_doubled_delivery_and_a_retry_name_the_same_task() -> None:
+def test_a_repeated_delivery_and_a_retry_have_the_same_task_id() -> None:
     """They have other request IDs, and so other run IDs."""
     assert task_id(TIMER, replace(SHARD, run="run-8")) == task_id(TIMER, SHARD)
 
@@ -110,7 +110,9 @@ def test_a_doubled_delivery_and_a_retry_name_the_same_task() -> None:
 @pytest.mark.parametrize(
     ("request_", "shard"),
     [
-        pytest.param(TIMER, replace(SHARD, scheduled_at="2026-01-31T12:10:00Z"), id="occasion"),
+        pytest.param(
+            TIMER, replace(SHARD, scheduled_at="2026-01-31T12:10:00Z"), id="scheduled time"
+        ),
         pytest.param(TIMER, replace(SHARD, number=3), id="number"),
         pytest.param(TIMER, replace(SHARD, of=6), id="of"),
         pytest.param(TIMER, replace(SHARD, continued=1), id="continuation"),
@@ -123,7 +125,7 @@ def test_a_doubled_delivery_and_a_retry_name_the_same_task() -> None:
         pytest.param(replace(TIMER, registries=("a",)), SHARD, id="registries"),
     ],
 )
-def test_whatever_else_is_another_task(request_: Request, shard: Shard) -> None:
+def test_any_other_difference_makes_another_task(request_: Request, shard: Shard) -> None:
     assert task_id(request_, shard) != task_id(TIMER, SHARD)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
@@ -98,7 +100,9 @@ def test_an_empty_secret_is_never_written() -> None:
         ),
     ],
 )
-def test_what_was_read_and_not_minted_is_carried_over(wanted: ApplySecret, carries: bool) -> None:
+def test_content_that_was_read_and_not_minted_is_carried_over(
+    wanted: ApplySecret, carries: bool
+) -> None:
     new = credential(MAIN, password=NEW)
     written = content(wanted, new)
     assert written
@@ -130,7 +134,7 @@ RENEW_ONE_OF_TWO = apply(MAIN, kept=(credential(PARTNER),))
         pytest.param(None, None, False, True, Result.FAILED, id="fresh-but-not-bound"),
     ],
 )
-def test_the_result_says_how_far_it_came(
+def test_the_result_shows_what_succeeded(
     wanted: ApplySecret | None,
     written: SecretContent | None,
     unminted: bool,
@@ -148,7 +152,7 @@ def test_the_result_says_how_far_it_came(
     assert len(outcome.failures) == unminted + unwritten
 
 
-def test_a_fresh_secret_that_was_bound_says_so() -> None:
+def test_a_fresh_secret_that_was_bound_has_the_result_bound() -> None:
     outcome = reconciled_outcome(serve(None, "builder"), bound=("builder",))
     assert (outcome.result, outcome.bound) == (Result.BOUND, ("builder",))
     assert outcome.service_accounts == ("builder", "default")
@@ -159,12 +163,12 @@ def test_an_account_that_could_not_be_bound_is_not_among_the_bound() -> None:
     assert (outcome.bound, outcome.service_accounts) == ((), ("default",))
 
 
-def test_waiting_for_an_account_is_no_failure() -> None:
+def test_waiting_for_an_account_is_not_a_failure() -> None:
     outcome = reconciled_outcome(serve(None, waiting_for=("runner",)))
     assert (outcome.result, outcome.waiting_for) == (Result.WAITING, ("runner",))
 
 
-def test_the_outcome_tells_hosts_and_expiry_of_what_is_there_now() -> None:
+def test_the_outcome_has_the_hosts_and_expiry_of_the_present_secret() -> None:
     after = reconciled_outcome(serve(RENEW), WRITTEN)
     before = reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,))
     assert (after.expires_at, before.expires_at) == (NOW + HOUR, NOW + 10 * MINUTE)
@@ -180,11 +184,24 @@ def test_the_outcome_tells_hosts_and_expiry_of_what_is_there_now() -> None:
         ("denied", RENEW, Result.FAILED, Reason.NEAR_EXPIRY),
     ],
 )
-def test_a_refused_write_is_told_by_its_meaning(
+def test_a_refused_write_has_a_reason_by_its_meaning(
     meaning: str, wanted: ApplySecret, result: Result, reason: Reason
 ) -> None:
     outcome = refused_outcome(serve(wanted), Failure(meaning, "no"), ())
     assert (outcome.result, outcome.reason) == (result, reason)
+
+
+def test_a_refused_write_does_not_hide_what_could_not_be_minted() -> None:
+    refusal = Failure("conflict", "no")
+    outcome = refused_outcome(serve(RENEW), refusal, (UNREACHABLE,))
+    assert outcome.failures == (UNREACHABLE, refusal)
+
+
+@pytest.mark.parametrize("meaning", ["gone", "conflict", "denied"])
+def test_what_the_namespace_is_warned_of_is_kept_when_the_write_is_refused(meaning: str) -> None:
+    action = replace(serve(RENEW), warnings=("a competing controller",))
+    outcome = refused_outcome(action, Failure(meaning, "no"), ())
+    assert outcome.warnings == ("a competing controller",)
 
 
 HELD = (credential(MAIN, 10 * MINUTE).entry,)
@@ -194,7 +211,7 @@ REFUSED = Skip("old", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
 ENDING = Skip("old", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD)
 
 
-def test_a_cleared_namespace_is_removed_unless_something_failed() -> None:
+def test_a_removal_is_reported_unless_something_failed() -> None:
     assert removal_outcome(CLEAR).result is Result.REMOVED
     assert removal_outcome(CLEAR, (UNREACHABLE,)).result is Result.FAILED
 
@@ -209,7 +226,7 @@ def test_a_cleared_namespace_is_removed_unless_something_failed() -> None:
         (LEAVE, Result.CONFLICT),
     ],
 )
-def test_a_preview_says_what_would_come(action: Action, result: Result) -> None:
+def test_a_dry_run_reports_what_would_happen(action: Action, result: Result) -> None:
     assert planned_outcome(action).result is result
 
 
@@ -217,7 +234,7 @@ def test_a_preview_says_what_would_come(action: Action, result: Result) -> None:
     ("action", "result"),
     [(serve(RENEW), Result.FAILED), (CLEAR, Result.FAILED), (LEAVE, Result.CONFLICT)],
 )
-def test_a_bug_fails_the_namespace_it_was_met_in(action: Action, result: Result) -> None:
+def test_an_unexpected_error_fails_its_namespace(action: Action, result: Result) -> None:
     assert failed_outcome(action, Failure("bug", "x")).result is result
 
 
@@ -238,7 +255,7 @@ def test_a_bug_fails_the_namespace_it_was_met_in(action: Action, result: Result)
         pytest.param(skipped_outcome(ENDING), id="in a namespace that is being deleted"),
     ],
 )
-def test_whatever_comes_of_a_secret_that_is_there_says_when_it_ends(outcome: SecretOutcome) -> None:
+def test_every_outcome_of_an_existing_secret_has_its_expiry(outcome: SecretOutcome) -> None:
     assert outcome.expires_at == NOW + 10 * MINUTE
     assert outcome.hosts == ("main.example.com",)
 
@@ -251,5 +268,5 @@ def test_whatever_comes_of_a_secret_that_is_there_says_when_it_ends(outcome: Sec
         pytest.param(skipped_outcome(LEAVE), id="somebody else's"),
     ],
 )
-def test_what_is_not_there_has_no_end(outcome: SecretOutcome) -> None:
+def test_an_outcome_without_a_secret_has_no_expiry(outcome: SecretOutcome) -> None:
     assert (outcome.expires_at, outcome.hosts) == (None, ())

@@ -59,7 +59,7 @@ def ack(*roles: str) -> Cluster:
     return Cluster("prod", AckAccess("c1", "cn-hangzhou", chain), (wanted(MAIN, PARTNER),))
 
 
-def test_a_secrets_record_says_all_that_is_known_of_it() -> None:
+def test_a_secrets_record_has_all_known_fields() -> None:
     [record] = of_kind("secret", finished(served(CREATED), clusters=(ack("1", "2"),)))
     assert record == {
         "kind": "secret",
@@ -86,9 +86,9 @@ def test_a_secrets_record_says_all_that_is_known_of_it() -> None:
     }
 
 
-def test_a_failure_stands_in_fields_of_its_own() -> None:
-    degraded = replace(CREATED, result=Result.INCOMPLETE, failures=(DENIED, GONE))
-    [record] = of_kind("secret", finished(served(degraded)))
+def test_a_failure_has_its_own_fields() -> None:
+    incomplete = replace(CREATED, result=Result.INCOMPLETE, failures=(DENIED, GONE))
+    [record] = of_kind("secret", finished(served(incomplete)))
     assert record["failing"] == "true"
     assert record["error"] == "denied"
     assert record["error_code"] == "NoPermission"
@@ -98,7 +98,7 @@ def test_a_failure_stands_in_fields_of_its_own() -> None:
     assert record["message"] == "the role may not; no such instance"
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     bare = SecretOutcome(
         namespace="n", secret="s", result=Result.SKIPPED, reason=Reason.NAMESPACE_GONE
     )
@@ -118,7 +118,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("cluster", "place"), PLACES.values(), ids=PLACES)
-def test_a_cluster_is_placed_where_that_is_known(
+def test_a_record_has_the_account_and_region_of_an_ack_cluster(
     cluster: Cluster, place: tuple[str | None, str | None]
 ) -> None:
     [record] = of_kind("cluster", finished(served(), clusters=(cluster,)))
@@ -140,14 +140,14 @@ RESULTS = {
 
 
 @pytest.mark.parametrize(("outcome", "result"), RESULTS.values(), ids=RESULTS)
-def test_a_clusters_record_says_how_it_came_out(outcome: ClusterOutcome, result: str) -> None:
+def test_a_clusters_record_has_its_result(outcome: ClusterOutcome, result: str) -> None:
     [record] = of_kind("cluster", finished(outcome))
     assert record["result"] == result
     assert (record["requests"], record["duration_ms"]) == ("5", "30000")
     assert record.get("error") == ("denied" if result == "failed" else None)
 
 
-def test_a_runs_record_sums_up_its_clusters_and_comes_first() -> None:
+def test_the_runs_record_summarises_its_clusters_and_comes_first() -> None:
     late = replace(CREATED, namespace="web", result=Result.RENEWED, expires_at=NOW + HOUR / 2)
     every = list(outcome_records(finished(served(CREATED, late), served(failure=DENIED))))
     assert [record["kind"] for record in every] == ["run", "cluster", "cluster", "secret", "secret"]
@@ -162,7 +162,7 @@ def test_a_runs_record_sums_up_its_clusters_and_comes_first() -> None:
     assert of_kind("run", finished(served(CREATED)))[0]["result"] == "served"
 
 
-def test_what_is_deferred_and_handed_on_is_recorded() -> None:
+def test_deferred_and_delegated_clusters_are_recorded() -> None:
     late = ClusterOutcome(cluster="prod", deferred=Deferral("no time", earliest_expiry=NOW + HOUR))
     handed = (
         ShardStart("task-1", 2, started=True),
@@ -182,19 +182,19 @@ def test_what_is_deferred_and_handed_on_is_recorded() -> None:
     assert cluster["seconds_left"] == "3540"
 
 
-def test_a_runs_record_says_how_often_each_service_refused_calls_as_too_many() -> None:
+def test_a_runs_record_counts_throttled_calls_per_service() -> None:
     run = finished(served(CREATED))
     run = replace(run, report=replace(run.report, throttled={"sts": 0, "cs": 3}))
     [record] = of_kind("run", run)
     assert (record["throttled_sts"], record["throttled_cs"]) == ("0", "3")
 
 
-def test_what_expired_has_less_than_nothing_left() -> None:
+def test_an_expired_secret_has_negative_seconds_left() -> None:
     [record] = of_kind("secret", finished(served(replace(CREATED, expires_at=NOW))))
     assert record["seconds_left"] == "-60"
 
 
-def test_secrets_that_came_out_alike_differ_by_namespace_alone() -> None:
+def test_secrets_with_the_same_outcome_differ_by_namespace_only() -> None:
     other = replace(CREATED, namespace="web")
     failing = replace(CREATED, namespace="api", result=Result.FAILED, failures=(GONE,))
     first, second, third = of_kind("secret", finished(served(CREATED, other, failing)))
@@ -202,7 +202,7 @@ def test_secrets_that_came_out_alike_differ_by_namespace_alone() -> None:
     assert (third["namespace"], third["message"]) == ("api", "no such instance")
 
 
-def test_no_record_is_made_before_it_is_asked_for() -> None:
+def test_records_are_made_one_by_one() -> None:
     unmakeable: Any = (404,)
     wrong = replace(CREATED, namespace="web", hosts=unmakeable)
     making = outcome_records(finished(served(CREATED, wrong)))
@@ -211,7 +211,7 @@ def test_no_record_is_made_before_it_is_asked_for() -> None:
         next(making)
 
 
-def test_each_record_has_a_name_in_few_words_in_the_same_order() -> None:
+def test_each_record_has_a_summary_in_the_same_order() -> None:
     endless = replace(CREATED, namespace="web", expires_at=None)
     lost = ClusterOutcome(cluster="lost", failure=GONE)
     report = finished(served(CREATED, endless), lost).report
@@ -235,7 +235,7 @@ def test_a_long_text_is_cut() -> None:
     assert record["warnings"] == "x" * (SETTINGS.record_text - 1) + "…"
 
 
-def test_batches_keep_the_order_and_below_what_a_call_takes() -> None:
+def test_batches_keep_the_order_and_the_limit_of_a_call() -> None:
     small = [{"n": str(n)} for n in range(2 * SETTINGS.batch_records + 1)]
     parts = list(batches(small))
     assert [len(part) for part in parts] == [SETTINGS.batch_records, SETTINGS.batch_records, 1]
@@ -248,12 +248,12 @@ def test_batches_count_bytes_not_characters() -> None:
     assert [len(part) for part in batches([large] * 5)] == [2, 2, 1]
 
 
-def test_a_record_that_is_too_large_alone_is_left_to_the_service_to_refuse() -> None:
+def test_a_record_above_the_limit_is_a_batch_of_its_own() -> None:
     huge = {"text": "x" * (SETTINGS.batch_bytes + 1)}
     assert [len(part) for part in batches([huge, huge])] == [1, 1]
 
 
-def test_what_no_store_takes_is_replaced() -> None:
+def test_text_without_a_utf_8_encoding_is_replaced() -> None:
     """Half a surrogate pair, which JSON lets pass and UTF-8 has no bytes for."""
     broken = Failure("invalid", "it said \ud800 — no more")
     run = finished(served(replace(CREATED, failures=(broken,))))
@@ -262,7 +262,7 @@ def test_what_no_store_takes_is_replaced() -> None:
     assert sum(len(batch) for batch in batches(outcome_records(run))) == 3
 
 
-def test_a_run_ends_with_the_secret_that_ends_first_wherever_it_is_known_from() -> None:
+def test_the_earliest_expiry_counts_also_from_the_last_visit() -> None:
     """Also where it was not reached; what goes with its namespace is not to be renewed."""
     left = ClusterOutcome(cluster="late", deferred=Deferral("no", earliest_expiry=NOW + 3 * MINUTE))
     lost = ClusterOutcome(cluster="lost", failure=GONE, last_seen_expiry=NOW + 2 * MINUTE)

@@ -60,7 +60,7 @@ def applied(want: PullSecret, found: ClusterState, **asked: object) -> ApplySecr
         pytest.param((secret(document="{}"),), Reason.DATA_DRIFTED, id="drifted"),
     ],
 )
-def test_a_selected_namespace_is_served(
+def test_a_selected_namespace_is_reconciled(
     found: tuple[SecretState, ...], reason: Reason | None, reference: object
 ) -> None:
     action = served(wanted(), state(*found, accounts=[reference]))  # type: ignore[list-item]  # both are accounts
@@ -70,19 +70,19 @@ def test_a_selected_namespace_is_served(
     assert action.waiting_for == ()
 
 
-def test_a_strangers_secret_is_a_conflict_and_nothing_is_bound() -> None:
+def test_a_foreign_secret_is_a_conflict_and_nothing_is_bound() -> None:
     found = state(secret(managed=False), accounts=[UNBOUND])
     assert planned(wanted(), found) == (
         Skip("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET),
     )
 
 
-def test_a_strangers_secret_is_left_alone_even_by_force() -> None:
+def test_force_does_not_change_a_foreign_secret() -> None:
     (action,) = planned(wanted(), state(secret(managed=False)), force=True)
     assert action == Skip("default", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
 
 
-def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
+def test_our_secret_is_unbound_and_removed_from_a_deselected_namespace() -> None:
     theirs = account("runner", "acr-pull-2", namespace="old")
     ours = account("default", "theirs", "acr-pull", namespace="old")
     kept = [secret(namespace=f"n{i}") for i in range(4)]
@@ -107,7 +107,9 @@ def test_a_deselected_namespace_is_unbound_and_cleared_of_ours() -> None:
         pytest.param(state(namespaces=[namespace("other", terminating=True)]), id="ending"),
     ],
 )
-def test_what_is_neither_selected_nor_ours_is_not_mentioned(found: ClusterState) -> None:
+def test_a_namespace_that_is_not_selected_and_has_no_secret_of_ours_has_no_action(
+    found: ClusterState,
+) -> None:
     assert planned(wanted(), found) == ()
 
 
@@ -122,14 +124,14 @@ def test_a_terminating_namespace_is_skipped(selected: str) -> None:
 # ---- service accounts ----------------------------------------------------------------------------
 
 
-def test_every_service_account_is_bound_on_a_star() -> None:
+def test_a_star_binds_every_service_account() -> None:
     accounts = [account("builder"), account("default", "acr-pull"), account("runner", "theirs")]
     action = served(wanted(service_accounts=()), state(secret(), accounts=accounts))
     assert action.bind == (account("builder"), account("runner", "theirs"))
     assert action.service_accounts == ("builder", "default", "runner")
 
 
-def test_a_named_account_that_does_not_exist_is_waited_for() -> None:
+def test_a_run_waits_for_a_named_account_that_does_not_exist() -> None:
     want = wanted(service_accounts=("default", "builder"))
     action = served(want, state(secret(), accounts=[BOUND]))
     assert (action.bind, action.waiting_for) == ((), ("builder",))
@@ -158,7 +160,7 @@ def test_an_expired_credential_is_no_fallback() -> None:
     assert (apply.reason, apply.mint, apply.fallback) == (Reason.EXPIRED, (MAIN,), ())
 
 
-def test_the_most_telling_of_several_reasons_is_given() -> None:
+def test_the_most_important_of_several_reasons_is_given() -> None:
     found = secret(credential(MAIN, MINUTE))
     apply = applied(BOTH, state(found))
     assert apply.reason is Reason.REGISTRY_MISSING
@@ -172,7 +174,7 @@ def test_a_registry_no_longer_wanted_is_dropped_without_minting() -> None:
     assert apply.kept == (credential(MAIN),)
 
 
-def test_force_mints_everything_anew_with_the_old_to_fall_back_on() -> None:
+def test_force_renews_everything_and_keeps_the_old_tokens_as_fallback() -> None:
     held = (credential(MAIN), credential(PARTNER))
     apply = applied(BOTH, state(secret(*held)), force=True)
     assert (apply.reason, apply.mint, apply.fallback) == (Reason.FORCED, (MAIN, PARTNER), held)
@@ -193,13 +195,13 @@ def test_the_secret_found_is_the_one_that_is_changed() -> None:
 # ---- the request's scope -------------------------------------------------------------------------
 
 
-def test_only_the_namespaces_asked_for_are_looked_at() -> None:
+def test_only_requested_namespaces_have_actions() -> None:
     found = state(namespaces=["team-a", "team-b", "prod"])
     actions = planned(wanted(namespaces=("all",)), found, namespaces=("team-*",))
     assert [action.namespace for action in actions] == ["team-a", "team-b"]
 
 
-def test_only_the_registries_asked_for_are_minted_and_the_others_kept() -> None:
+def test_only_requested_registries_are_minted_and_the_others_are_kept() -> None:
     held = (credential(MAIN, MINUTE), credential(PARTNER, MINUTE))
     apply = applied(BOTH, state(secret(*held)), registries=("part*",), force=True)
     assert apply.mint == (PARTNER,)
@@ -254,20 +256,20 @@ def test_force_does_not_override_the_guard() -> None:
     assert all(isinstance(action, Skip) for action in actions)
 
 
-def test_to_allow_removal_renews_nothing() -> None:
+def test_allowing_removal_renews_nothing() -> None:
     (action,) = planned(wanted(), state(secret(), accounts=[BOUND]), allow_removal=True)
     assert isinstance(action, Reconcile)
     assert action.apply is None
 
 
-def labelled_strangers(number: int) -> ClusterState:
+def foreign_secrets_with_our_label(number: int) -> ClusterState:
     """Secrets of our name and label that hold no record, in namespaces that are not selected."""
     names = [f"s{i}" for i in range(number)]
     return state(*(secret(namespace=name, annotations={}) for name in names), namespaces=names)
 
 
-def test_strangers_secrets_with_our_label_do_not_jam_the_guard() -> None:
-    found, strangers = cluster_of(3, 7), labelled_strangers(3)
+def test_foreign_secrets_with_our_label_do_not_trigger_the_guard() -> None:
+    found, strangers = cluster_of(3, 7), foreign_secrets_with_our_label(3)
     both = ClusterState(
         found.namespaces + strangers.namespaces, found.secrets + strangers.secrets, ()
     )
@@ -281,10 +283,10 @@ def test_strangers_secrets_with_our_label_do_not_jam_the_guard() -> None:
         pytest.param(
             tuple(secret(namespace=f"s{i}", managed=False) for i in range(10)), id="no label"
         ),
-        pytest.param(labelled_strangers(10).secrets, id="no record"),
+        pytest.param(foreign_secrets_with_our_label(10).secrets, id="no record"),
     ],
 )
-def test_strangers_secrets_do_not_soften_the_guard(strangers: tuple[SecretState, ...]) -> None:
+def test_foreign_secrets_do_not_weaken_the_guard(strangers: tuple[SecretState, ...]) -> None:
     found = cluster_of(4, 6)
     actions = planned(
         wanted(namespaces=("new-*",)), replace(found, secrets=found.secrets + strangers)

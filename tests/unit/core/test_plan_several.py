@@ -1,4 +1,4 @@
-"""Several pull secrets in one cluster, and namespaces that ask for registries themselves."""
+"""Several pull secrets in one cluster, and namespaces that request registries."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_each_pull_secret_goes_where_it_is_wanted() -> None:
     assert [(one.secret, minted(one)) for one in groups["web"]] == [("main-pull", ["main"])]
 
 
-def test_each_is_judged_by_the_secret_of_its_own_name() -> None:
+def test_each_pull_secret_depends_on_the_secret_of_its_own_name() -> None:
     fresh = secret(credential(MAIN), namespace="shop", name="main-pull")
     strangers = secret(namespace="shop", name="partner-pull", managed=False)
     bound = account("default", "main-pull", namespace="shop")
@@ -103,7 +103,7 @@ def test_a_request_for_some_registries_leaves_the_other_pull_secrets_alone() -> 
         (("other",), ()),
     ],
 )
-def test_only_pull_secrets_that_a_request_is_about_are_listed(
+def test_only_pull_secrets_that_a_request_covers_are_listed(
     registries: tuple[str, ...], names: tuple[str, ...]
 ) -> None:
     cluster = Cluster("idc", KubeconfigAccess("idc"), (OURS, THEIRS, ASKING))
@@ -113,19 +113,19 @@ def test_only_pull_secrets_that_a_request_is_about_are_listed(
 # ---- registries on request -----------------------------------------------------------------------
 
 
-def test_a_selected_namespace_gets_what_it_asks_for_besides() -> None:
+def test_a_selected_namespace_also_gets_what_it_requests() -> None:
     (action,) = planned(state(namespaces=[namespace("shop", "cri-partner")]), ASKING)["shop"]
     assert minted(action) == ["main", "partner"]
     assert action.warnings == ()
 
 
-def test_another_namespace_gets_only_what_it_asks_for() -> None:
+def test_another_namespace_gets_only_what_it_requests() -> None:
     (action,) = planned(state(namespaces=[namespace("lab", "cri-partner")]), ASKING)["lab"]
     assert minted(action) == ["partner"]
 
 
 @pytest.mark.parametrize("held", [(), (credential(MAIN),)], ids=["no secrets", "equal secrets"])
-def test_what_one_namespace_asks_for_its_neighbour_does_not_get(
+def test_a_namespace_does_not_get_what_another_requests(
     held: tuple[Credential, ...],
 ) -> None:
     """Namespaces that hold the same are decided together only if they are to have the same."""
@@ -146,13 +146,13 @@ def test_what_one_namespace_asks_for_its_neighbour_does_not_get(
     }
 
 
-def test_what_it_has_anyway_is_not_given_twice() -> None:
+def test_a_requested_registry_is_not_added_twice() -> None:
     want = wanted(MAIN, namespaces=("shop",), allowed_on_request=(MAIN,))
     (action,) = planned(state(namespaces=[namespace("shop", "cri-main")]), want)["shop"]
     assert minted(action) == ["main"]
 
 
-def test_it_goes_with_the_annotation() -> None:
+def test_a_requested_registry_is_removed_with_the_annotation() -> None:
     held = secret(credential(MAIN), credential(PARTNER), namespace="shop")
     (action,) = planned(state(held, namespaces=["shop"]), ASKING)["shop"]
     assert isinstance(action, Reconcile)
@@ -163,13 +163,13 @@ def test_it_goes_with_the_annotation() -> None:
     assert isinstance(action, Remove)
 
 
-def test_what_is_not_grantable_is_told_where_the_namespace_is_served() -> None:
+def test_a_request_that_is_not_grantable_causes_a_warning() -> None:
     (action,) = planned(state(namespaces=[namespace("shop", "cri-x")]), ASKING)["shop"]
     assert minted(action) == ["main"]
     assert ["cri-x" in warning for warning in action.warnings] == [True]
 
 
-def test_a_namespace_that_gets_nothing_is_left_with_the_reason() -> None:
+def test_a_namespace_that_gets_nothing_is_skipped_with_the_reason() -> None:
     (action,) = planned(state(namespaces=[namespace("lab", "cri-x")]), ASKING, ASKING)["lab"]
     assert isinstance(action, Skip)
     assert (action.result, action.reason) == (Result.SKIPPED, Reason.NOT_GRANTABLE)
@@ -189,18 +189,20 @@ def test_a_namespace_that_gets_nothing_is_left_with_the_reason() -> None:
         pytest.param(namespace("lab"), ASKING, id="it asks for nothing"),
     ],
 )
-def test_otherwise_it_is_not_mentioned(lab: object, want: PullSecret) -> None:
+def test_a_namespace_without_grantable_registries_has_no_action(
+    lab: object, want: PullSecret
+) -> None:
     selected = wanted(MAIN, namespaces=("shop",)) if want is OURS else want
     assert planned(state(namespaces=[lab]), selected) == {}  # type: ignore[list-item]  # each is a namespace
 
 
-def test_what_one_pull_secret_grants_is_no_warning_at_another() -> None:
+def test_a_registry_that_another_pull_secret_grants_causes_no_warning() -> None:
     found = state(namespaces=[namespace("shop", "cri-partner")])
     first, second = planned(found, OURS, ASKING)["shop"]
     assert (first.warnings, minted(second)) == ((), ["main", "partner"])
 
 
-def test_a_request_for_some_registries_says_nothing_of_other_wishes() -> None:
+def test_a_request_for_some_registries_has_no_warnings_about_others() -> None:
     found = state(namespaces=[namespace("lab", "cri-partner")])
     assert planned(found, ASKING, registries=("main",)) == {}
 
@@ -208,10 +210,10 @@ def test_a_request_for_some_registries_says_nothing_of_other_wishes() -> None:
 # ---- the second writer ---------------------------------------------------------------------------
 
 
-def test_a_namespace_with_the_helpers_binding_says_so_once() -> None:
+def test_the_helpers_binding_causes_one_warning_per_namespace() -> None:
     accounts = [account("default", HELPERS, namespace="shop")]
     groups = planned(state(namespaces=["shop", "web"], accounts=accounts), OURS, THEIRS)
     first, second = groups["shop"]
-    assert "bound to default here too" in first.warnings[0]
+    assert "also bound to default:" in first.warnings[0]
     assert second.warnings == ()
     assert groups["web"][0].warnings == ()

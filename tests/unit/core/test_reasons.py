@@ -21,7 +21,7 @@ def test_every_reason_has_words(reason: Reason) -> None:
         Reason.CHANGED_MEANWHILE,
     ],
 )
-def test_what_needs_a_person_has_a_remedy(reason: Reason) -> None:
+def test_a_reason_that_needs_a_person_has_a_remedy(reason: Reason) -> None:
     assert reason.remedy
 
 
@@ -42,6 +42,6 @@ def test_a_word_of_a_newer_version_is_kept() -> None:
 
 
 @pytest.mark.parametrize("value", [7, None, "\x1b[2J"])
-def test_what_is_no_printable_word_is_refused(value: object) -> None:
+def test_a_value_that_is_not_printable_text_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="is not a valid"):
-        Reason(value)
+        Reason(value)  # type: ignore[arg-type]  # it comes from JSON

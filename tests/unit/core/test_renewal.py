@@ -76,13 +76,13 @@ def expiring(left: timedelta) -> RenewalFacts:
         pytest.param(expiring(15 * MINUTE + timedelta(seconds=1)), None, id="before-the-threshold"),
     ],
 )
-def test_an_entry_is_due_for_the_reason_that_was_found(
+def test_an_entry_is_renewed_for_the_reason_that_applies(
     facts: RenewalFacts, reason: Reason | None
 ) -> None:
     assert renewal_reason(facts) is reason
 
 
-def test_the_most_telling_reason_wins() -> None:
+def test_the_most_important_reason_wins() -> None:
     """With everything wrong at once, mending the first finding shows the next."""
     everything = RenewalFacts(
         registry=Registry("main", "cri-new", "cn-beijing"),

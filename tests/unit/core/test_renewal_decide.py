@@ -1,4 +1,4 @@
-"""One secret, from what it holds to what is written: above all where somebody else was at it."""
+"""What is written to a secret, above all if it was changed from outside."""
 
 from __future__ import annotations
 
@@ -56,33 +56,33 @@ OVERWRITTEN = replace(
         credential(MAIN), credential(PARTNER, password="theirs")
     ).dockerconfigjson,
 )
-"""Somebody put another login into it, in the shape in which we write it."""
+"""A secret into which another login was written from outside, in our format."""
 
 
 # ---- a secret that somebody changed --------------------------------------------------------------
 
 
-def test_it_is_minted_anew_as_a_whole_whichever_registry_was_asked_for() -> None:
+def test_a_changed_secret_is_renewed_completely_whatever_was_requested() -> None:
     apply = decided(OVERWRITTEN, registries=("main",), force=True)
     assert apply.reason is Reason.DATA_DRIFTED
     assert apply.mint == (MAIN, PARTNER)
     assert apply.kept == ()
 
 
-def test_what_was_changed_and_cannot_be_minted_is_kept_but_does_not_pass_as_ours() -> None:
+def test_a_login_from_a_changed_secret_is_kept_but_marked_as_untrusted() -> None:
     after = written(OVERWRITTEN, MAIN)
     assert logins(after.dockerconfigjson) == dict(zip(HOSTS, ("new", "theirs"), strict=True))
     next_run = decided(after)
     assert (next_run.reason, next_run.mint) == (Reason.DATA_DRIFTED, (PARTNER,))
 
 
-def test_a_request_for_another_registry_leaves_the_doubt_in_place() -> None:
+def test_a_request_for_another_registry_keeps_the_mark() -> None:
     after = written(written(OVERWRITTEN, MAIN), MAIN, registries=("main",), force=True)
     assert logins(after.dockerconfigjson) == dict(zip(HOSTS, ("new", "theirs"), strict=True))
     assert decided(after).mint == (PARTNER,)
 
 
-def test_once_all_is_minted_it_is_fresh() -> None:
+def test_once_all_is_renewed_the_secret_is_fresh() -> None:
     assert decide(terms(), written(OVERWRITTEN, MAIN, PARTNER)) is None
     assert decide(terms(), written(written(OVERWRITTEN, MAIN), PARTNER)) is None
 
@@ -105,7 +105,7 @@ def test_an_edited_record_is_noticed(what: str, instead: str) -> None:
     assert apply.reason is Reason.DATA_DRIFTED
 
 
-def test_a_secret_that_is_not_there_yet_gets_what_was_asked_for() -> None:
+def test_a_new_secret_gets_the_requested_registries() -> None:
     assert decided(None, registries=("main",)).mint == (MAIN,)
 
 
@@ -130,8 +130,8 @@ def since(*credentials: Credential, **fields: object) -> SecretState:
     return replace(secret(*credentials), resource_version="2", **fields)  # type: ignore[arg-type]  # as SecretState takes them
 
 
-def test_it_is_decided_anew_by_what_was_written_meanwhile() -> None:
-    rotated = credential(MAIN, password="rotated")
+def test_a_late_write_is_replanned_from_the_secret_as_it_is_now() -> None:
+    rotated = credential(MAIN, 2 * HOUR, password="rotated")
     action = overtaken(since(rotated, credential(PARTNER, MINUTE)))
     assert action
     assert action.resource_version == "2"
@@ -140,13 +140,13 @@ def test_it_is_decided_anew_by_what_was_written_meanwhile() -> None:
     assert (action.apply.mint, action.apply.kept) == ((PARTNER,), (rotated,))
 
 
-def test_nothing_is_left_to_do_where_the_other_did_it() -> None:
+def test_a_late_write_is_dropped_if_the_other_run_did_the_same() -> None:
     action = overtaken(since(credential(MAIN), credential(PARTNER)))
     assert action
     assert action.apply is None
 
 
-def test_what_was_forced_is_minted_whatever_the_other_did() -> None:
+def test_a_forced_renewal_is_repeated_whatever_the_other_run_did() -> None:
     found = since(credential(MAIN), credential(PARTNER))
     action = overtaken(found, registries=("main",), force=True)
     assert action
@@ -154,7 +154,7 @@ def test_what_was_forced_is_minted_whatever_the_other_did() -> None:
     assert (action.apply.mint, action.apply.kept) == ((MAIN,), (credential(PARTNER),))
 
 
-def test_what_was_written_after_all_is_written_again() -> None:
+def test_a_write_whose_answer_was_lost_is_repeated() -> None:
     """The answer to the first attempt was lost, and the second came too late for the version."""
     action = overtaken(replace(written(HALF_DUE, PARTNER), resource_version="2"))
     assert action
@@ -170,5 +170,5 @@ def test_what_was_written_after_all_is_written_again() -> None:
         pytest.param(since(credential(MAIN), managed=False), id="not-ours-any-more"),
     ],
 )
-def test_what_is_not_the_secret_that_was_seen_is_left_alone(found: SecretState | None) -> None:
+def test_another_secret_than_the_one_that_was_read_is_left_alone(found: SecretState | None) -> None:
     assert overtaken(found) is None

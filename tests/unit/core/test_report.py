@@ -14,8 +14,8 @@ DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermis
 
 
 def outcome(result: Result, reason: Reason = Reason.FRESH, **more: object) -> SecretOutcome:
-    told = {"namespace": "default", "secret": "acr-pull", "result": result, "reason": reason}
-    return SecretOutcome(**told, **more)  # type: ignore[arg-type]  # as SecretOutcome takes them
+    fields = {"namespace": "default", "secret": "acr-pull", "result": result, "reason": reason}
+    return SecretOutcome(**fields, **more)  # type: ignore[arg-type]  # as SecretOutcome takes them
 
 
 def report(*clusters: ClusterOutcome) -> Report:
@@ -38,7 +38,7 @@ def report(*clusters: ClusterOutcome) -> Report:
         (Result.FAILED, False),
     ],
 )
-def test_a_run_is_well_unless_something_needs_attention(result: Result, ok: bool) -> None:
+def test_a_run_is_ok_unless_something_needs_attention(result: Result, ok: bool) -> None:
     cluster = ClusterOutcome(cluster="a", secrets=(outcome(result),))
     assert report(cluster).ok is ok
     assert report(cluster).failing == (() if ok else ("a",))
@@ -62,7 +62,7 @@ def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
     assert earliest_expiry(()) is None
 
 
-def test_the_report_is_plain_json_that_names_what_to_do() -> None:
+def test_the_report_is_plain_json_with_remedies() -> None:
     secrets = (
         outcome(Result.CONFLICT, Reason.FOREIGN_SECRET),
         outcome(Result.RENEWED, Reason.FORCED, hosts=("h",), expires_at=NOW + HOUR),
@@ -70,40 +70,45 @@ def test_the_report_is_plain_json_that_names_what_to_do() -> None:
     )
     cluster = ClusterOutcome(cluster="a", secrets=secrets)
     unserved = ClusterOutcome(cluster="b", failure=DENIED)
-    told = json.loads(
+    document = json.loads(
         json.dumps(report_to_json(replace(report(cluster, unserved), throttled={"cr": 2})))
     )
-    assert told["reason"] == "suspected leak"
-    assert told["throttled"] == {"cr": 2}
-    assert told["results"] == {"conflict": 1, "renewed": 1, "incomplete": 1}
-    conflict, renewed, degraded = told["clusters"][0]["secrets"]
+    assert document["reason"] == "suspected leak"
+    assert document["throttled"] == {"cr": 2}
+    assert document["results"] == {"conflict": 1, "renewed": 1, "incomplete": 1}
+    conflict, renewed, incomplete = document["clusters"][0]["secrets"]
     assert "delete it, exclude the namespace" in conflict["remedy"]
     assert renewed["expiresAt"] == "2026-01-31T13:00:00Z"
-    assert degraded["failures"][0]["requestId"] == "REQ-1"
-    assert told["clusters"][1]["failure"]["meaning"] == "denied"
+    assert incomplete["failures"][0]["requestId"] == "REQ-1"
+    assert document["clusters"][1]["failure"]["meaning"] == "denied"
 
 
-def test_clusters_handed_on_are_well_unless_they_could_not_be() -> None:
+def test_delegated_clusters_are_ok_unless_their_shard_failed_to_start() -> None:
     there = ShardStart("task-1", 2, started=True)
     known = ShardStart("task-2", 1)
     failed = ShardStart("task-3", 1, failure=DENIED)
     assert Report("run-7", request(), NOW, (), delegated=(there, known)).ok
-    told = Report("run-7", request(), NOW, (), delegated=(there, failed))
-    assert not told.ok
-    assert told.not_delegated == ("task-3",)
+    finished = Report("run-7", request(), NOW, (), delegated=(there, failed))
+    assert not finished.ok
+    assert finished.not_delegated == ("task-3",)
     assert [
-        (one["taskId"], one["clusters"], one["started"], one["failure"] is None)
-        for one in report_to_json(told)["delegated"]
+        (shard["taskId"], shard["clusters"], shard["started"], shard["failure"] is None)
+        for shard in report_to_json(finished)["delegated"]
     ] == [("task-1", 2, True, True), ("task-3", 1, False, False)]
+
+
+def test_a_deferred_cluster_that_was_never_seen_has_no_expiry() -> None:
+    deferred = report(ClusterOutcome(cluster="a", deferred=Deferral("no time", fresh=False)))
+    assert report_to_json(deferred)["clusters"][0]["deferred"]["earliestExpiry"] is None
 
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_deferred_cluster_needs_attention_unless_it_is_fresh(fresh: bool) -> None:
     deferred = ClusterOutcome(cluster="a", deferred=Deferral("no time", fresh, NOW + HOUR))
-    told = report(deferred)
-    assert told.ok is fresh
-    assert report_to_json(told)["deferred"] == ["a"]
-    assert report_to_json(told)["clusters"][0]["deferred"] == {
+    finished = report(deferred)
+    assert finished.ok is fresh
+    assert report_to_json(finished)["deferred"] == ["a"]
+    assert report_to_json(finished)["clusters"][0]["deferred"] == {
         "why": "no time",
         "fresh": fresh,
         "earliestExpiry": "2026-01-31T13:00:00Z",

@@ -142,7 +142,7 @@ ESSENTIAL = {
     "run", "startedAt", "clusters", "cluster", "namespace", "secret", "result", "reason",
     "meaning", "message", "why", "taskId",
 }  # fmt: skip
-"""Keys without which an object says nothing."""
+"""Keys without which an object is not a report."""
 
 
 def read(document: object) -> Report:
@@ -166,7 +166,7 @@ def without(name: str, value: Any) -> Any:
 
 
 def with_more(value: Any) -> Any:
-    """The report of a function that tells more: an unknown key in every object."""
+    """The report of a newer function: an unknown key in every object."""
     if isinstance(value, list):
         return [with_more(item) for item in value]
     if isinstance(value, dict):
@@ -227,6 +227,6 @@ def test_a_permission_to_remove_is_reported() -> None:
         ("clusters", None),
     ],
 )
-def test_what_is_no_report_is_refused(key: str, value: object) -> None:
+def test_anything_but_a_report_is_refused(key: str, value: object) -> None:
     with pytest.raises(ValueError, match="_Document"):
         read({**BY_0_1_0, key: value})

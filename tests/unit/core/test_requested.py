@@ -1,4 +1,4 @@
-"""What a namespace asks for by annotation, and what it is given of it."""
+"""The registries that a namespace requests by annotation, and those that it gets."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def test_only_what_is_grantable_is_granted(asked: tuple[str, ...], given: bool) 
     assert allowed_registries(namespace("team", *asked), want) == ((PARTNER,) if given else ())
 
 
-def test_a_namespace_left_out_by_name_is_granted_nothing() -> None:
+def test_an_excluded_namespace_is_granted_nothing() -> None:
     want = wanted(MAIN, excluded=("team-*",), allowed_on_request=(PARTNER,))
     assert allowed_registries(namespace("team-a", "cri-partner"), want) == ()
 
 
-def test_what_is_not_given_is_told() -> None:
+def test_a_request_that_is_not_granted_causes_a_warning() -> None:
     (warning,) = request_warnings(namespace("team", "cri-partner", "cri-" + "x" * 500), (PARTNER,))
     assert warning.startswith("cri-xxx")
     assert "add its registry to grantable" in warning
     assert len(warning) < 200
 
 
-def test_roles_are_told_to_be_ignored_where_a_registry_is_asked_for() -> None:
+def test_a_warning_says_that_roles_in_annotations_are_ignored() -> None:
     (warning,) = request_warnings(namespace("team", "cri-main", names_roles=True), (MAIN,))
     assert "acr-service-arns" in warning
     assert request_warnings(namespace("team", names_roles=True), (MAIN,)) == ()

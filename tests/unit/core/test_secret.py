@@ -116,7 +116,7 @@ def test_a_record_that_cannot_be_read_is_none(annotations: dict[str, str]) -> No
     assert read_entries(annotations) == ()
 
 
-def test_an_edited_document_or_record_is_not_intact() -> None:
+def test_an_edited_document_or_record_has_a_wrong_checksum() -> None:
     found = secret()
     for name in (ENTRIES_ANNOTATION, CONTENT_ANNOTATION):
         others = {key: text for key, text in found.annotations.items() if key != name}
@@ -124,7 +124,7 @@ def test_an_edited_document_or_record_is_not_intact() -> None:
     assert not checksum_ok(replace(found, dockerconfigjson=SecretStr("{}")))
 
 
-def test_what_others_annotate_does_not_count() -> None:
+def test_other_annotations_do_not_count() -> None:
     found = secret()
     assert checksum_ok(replace(found, annotations={**found.annotations, "team": "shop"}))
 

@@ -75,7 +75,7 @@ CARRIED_OVER = SecretState(
         f'{{"auths":{{"main.example.com":{AUTH},"partner.example.com":{AUTH}}}}}'
     ),
 )
-"""One whose second login was carried over from a secret that was changed from outside."""
+"""A secret whose second login was carried over from a secret that was changed from outside."""
 
 
 def terms(*registries: Registry) -> Terms:

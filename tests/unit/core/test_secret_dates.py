@@ -1,4 +1,4 @@
-"""Dates that somebody else wrote into our annotations: no arithmetic on them may overflow."""
+"""Extreme dates in our annotations, written from outside: no arithmetic on them may overflow."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_its_outcome_is_reported_and_recorded_without_an_expiry(date: str) -> No
 
 
 @pytest.mark.parametrize("days", [-9500, 63000])
-def test_the_order_of_a_run_bears_the_first_and_the_last_possible_expiry(days: int) -> None:
+def test_the_order_of_a_run_works_with_the_first_and_the_last_possible_expiry(days: int) -> None:
     seen = LastSeen(NOW, NOW + timedelta(days=days))
     assert is_due(CLUSTER, seen, NOW) is (days < 0)
     assert most_urgent_first([CLUSTER], {"prod": seen}, NOW) == (CLUSTER,)

@@ -1,4 +1,4 @@
-"""How pull secrets stand, by what is found in a cluster."""
+"""The status of pull secrets, from the state of a cluster."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_the_state_of_a_secret(found: SecretState, expected: State) -> None:
     assert (one.namespace, one.secret, one.state) == ("default", "acr-pull", expected)
 
 
-def test_one_that_a_service_account_does_not_refer_to_is_unbound() -> None:
+def test_a_secret_without_a_reference_is_unbound() -> None:
     accounts = (account("default", "theirs"), account("other", "acr-pull"))
     (one,) = secret_statuses(cluster(), state(secret(), accounts=accounts), NOW)
     assert (one.state, one.service_accounts) == (State.UNBOUND, ("other",))
 
 
 @pytest.mark.parametrize("selected", ["ending", "another"])
-def test_one_whose_namespace_is_being_deleted_goes_with_it(selected: str) -> None:
+def test_a_secret_in_a_terminating_namespace_is_removing(selected: str) -> None:
     ending = namespace("ending", terminating=True)
     there = state(secret(namespace="ending"), namespaces=(ending,))
     (one,) = secret_statuses(cluster((selected,)), there, NOW)
@@ -80,7 +80,7 @@ def test_one_whose_namespace_is_being_deleted_goes_with_it(selected: str) -> Non
     assert secret_statuses(cluster((selected,)), state(namespaces=(ending,)), NOW) == ()
 
 
-def test_what_is_told_of_a_secret() -> None:
+def test_a_status_has_all_fields_of_a_secret() -> None:
     held = secret(credential(MAIN), credential(PARTNER, expires_in=30 * MINUTE))
     accounts = (account("b", "acr-pull"), account("a", "theirs", "acr-pull"), account("c"))
     (one,) = secret_statuses(cluster(), state(held, accounts=accounts), NOW)
@@ -90,12 +90,12 @@ def test_what_is_told_of_a_secret() -> None:
     assert (one.refreshed_at, one.expires_at) == (NOW, NOW + 30 * MINUTE)
 
 
-def test_where_there_is_none_and_should_be() -> None:
+def test_a_secret_that_should_exist_is_missing() -> None:
     (one,) = secret_statuses(cluster(), state(), NOW)
     assert (one.namespace, one.state, one.expires_at) == ("default", State.MISSING, None)
 
 
-def test_a_strangers_secret_elsewhere_is_no_concern() -> None:
+def test_a_foreign_secret_in_another_namespace_has_no_status() -> None:
     there = state(secret(namespace="theirs", managed=False), namespaces=("theirs",))
     assert secret_statuses(cluster(), there, NOW) == ()
 
@@ -109,7 +109,7 @@ def test_a_strangers_secret_elsewhere_is_no_concern() -> None:
         pytest.param("gone", -MINUTE, State.EXPIRED, id="too many to be removed, and expired"),
     ],
 )
-def test_ours_in_a_namespace_that_is_not_selected_any_more(
+def test_our_secret_in_a_deselected_namespace(
     others: str, left: timedelta, expected: State
 ) -> None:
     names = [f"{others}-{number}" for number in range(MIN_SECRETS_GUARDED)]
@@ -133,7 +133,7 @@ REFERENCES = st.sampled_from([(), ("acr-pull",)])
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.sampled_from([*FOUND]), REFERENCES)))
-def test_a_secret_is_fresh_where_a_plan_would_change_nothing_and_nowhere_else(
+def test_a_secret_is_fresh_exactly_if_a_plan_would_change_nothing(
     found: Mapping[str, tuple[str, tuple[str, ...]]],
 ) -> None:
     there = state(
@@ -162,6 +162,16 @@ def test_the_most_urgent_come_first() -> None:
     there = state(*found, namespaces=("a", "b", "c", "d", "e"))
     listed = by_urgency(secret_statuses(cluster(("*",)), there, NOW))
     assert [one.namespace for one in listed] == ["c", "e", "d", "b", "a"]
+
+
+def test_of_one_state_those_whose_expiry_is_not_known_come_last() -> None:
+    found = (secret(annotations={}, namespace="a"), secret(document="{}", namespace="b"))
+    statuses = secret_statuses(cluster(("*",)), state(*found, namespaces=("a", "b")), NOW)
+    assert {(one.state, one.expires_at) for one in statuses} == {
+        (State.DRIFTED, None),
+        (State.DRIFTED, NOW + HOUR),
+    }
+    assert [one.namespace for one in by_urgency(statuses)] == ["b", "a"]
 
 
 @pytest.mark.parametrize(

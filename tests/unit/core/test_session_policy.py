@@ -1,4 +1,4 @@
-"""A registry's role session may do what its token needs, and nothing else."""
+"""A registry's role session has the permissions that its token needs, and no others."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def allowed(registry: Registry) -> dict[str, list[str]]:
     return {statement["Resource"]: statement["Action"] for statement in document["Statement"]}
 
 
-def test_a_token_the_hosts_and_pulling_from_this_instance_alone() -> None:
+def test_the_policy_allows_the_token_the_hosts_and_pulls_from_this_instance_only() -> None:
     assert allowed(REGISTRY) == {
         INSTANCE: ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint"],
         REPOSITORIES: ["cr:PullRepository"],
     }
 
 
-def test_no_hosts_are_asked_for_where_the_domains_are_named() -> None:
+def test_no_hosts_are_requested_if_domains_are_configured() -> None:
     policy = allowed(replace(REGISTRY, domains=("registry.example.com",)))
     assert policy[INSTANCE] == ["cr:GetAuthorizationToken"]
 
@@ -62,6 +62,6 @@ def test_none(registry: Registry) -> None:
     assert session_policy(registry) == ""
 
 
-def test_one_longer_than_sts_takes_is_refused_with_what_to_do_instead() -> None:
-    with pytest.raises(ValueError, match=rf"STS takes {MAX_LENGTH}: set sessionPolicy: false"):
+def test_a_policy_that_is_too_long_for_sts_is_refused_with_a_remedy() -> None:
+    with pytest.raises(ValueError, match=rf"STS accepts {MAX_LENGTH}: set sessionPolicy: false"):
         session_policy(replace(REGISTRY, instance_id="cri-" + "0" * 1000))

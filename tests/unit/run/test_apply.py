@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -271,40 +271,41 @@ FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version=
 
 
 @pytest.mark.parametrize(
-    ("cluster", "asked", "came"),
+    ("meanwhile", "asked", "came"),
     [
         pytest.param(
-            Overtaken(found=DUE), [WRITE, READ, WRITE, *BOUND], ("renewed", ()),
+            {"found": DUE}, [WRITE, READ, WRITE, *BOUND], ("renewed", ()),
             id="what is still due is renewed",
         ),
         pytest.param(
-            Overtaken(found=FRESH), [WRITE, READ, *BOUND], ("bound", ()),
+            {"found": FRESH}, [WRITE, READ, *BOUND], ("bound", ()),
             id="what the other run has renewed is left alone, and bound",
         ),
         pytest.param(
-            Overtaken(found=DUE, conflicts=2), [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE], ("conflict", ("conflict",)),
             id="a second conflict is final",
         ),
         pytest.param(
-            Overtaken(found=None), [WRITE, READ], ("conflict", ("denied", "conflict")),
+            {"found": None}, [WRITE, READ], ("conflict", ("denied", "conflict")),
             id="nor is one written that another run has deleted",
         ),
         pytest.param(
-            Overtaken(found=DUE, errors={"read default/acr-pull": DENIED}), [WRITE, READ],
+            {"found": DUE, "errors": {READ: DENIED}}, [WRITE, READ],
             ("conflict", ("denied", "conflict")),
             id="where it cannot be read the conflict is reported",
         ),
         pytest.param(
-            Overtaken(found=DUE, refusal=DENIED), [WRITE], ("failed", ("denied", "denied")),
+            {"found": DUE, "refusal": DENIED}, [WRITE], ("failed", ("denied", "denied")),
             id="another refusal says nothing of another run",
         ),
     ],
 )  # fmt: skip
 def test_a_secret_that_another_run_has_written_meanwhile_is_decided_again(
-    cluster: Overtaken, asked: list[str], came: tuple[str, tuple[str, ...]]
+    meanwhile: dict[str, Any], asked: list[str], came: tuple[str, tuple[str, ...]]
 ) -> None:
     """Only where some of it would be carried over: else nothing of the other run's is undone."""
     action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER),))
+    cluster = Overtaken(**meanwhile)
     cluster.errors = {**PARTNER_DENIED, **cluster.errors}
     outcome = applied(replace(action, resource_version="7"), cluster)
     assert cluster.asked == asked

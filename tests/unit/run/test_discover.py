@@ -143,7 +143,7 @@ def test_a_list_has_many_pages_of_which_only_one_that_failed_is_asked_for_again(
 
 
 def test_a_request_about_a_cluster_that_nobody_has_is_refused() -> None:
-    with pytest.raises(InvalidEvent, match=r'clusters\[1\]: "shop-cn-x" matches none'):
+    with pytest.raises(InvalidEvent, match=r'clusters\[1\]: no cluster matches "shop-cn-x"'):
         registered(Cloud(), request(clusters=("shop-*", "shop-cn-x")))
 
 
@@ -193,8 +193,8 @@ def test_a_shard_that_is_told_of_what_config_yaml_does_not_allow_is_refused() ->
         " that"
     )
     assert str(refused.value).splitlines() == [
-        f"shard.found: discover[3] is no section of config.yaml; {remedy}",
-        f"shard.found: discover[0] does not look in region cn-c; {remedy}",
+        f"shard.found: discover[3] is not a section of config.yaml; {remedy}",
+        f"shard.found: discover[0] does not include region cn-c; {remedy}",
     ]
 
 
