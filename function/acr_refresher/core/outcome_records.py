@@ -121,8 +121,8 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
     The records are made one by one, so that a large run needs little memory.
     """
     report, at, request = finished.report, finished.at, finished.report.request
-    asked = {"trigger": request.trigger, "run_reason": request.reason, "force": request.force}
-    run = _non_empty({"run": report.run, **asked, "shard": str(request.shard or "")})
+    asked: Fields = {"run": report.run, "trigger": request.trigger, "run_reason": request.reason}
+    run = _non_empty({**asked, "force": request.force, "shard": str(request.shard or "")})
     summary = {
         "result": _run_result(report),
         **run_fields(report, at - report.started_at),
