@@ -1,4 +1,4 @@
-"""The deployed function before a local cloud and two clusters, and what is found in them after."""
+"""The function, deployed with a local cloud and two clusters, and what the clusters contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localkube.double import DoubleCluster
 
 SECRET = "acr-pull"
 OUR_BINDING = "/serviceaccounts/default?fieldManager=acr-refresher"
-"""Part of the URL with which the function binds, and nobody else."""
+"""Part of the URL with which only the function binds service accounts."""
 REGISTRIES = [
     {"name": "main", "instanceId": "cri-acmehz0000000001", "regionId": "cn-hangzhou"},
     {
@@ -55,7 +55,7 @@ def config_of(
     registries: Sequence[Mapping[str, Any]] = REGISTRIES,
     clusters: Sequence[Mapping[str, Any]] = CLUSTERS,
 ) -> str:
-    """A config.yaml for both clusters, or for others."""
+    """A config.yaml for both clusters, or for other clusters."""
     return yaml.safe_dump(
         {"registries": [*registries], "defaults": dict(defaults), "clusters": [*clusters]}
     )
@@ -63,7 +63,7 @@ def config_of(
 
 @dataclass(frozen=True)
 class Site:
-    """Two clusters in which this test's namespaces begin with `prefix`."""
+    """Two clusters in which the namespaces of this test begin with `prefix`."""
 
     hangzhou: KubeCluster
     beijing: KubeCluster
@@ -71,7 +71,7 @@ class Site:
 
     @contextmanager
     def function(self, config: str | None = None, **defaults: Any) -> Iterator[Stage]:
-        """The function, deployed for this test's namespaces unless `defaults` say otherwise."""
+        """The function, deployed for the namespaces of this test by default."""
         text = config or config_of({"watchNamespace": f"{self.prefix}-*", **defaults})
         clusters = {"prod-hangzhou": self.hangzhou, "prod-beijing": self.beijing}
         with stage(clusters, text) as function:
@@ -84,9 +84,9 @@ class Site:
         labels: Mapping[str, str] | None = None,
         **accounts: Sequence[str],
     ) -> str:
-        """A namespace with service accounts and what they refer to; `default` where none is given.
+        """Create a namespace with service accounts and their references to pull secrets.
 
-        In the Hangzhou cluster unless another is given.
+        It is in the Hangzhou cluster by default, and has the account `default` by default.
         """
         cluster = cluster or self.hangzhou
         full = f"{self.prefix}-{name}"
@@ -98,7 +98,7 @@ class Site:
 
 @dataclass(frozen=True)
 class BrokenSite(Site):
-    """A site of two doubles, whose faults the test orders."""
+    """A site of two API doubles in which tests inject faults."""
 
     hangzhou: DoubleCluster
     beijing: DoubleCluster
@@ -107,7 +107,7 @@ class BrokenSite(Site):
 def _ensure_account(
     cluster: KubeCluster, namespace: str, name: str, references: Sequence[str]
 ) -> None:
-    """Create it, or change the one that the cluster's controllers were faster to create."""
+    """Create the account, or change it if a controller of the cluster created it first."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     body = {
         "metadata": {"name": name},
@@ -119,12 +119,12 @@ def _ensure_account(
 
 
 def later(minutes: int) -> time_machine.travel:
-    """The same world when so many minutes have gone by."""
+    """The same world after so many minutes."""
     return time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=minutes), tick=True)
 
 
 def results(report: Mapping[str, Any]) -> dict[str, str]:
-    """Namespace to result, over all clusters."""
+    """Namespace to result, for all clusters."""
     return {
         secret["namespace"]: secret["result"]
         for cluster in report["clusters"]
@@ -144,7 +144,7 @@ def only(report: Mapping[str, Any], namespace: str) -> dict[str, Any]:
 
 
 def passwords(cluster: KubeCluster, namespace: str, name: str = SECRET) -> dict[str, str]:
-    """Registry host to token, as a puller reads the namespace's secret; empty without one."""
+    """Registry host to token, as a container runtime reads the secret. Empty without a secret."""
     secret = cluster.get_secret(namespace, name)
     if secret is None:
         return {}

@@ -1,4 +1,4 @@
-"""Namespaces that ask for registries themselves, by annotation."""
+"""Namespaces request registries by annotation."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PARTNER = "cri-partnerbj00000001"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_asked_for_afterwards(site: Site) -> Iterator[None]:
-    """The clusters are shared: what a namespace asks for would be given in other tests too."""
+def _requests_are_removed_afterwards(site: Site) -> Iterator[None]:
+    """Remove the annotations, because other tests on the shared clusters would serve them too."""
     yield
     for namespace in site.hangzhou.list_items("namespaces"):
         if INSTANCES in namespace["metadata"].get("annotations", {}):
@@ -66,7 +66,7 @@ def test_a_namespace_gets_the_registry_that_it_asks_for(site: Site) -> None:
     assert passwords(site.hangzhou, other) == {}
 
 
-def test_it_goes_when_the_annotation_goes(site: Site) -> None:
+def test_the_registry_is_removed_with_the_annotation(site: Site) -> None:
     shop, lab = site.namespace("shop"), site.namespace("lab")
     kept = [site.namespace(f"kept-{number}") for number in range(3)]
     for name in (shop, lab, *kept):
@@ -82,7 +82,9 @@ def test_it_goes_when_the_annotation_goes(site: Site) -> None:
     assert passwords(site.hangzhou, lab) == {}
 
 
-def test_what_may_not_be_had_is_told(site: Site, log: Log) -> None:
+def test_a_request_for_a_registry_that_is_not_grantable_gives_a_warning(
+    site: Site, log: Log
+) -> None:
     shop, lab, sealed = (site.namespace(name) for name in ("shop", "lab", "sealed"))
     for name in (shop, lab, sealed):
         annotate(site, name, instances="cri-elsewhere")

@@ -1,4 +1,4 @@
-"""docs/scenarios.md: several pull secrets, and namespaces that ask for a registry."""
+"""docs/scenarios.md: several pull secrets, and namespaces that request a registry."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def annotate(cluster: KubeCluster, namespace: str, asked: str | None) -> None:
     )
 
 
-def test_several_pull_secrets(site: Site, cluster: KubeCluster) -> None:
+def test_several_pull_secrets_are_written_and_bound(site: Site, cluster: KubeCluster) -> None:
     with site.function(yaml.safe_dump(scenario(SEVERAL))) as function:
         report = function.timer()
     assert report["ok"]
@@ -62,7 +62,7 @@ def test_several_pull_secrets(site: Site, cluster: KubeCluster) -> None:
     assert references(cluster, "web", "builder") == ["main-pull"]
 
 
-def test_a_pull_secret_is_taken_out_as_the_text_says(site: Site, cluster: KubeCluster) -> None:
+def test_a_pull_secret_is_removed_as_the_document_says(site: Site, cluster: KubeCluster) -> None:
     with site.function(yaml.safe_dump(scenario(SEVERAL))) as function:
         function.timer()
     emptied = scenario(SEVERAL)
@@ -73,7 +73,7 @@ def test_a_pull_secret_is_taken_out_as_the_text_says(site: Site, cluster: KubeCl
     assert references(cluster, "shop", "builder") == ["main-pull"]
 
 
-def test_namespaces_that_ask(site: Site, cluster: KubeCluster) -> None:
+def test_namespaces_request_registries_by_annotation(site: Site, cluster: KubeCluster) -> None:
     (asked,) = re.findall(rf"kubectl annotate namespace lab {ASKED}=(.*)", SCENARIOS)
     for name in ("lab", "sandbox"):
         annotate(cluster, name, asked)

@@ -64,7 +64,7 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
         with suppress(RunFailed):
             function.timer()
-        put_foreign_secret(site, site.namespace("taken"))
+        put_conflicting_secret(site, site.namespace("taken"))
         function.cloud.faults.inject(
             "GetAuthorizationToken", throttled(), times=None, host="cn-beijing"
         )
@@ -96,7 +96,7 @@ def config() -> str:
     return config_of(defaults) + f"sls: {{project: {LOG_PROJECT.name}}}\n"
 
 
-def put_foreign_secret(site: Site, namespace: str) -> None:
+def put_conflicting_secret(site: Site, namespace: str) -> None:
     site.hangzhou.expect(
         "POST",
         f"/api/v1/namespaces/{namespace}/secrets",
