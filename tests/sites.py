@@ -13,11 +13,14 @@ from typing import Any
 import time_machine
 import yaml
 
+from acr_refresher.core.secret import MANAGED_BY_LABEL, MANAGER
 from demo.stage import Stage, stage
 from localkube import KubeCluster
 from localkube.double import DoubleCluster
 
 SECRET = "acr-pull"
+REQUESTED_INSTANCES = "k8s.aliyun.com/acr-instance-ids"
+"""The annotation with which a namespace requests registries."""
 OUR_BINDING = "/serviceaccounts/default?fieldManager=acr-refresher"
 """Part of the URL with which only the function binds service accounts."""
 REGISTRIES = [
@@ -163,8 +166,23 @@ def references(cluster: KubeCluster, namespace: str, account: str = "default") -
 
 
 def clear_secrets(cluster: KubeCluster) -> None:
-    """Take every pull secret away, so that the next test finds none of them deselected."""
+    """Delete the pull secrets that earlier tests left on the shared cluster, under any name."""
     for secret in cluster.list_items("secrets"):
-        if secret["metadata"]["name"] == SECRET:
-            namespace = secret["metadata"]["namespace"]
-            cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{SECRET}")
+        metadata = secret["metadata"]
+        labels = metadata.get("labels", {})
+        if metadata["name"] == SECRET or labels.get(MANAGED_BY_LABEL) == MANAGER:
+            path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
+            cluster.request("DELETE", path)
+
+
+def clear_requests(cluster: KubeCluster) -> None:
+    """Remove the annotations with which namespaces of earlier tests request registries."""
+    for namespace in cluster.list_items("namespaces"):
+        metadata = namespace["metadata"]
+        if REQUESTED_INSTANCES in metadata.get("annotations", {}):
+            cluster.expect(
+                "PATCH",
+                f"/api/v1/namespaces/{metadata['name']}",
+                {"metadata": {"annotations": {REQUESTED_INSTANCES: None}}},
+                content_type="application/merge-patch+json",
+            )

@@ -19,14 +19,14 @@ from localkube import KubeCluster
 from localkube.wire import APPLY_PATCH, Json
 
 
-def test_creates_what_is_not_there(cluster: KubeCluster, namespace: str) -> None:
+def test_creates_a_missing_secret(cluster: KubeCluster, namespace: str) -> None:
     answer = apply(cluster, namespace, pull_secret("first"))
     assert answer.status == 201
     assert answer.body["metadata"]["uid"]
     assert token_of(cluster.get_secret(namespace, NAME)) == "first"
 
 
-def test_changes_what_is_ours(cluster: KubeCluster, namespace: str) -> None:
+def test_changes_our_fields(cluster: KubeCluster, namespace: str) -> None:
     created = apply(cluster, namespace, pull_secret("first"))
     changed = apply(cluster, namespace, pull_secret("second"))
     assert changed.status == 200
@@ -36,7 +36,7 @@ def test_changes_what_is_ours(cluster: KubeCluster, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("force", ["true", "false"])
-def test_the_same_again_writes_nothing(cluster: KubeCluster, namespace: str, force: str) -> None:
+def test_an_equal_request_writes_nothing(cluster: KubeCluster, namespace: str, force: str) -> None:
     created = apply(cluster, namespace, pull_secret())
     again = apply(cluster, namespace, pull_secret(), force=force)
     assert again.status == 200
@@ -137,7 +137,7 @@ class TestConflict:
         ):
             assert line in answer.message
 
-    def test_with_a_stranger_who_created_it_meanwhile(
+    def test_with_another_manager_who_created_the_secret_meanwhile(
         self, cluster: KubeCluster, namespace: str
     ) -> None:
         """The case of two that find no secret: the later one, without force, changes nothing."""
@@ -150,7 +150,7 @@ class TestConflict:
         assert stored is not None
         assert "labels" not in stored["metadata"]
 
-    def test_with_an_edit_by_hand(self, cluster: KubeCluster, namespace: str) -> None:
+    def test_with_a_manual_edit(self, cluster: KubeCluster, namespace: str) -> None:
         apply(cluster, namespace, pull_secret("first"))
         by_hand = {"data": {".dockerconfigjson": docker_config("by-hand")}}
         merge(cluster, secret_path(namespace), by_hand, fieldManager="kubectl-edit")
@@ -169,7 +169,7 @@ class TestConflict:
         assert answer.status == 409
         assert 'conflict with "acr-refresher" using v1' in answer.message
 
-    def test_not_with_equal_values(self, cluster: KubeCluster, namespace: str) -> None:
+    def test_is_absent_for_equal_values(self, cluster: KubeCluster, namespace: str) -> None:
         """Two managers may share a field that both want the same; neither can change it then."""
         apply(cluster, namespace, pull_secret("same"), fieldManager="other")
         assert apply(cluster, namespace, pull_secret("same")).status == 200

@@ -54,13 +54,15 @@ class TestFault:
             apply(cluster, "shop", pull_secret())
         assert cluster.get_secret("shop", NAME) is None
 
-    def test_loses_an_answer_after_the_deed(self, cluster: DoubleCluster) -> None:
+    def test_loses_the_response_after_the_request_was_processed(
+        self, cluster: DoubleCluster
+    ) -> None:
         cluster.faults.add(Fault(lost_answer=True))
         with pytest.raises(urllib3.exceptions.ProtocolError):
             apply(cluster, "shop", pull_secret())
         assert cluster.get_secret("shop", NAME) is not None
 
-    def test_lets_somebody_else_act_first(self, cluster: DoubleCluster) -> None:
+    def test_lets_another_client_act_first(self, cluster: DoubleCluster) -> None:
         """A race, made certain: another client comes between our reading and our writing."""
 
         def stranger() -> None:
@@ -108,7 +110,7 @@ def test_continue_tokens_can_be_made_to_expire(cluster: DoubleCluster) -> None:
     assert len(first["items"]) + len(rest["items"]) == 5
 
 
-def test_the_journal_tells_every_request(cluster: DoubleCluster) -> None:
+def test_the_journal_has_every_request(cluster: DoubleCluster) -> None:
     apply(cluster, "shop", pull_secret())
     cluster.request("GET", NAMESPACES, query={"limit": 1}, as_user="stranger")
     first, second = cluster.journal
@@ -119,7 +121,7 @@ def test_the_journal_tells_every_request(cluster: DoubleCluster) -> None:
     assert (second.user, second.status, second.query) == ("stranger", 403, {"limit": "1"})
 
 
-def test_one_server_holds_many_clusters_apart() -> None:
+def test_the_clusters_of_a_server_are_separate() -> None:
     with api_doubles([f"edge-{number}" for number in range(50)]) as clusters:
         for cluster in clusters:
             cluster.load(

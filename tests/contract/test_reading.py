@@ -81,7 +81,7 @@ NOT_FOUND = {
 
 
 @pytest.mark.parametrize(("path", "message"), NOT_FOUND.values(), ids=NOT_FOUND.keys())
-def test_what_is_not_there(cluster: KubeCluster, path: str, message: str) -> None:
+def test_a_missing_object_is_not_found(cluster: KubeCluster, path: str, message: str) -> None:
     answer = cluster.request("GET", path)
     assert answer.status == 404
     assert message in answer.message
@@ -207,7 +207,7 @@ class TestPages:
             ({"limit": "many"}, "invalid syntax"),
         ],
     )
-    def test_of_nonsense_are_refused(
+    def test_with_invalid_parameters_are_refused(
         self, cluster: KubeCluster, path: str, query: dict[str, str], message: str
     ) -> None:
         answer = cluster.request("GET", path, query=query)

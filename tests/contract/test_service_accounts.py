@@ -58,7 +58,9 @@ def test_a_stale_version_conflicts_even_when_nothing_would_change(
     assert merge(cluster, account_path(namespace), patch).status == 409
 
 
-def test_the_same_again_writes_nothing(cluster: KubeCluster, namespace: str, account: Json) -> None:
+def test_an_equal_request_writes_nothing(
+    cluster: KubeCluster, namespace: str, account: Json
+) -> None:
     patch = at(version(account), references("theirs", "others"))
     answer = merge(cluster, account_path(namespace), patch)
     assert answer.status == 200
@@ -118,7 +120,7 @@ def test_malformed_patches_are_refused(
     assert cluster.get_service_account(namespace, "builder") == account
 
 
-def test_who_is_not_there_cannot_be_patched(cluster: KubeCluster, namespace: str) -> None:
+def test_a_missing_service_account_cannot_be_patched(cluster: KubeCluster, namespace: str) -> None:
     """Neither in a namespace without it, nor in none at all: the answer is the same."""
     for where in (namespace, "missing"):
         answer = merge(cluster, account_path(where), references("acr-pull"))

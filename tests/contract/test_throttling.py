@@ -31,7 +31,7 @@ def throttled_answer(cluster: KubeCluster) -> Answer:
     return found[0]
 
 
-def test_both_say_it_alike(
+def test_the_double_and_the_real_server_give_the_same_answer(
     throttled_cluster: KubeCluster, double_clusters: list[DoubleCluster]
 ) -> None:
     double = double_clusters[0]

@@ -46,16 +46,14 @@ def test_the_components_schema_finds_a_fault(
     assert words in answer.output
 
 
-def test_without_an_account_it_says_what_is_missing(
-    serverless_devs: ServerlessDevs, tmp_path: Path
-) -> None:
+def test_a_missing_account_is_reported(serverless_devs: ServerlessDevs, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(with_standin(REPOSITORY / "s.yaml"), encoding="utf-8")
     answer = serverless_devs.run(tmp_path, "preview", account=None)
     assert not answer.ok
     assert "env('ACR_REFRESHER_ACCOUNT') not found" in answer.output
 
 
-def test_the_example_env_file_is_all_it_takes(
+def test_the_example_env_file_is_sufficient(
     serverless_devs: ServerlessDevs, tmp_path: Path
 ) -> None:
     (tmp_path / "s.yaml").write_text(with_standin(REPOSITORY / "s.yaml"), encoding="utf-8")

@@ -25,19 +25,19 @@ NO_ROLE: dict[str, Any] = {
 }
 
 
-def test_it_starts_and_says_what_is_wrong_with_an_event(package: Package) -> None:
+def test_the_package_starts_and_reports_an_invalid_event(package: Package) -> None:
     started, refused = package.invoke(NO_ROLE, '{"action": "refersh"}')
     assert started is None
     assert refused["error"].startswith("InvalidEvent: ")
     assert "use 'refresh'" in refused["error"]
 
 
-def test_it_says_that_it_needs_a_role(package: Package) -> None:
+def test_the_package_reports_a_missing_role(package: Package) -> None:
     _, refused = package.invoke(NO_ROLE, '{"action": "refresh"}')
     assert "RAM role (`role` in s.yaml)" in refused["error"]
 
 
-def test_it_knows_when_its_timer_leaves_secrets_to_expire(package: Package) -> None:
+def test_the_package_refuses_a_timer_that_lets_secrets_expire(package: Package) -> None:
     """Cron expressions and time zones are the dependencies' work."""
     well, told = (
         package.invoke(NO_ROLE, ACR_REFRESHER_TIMER=f"CRON_TZ=Asia/Shanghai 0 {minutes} * * * *")[0]
@@ -47,7 +47,7 @@ def test_it_knows_when_its_timer_leaves_secrets_to_expire(package: Package) -> N
     assert "less than the 40m between runs of the timer" in told["error"]
 
 
-def test_it_does_the_whole_job(
+def test_the_package_does_the_complete_job(
     package: Package, double_clusters: list[DoubleCluster], tmp_path: Path
 ) -> None:
     """What was pruned is not needed: clouds, clusters, TLS and all."""
@@ -60,7 +60,7 @@ def test_it_does_the_whole_job(
     config.write_text(config_of({"watchNamespace": f"{site.prefix}-*"}), encoding="utf-8")
     cloud = Cloud(company({"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}))
     with serving(cloud) as proxy:
-        context, variables = handed_over(cloud.function_credentials(FUNCTION_ROLE), package.tag)
+        context, variables = runtime_input(cloud.function_credentials(FUNCTION_ROLE), package.tag)
         variables |= {
             "ACR_REFRESHER_CONFIG": str(config),
             "ACR_REFRESHER_LOCAL_CLOUD": proxy,
@@ -70,7 +70,7 @@ def test_it_does_the_whole_job(
     assert references(site.hangzhou, shop) == [SECRET]
 
 
-def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
+def runtime_input(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The context and the environment in which a runtime has its role's credentials."""
     credentials = {
         "access_key_id": session.access_key_id,
@@ -82,7 +82,7 @@ def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, s
     return NO_ROLE, {f"ALIBABA_CLOUD_{name.upper()}": value for name, value in credentials.items()}
 
 
-def test_it_is_small(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_package_is_small(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     size = megabytes(deployment.code)
     with capsys.disabled():
         print(f"\nthe code is {size:.0f} MB unpacked")  # noqa: T201  # of interest in CI

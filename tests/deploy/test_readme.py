@@ -108,7 +108,7 @@ class Taken:
         )
 
 
-def test_there_are_ten_steps_at_most_and_each_is_a_command() -> None:
+def test_there_are_at_most_ten_steps_and_each_is_a_command() -> None:
     assert 0 < len(STEPS) <= 10
     once = [
         [command for command in commands if not command.startswith(EVERY_OTHER_ACCOUNT)]
@@ -137,7 +137,9 @@ def with_three(
 
 
 @pytest.mark.parametrize("newcomer", ["with_one", "with_three"])
-def test_they_lead_from_a_clone_to_a_refresh(newcomer: str, request: pytest.FixtureRequest) -> None:
+def test_the_steps_lead_from_a_clone_to_a_refresh(
+    newcomer: str, request: pytest.FixtureRequest
+) -> None:
     taken: Taken = request.getfixturevalue(newcomer)
     assert (taken.folder / "npm").read_text("utf-8").split()[-1] == _locked_tool()
     (deployed,) = (each["props"] for each in taken.inputs("deploy"))
@@ -157,7 +159,7 @@ def test_they_lead_from_a_clone_to_a_refresh(newcomer: str, request: pytest.Fixt
         assert example not in taken.everything()
 
 
-def test_with_one_account_the_functions_role_may_do_all_of_it(with_one: Taken) -> None:
+def test_with_a_single_account_the_functions_role_has_all_permissions(with_one: Taken) -> None:
     plan = with_one.plan()
     assert set(plan.trusts()) == {"function"}
     assert f"instance/{OURS['cri-acmehz0000000001']}" in str(
@@ -168,7 +170,7 @@ def test_with_one_account_the_functions_role_may_do_all_of_it(with_one: Taken) -
     }
 
 
-def test_with_three_each_account_trusts_the_function_for_its_part(with_three: Taken) -> None:
+def test_with_three_accounts_each_account_trusts_the_function(with_three: Taken) -> None:
     made = {name: set(with_three.plan(name).trusts()) for name in ("default", "beijing", "partner")}
     assert made == {
         "default": {"function", "cluster"}, "beijing": {"cluster"}, "partner": {"registry"},

@@ -11,7 +11,7 @@ import pytest
 
 from localkube import KubeCluster
 from localkube.double import DoubleCluster
-from sites import BrokenSite, Site, clear_secrets
+from sites import BrokenSite, Site, clear_requests, clear_secrets
 
 _numbers = itertools.count(1)
 
@@ -40,9 +40,10 @@ def _site(clusters: Sequence[KubeCluster]) -> Iterator[Site]:
 
 
 def _prepare(cluster: KubeCluster) -> None:
-    """The clusters are shared: take away what earlier tests left in them."""
+    """Restore the rights, and remove what earlier tests left on the shared cluster."""
     cluster.apply_rbac()
     clear_secrets(cluster)
+    clear_requests(cluster)
 
 
 @pytest.fixture

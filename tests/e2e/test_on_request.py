@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from sites import (
     CLUSTERS,
     MAIN_HOSTS,
     PARTNER_HOSTS,
+    REQUESTED_INSTANCES,
     Site,
     config_of,
     only,
@@ -20,18 +19,8 @@ from sites import (
 )
 
 Log = Callable[[], list[dict[str, Any]]]
-INSTANCES = "k8s.aliyun.com/acr-instance-ids"
 ROLES = "k8s.aliyun.com/acr-user-arns"
 PARTNER = "cri-partnerbj00000001"
-
-
-@pytest.fixture(autouse=True)
-def _requests_are_removed_afterwards(site: Site) -> Iterator[None]:
-    """Remove the annotations, because other tests on the shared clusters would serve them too."""
-    yield
-    for namespace in site.hangzhou.list_items("namespaces"):
-        if INSTANCES in namespace["metadata"].get("annotations", {}):
-            annotate(site, namespace["metadata"]["name"], instances=None, roles=None)
 
 
 def config(site: Site) -> str:
@@ -44,7 +33,7 @@ def config(site: Site) -> str:
 
 
 def annotate(site: Site, namespace: str, **annotations: str | None) -> None:
-    names = {"instances": INSTANCES, "roles": ROLES}
+    names = {"instances": REQUESTED_INSTANCES, "roles": ROLES}
     site.hangzhou.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}",

@@ -10,20 +10,20 @@ import yaml
 
 from localkube import KubeCluster
 from scenarios import SCENARIOS, scenario
-from sites import MAIN_HOSTS, PARTNER_HOSTS, Site, passwords, references
+from sites import MAIN_HOSTS, PARTNER_HOSTS, REQUESTED_INSTANCES, Site, passwords, references
 
 NAMES = ("acr-pull", "main-pull", "partner-pull")
-ASKED = "k8s.aliyun.com/acr-instance-ids"
+NAMESPACES = ("shop", "web", "lab", "sandbox")
 SEVERAL = "pull-secrets-several"
 ASKING = "pull-secrets-on-request"
 
 
 @pytest.fixture
 def cluster(site: Site) -> Iterator[KubeCluster]:
-    """One with the namespaces that the scenarios speak of, and none of their secrets after."""
+    """A cluster with the namespaces of the scenarios. They have no secrets and no requests."""
     found = site.hangzhou
     found.apply_rbac(secret_names=NAMES)
-    for namespace in ("shop", "web", "lab", "sandbox"):
+    for namespace in NAMESPACES:
         found.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         for account in ("default", "builder"):
             path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
@@ -33,7 +33,7 @@ def cluster(site: Site) -> Iterator[KubeCluster]:
             found.expect("PATCH", f"{path}/{account}", body, content_type=merge)
         annotate(found, namespace, None)
     yield found
-    for namespace in ("shop", "web", "lab"):
+    for namespace in NAMESPACES:
         annotate(found, namespace, None)
         for name in NAMES:
             found.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
@@ -44,7 +44,7 @@ def annotate(cluster: KubeCluster, namespace: str, asked: str | None) -> None:
     cluster.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}",
-        {"metadata": {"annotations": {ASKED: asked}}},
+        {"metadata": {"annotations": {REQUESTED_INSTANCES: asked}}},
         content_type="application/merge-patch+json",
     )
 
@@ -74,7 +74,7 @@ def test_a_pull_secret_is_removed_as_the_document_says(site: Site, cluster: Kube
 
 
 def test_namespaces_request_registries_by_annotation(site: Site, cluster: KubeCluster) -> None:
-    (asked,) = re.findall(rf"kubectl annotate namespace lab {ASKED}=(.*)", SCENARIOS)
+    (asked,) = re.findall(rf"kubectl annotate namespace lab {REQUESTED_INSTANCES}=(.*)", SCENARIOS)
     for name in ("lab", "sandbox"):
         annotate(cluster, name, asked)
     with site.function(yaml.safe_dump(scenario(ASKING))) as function:

@@ -16,6 +16,7 @@ from sites import (
     PARTNER_HOSTS,
     BrokenSite,
     Site,
+    clear_secrets,
     config_of,
     passwords,
     references,
@@ -36,10 +37,7 @@ def writing_both(cluster: KubeCluster) -> Iterator[None]:
     """Restore rights and remove the Secrets afterwards, because the clusters are shared."""
     cluster.apply_rbac(secret_names=[OURS, THEIRS])
     yield
-    for secret in cluster.list_items("secrets"):
-        namespace, name = secret["metadata"]["namespace"], secret["metadata"]["name"]
-        if name in {OURS, THEIRS}:
-            cluster.expect("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    clear_secrets(cluster)
     cluster.apply_rbac()
 
 

@@ -101,7 +101,7 @@ def test_endpoints(url: str, puller: Any) -> None:
     assert body.endpoints[1].linked_vpcs[0].vpc_id.startswith("vpc-")
 
 
-def test_endpoints_that_are_off_or_let_in_some_only_are_told_too() -> None:
+def test_disabled_endpoints_and_endpoints_with_access_lists_are_listed_too() -> None:
     internet, vpc = REGISTRY.endpoints
     endpoints = (replace(internet, enabled=False), replace(vpc, acl=("10.0.0.0/8", "127.0.0.1")))
     world = replace(demo_world(), registries=(replace(REGISTRY, endpoints=endpoints),))
@@ -117,7 +117,7 @@ def test_endpoints_that_are_off_or_let_in_some_only_are_told_too() -> None:
     assert told[0].domains[0].domain == "acme-registry.cn-hangzhou.cr.aliyuncs.com"
 
 
-def test_an_instance_that_does_not_exist_is_an_unsuccessful_success() -> None:
+def test_a_missing_instance_is_answered_with_http_200_and_is_success_false() -> None:
     """Permission to a missing instance: HTTP 200, IsSuccess false."""
     world = replace(demo_world(), registries=())
     cloud = Cloud(world)

@@ -93,7 +93,7 @@ def test_there_are_no_more_instances_than_allowed(tmp_path: Path) -> None:
         assert there.instances_started == 1
 
 
-def test_retired_instances_are_told_so_and_new_ones_start_afresh(tmp_path: Path) -> None:
+def test_retired_instances_get_a_stop_signal_and_new_instances_start(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
         first = told(there)["pid"]
         there.retire_instances()
@@ -117,7 +117,9 @@ def test_a_failing_initializer_fails_the_invocation(tmp_path: Path) -> None:
         pytest.param(order("exit"), "Process exited unexpectedly", id="exit"),
     ],
 )
-def test_what_breaks_a_limit_is_ended(tmp_path: Path, event: bytes, words: str) -> None:
+def test_an_instance_that_exceeds_a_limit_is_ended(
+    tmp_path: Path, event: bytes, words: str
+) -> None:
     timeout = (5 if "timed out" in words else 30) * SECOND
     with running(small_function(tmp_path).with_timeout(timeout)) as there:
         result = there.invoke(event, "1")
@@ -138,7 +140,7 @@ def test_a_failed_task_is_tried_again_as_often_as_configured(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("length", "told"), [(1, 1), (MOST_BYTES, 0)], ids=["short", "long"])
-def test_a_failed_task_is_told_to_a_queue_if_that_takes_so_much(
+def test_a_failed_task_is_sent_to_a_queue_unless_the_message_is_too_long(
     tmp_path: Path, length: int, told: int
 ) -> None:
     queue = Queue(FUNCTION_ACCOUNT, REGION, "failed")
@@ -200,7 +202,7 @@ def test_the_timer_may_be_delivered_twice(tmp_path: Path) -> None:
     assert first["triggerTime"].endswith("Z")
 
 
-def test_what_runs_at_the_end_is_ended(tmp_path: Path) -> None:
+def test_running_invocations_are_ended_with_the_server(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
         there.start(order("sleep"), "1", "task")
         there.wait_until(lambda: "got sleep" in there.lines)
@@ -231,7 +233,7 @@ def test_the_file_for_2_deploys_the_same_to_a_service() -> None:
     assert function_2 == replace(function, service="acr-refresher")
 
 
-def test_a_variable_that_nobody_set_is_missed() -> None:
+def test_a_missing_variable_is_reported() -> None:
     with pytest.raises(LookupError, match="ACR_REFRESHER_ACCOUNT"):
         read_function(REPOSITORY / "s.yaml", {})
 

@@ -47,7 +47,7 @@ def test_the_current_version_by_name_or_arn(name: str) -> None:
         assert NEW.data not in repr(cloud)
 
 
-def test_a_version_of_ones_choice() -> None:
+def test_a_version_can_be_chosen() -> None:
     with secrets_for(*GRANTS) as (_, url, function):
         query = {"SecretName": "kubeconfig/idc", "VersionId": "v1"}
         assert secret_value(url, function, query)["SecretData"] == "# the old one"

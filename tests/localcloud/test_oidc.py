@@ -154,7 +154,7 @@ TOKENS: list[tuple[str, Claims, str]] = [
 @pytest.mark.parametrize(
     ("changes", "code"), [row[1:] for row in TOKENS], ids=[row[0] for row in TOKENS]
 )
-def test_what_the_token_says(url: str, changes: Claims, code: str) -> None:
+def test_the_claims_of_a_token_are_checked(url: str, changes: Claims, code: str) -> None:
     token = ISSUER.token(claims(**changes))
     assert refusal(url, token) == (401, f"AuthenticationFail.{code}")
 
@@ -187,7 +187,9 @@ FORGED: list[tuple[str, Callable[[], str], str]] = [
 @pytest.mark.parametrize(
     ("forge", "reason"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED]
 )
-def test_who_signed_the_token(url: str, forge: Callable[[], str], reason: str) -> None:
+def test_a_token_must_be_signed_by_its_issuer(
+    url: str, forge: Callable[[], str], reason: str
+) -> None:
     assert refusal(url, forge()) == (401, f"AuthenticationFail.OIDCToken.{reason}")
 
 
@@ -202,7 +204,7 @@ def test_a_token_is_valid_from_its_time_to_its_end(url: str) -> None:
         assert refusal(url, token) == (401, "AuthenticationFail.OIDCToken.Invalid")
 
 
-def test_keys_that_cannot_be_had() -> None:
+def test_unavailable_keys_are_reported() -> None:
     def unreachable() -> dict[str, Any]:
         raise ConnectionError("no route to host")
 

@@ -94,7 +94,7 @@ def test_a_token_pulls_until_its_session_ends(
         assert BAD_LOGIN in refusal(pull, login)
 
 
-def test_a_token_may_live_for_a_second_only(
+def test_a_token_may_be_valid_for_only_a_second(
     cloud: Cloud, pull: Callable[[Login], list[str]]
 ) -> None:
     with serving(replace(cloud, token_lifetime=timedelta(seconds=1))) as url:
@@ -135,7 +135,7 @@ def test_a_session_policy_does_not_let_a_token_pull_what_the_role_may_not(
             assert "denied" in refusal(pull, login)
 
 
-def test_a_role_that_insists_on_an_external_id_gives_a_token_that_pulls(
+def test_a_role_that_requires_an_external_id_gives_a_token_that_pulls(
     cloud: Cloud, pull: Callable[[Login], list[str]]
 ) -> None:
     trust = load_policy(
@@ -176,7 +176,7 @@ def test_a_session_policy_may_narrow_a_token_to_repositories(
         assert "denied" in refusal(pull, login)
 
 
-def test_an_unknown_login(pull: Callable[[Login], list[str]]) -> None:
+def test_an_unknown_login_is_refused(pull: Callable[[Login], list[str]]) -> None:
     assert BAD_LOGIN in refusal(pull, Login("cr_temp_user", "made-up"))
 
 
