@@ -83,7 +83,7 @@ def state(
     namespaces: Sequence[NamespaceState | str] = ("default",),
     accounts: Sequence[ServiceAccountState] = (),
 ) -> ClusterState:
-    listed = (one if isinstance(one, NamespaceState) else namespace(one) for one in namespaces)
+    listed = (item if isinstance(item, NamespaceState) else namespace(item) for item in namespaces)
     return ClusterState(tuple(listed), secrets, tuple(accounts))
 
 

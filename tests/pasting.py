@@ -14,7 +14,7 @@ from localcloud.world import Role, World
 
 def mended(world: World, missing: Iterable[dict[str, Any]]) -> World:
     """The world with every statement of the findings pasted unchanged into its role."""
-    for grant in (grant for one in missing for grant in one["grants"]):
+    for grant in (grant for finding in missing for grant in finding["grants"]):
         statement = json.loads(grant["text"])
         paste = trusting if "Principal" in statement else allowing
         arn = grant["where"].rpartition("policy of ")[2]

@@ -1,4 +1,4 @@
-"""docs/scaling.md says what the model makes of the measurements that stand in it."""
+"""docs/scaling.md shows what the model computes from the measurements in it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_loading_the_configuration_costs_each_cold_instance_time_per_cluster() -
 
 
 def test_in_the_worst_case_each_run_waits_for_all_kubeconfigs_twice_on_cold_instances() -> None:
-    """500 at ten a second, longer than both a run and a rotation; half a second to load them."""
+    """500 kubeconfigs at ten per second take longer than a run and a rotation. Loading: 0.5 s."""
     each_time = (50 + 0.525) * 1.15 + 0.0075
     assert cost(500, MEASURED).usd_at_most == pytest.approx(
         8640 * 2 * each_time * 0.000020, rel=0.01

@@ -1,4 +1,4 @@
-"""SelfSubjectAccessReview: whether the caller may do something, asked and not tried."""
+"""SelfSubjectAccessReview: asks whether the caller may do something, without doing it."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ def test_the_administrator_may_do_everything(cluster: KubeCluster) -> None:
 
 
 def test_a_user_without_rights_may_request_a_review(cluster: KubeCluster) -> None:
-    answer = ask(cluster, "nobody", verb="list", resource="namespaces")
+    answer = ask(cluster, "without-rights", verb="list", resource="namespaces")
     assert (answer.status, answer.body["status"]["allowed"]) == (201, False)
 
 

@@ -1,4 +1,4 @@
-"""Server-side apply of a Secret: who may change what, and what is refused."""
+"""Server-side apply of a Secret: which manager may change what, and what is refused."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ def test_takes_any_yaml(cluster: KubeCluster, namespace: str) -> None:
     assert apply(cluster, namespace, text).status == 201
 
 
-def test_removes_what_is_no_longer_applied(cluster: KubeCluster, namespace: str) -> None:
+def test_removes_fields_that_are_no_longer_applied(cluster: KubeCluster, namespace: str) -> None:
     apply(cluster, namespace, pull_secret(metadata={"annotations": {"ours/a": "1", "ours/b": "1"}}))
     apply(cluster, namespace, pull_secret(metadata={"annotations": {"ours/b": "2"}}))
     stored = cluster.get_secret(namespace, NAME)
@@ -140,7 +140,7 @@ class TestConflict:
     def test_with_another_manager_who_created_the_secret_meanwhile(
         self, cluster: KubeCluster, namespace: str
     ) -> None:
-        """The case of two that find no secret: the later one, without force, changes nothing."""
+        """Two clients find no secret. The later apply without force changes nothing."""
         stranger = {".dockerconfigjson": docker_config("theirs")}
         cluster.create_secret(namespace, NAME, type="kubernetes.io/dockerconfigjson", data=stranger)
         answer = apply(cluster, namespace, pull_secret("ours"))
@@ -158,10 +158,10 @@ class TestConflict:
         assert answer.status == 409
         assert 'conflict with "kubectl-edit" using v1' in answer.message
 
-    def test_with_our_own_name_used_in_another_way(
+    def test_with_our_manager_name_and_another_operation(
         self, cluster: KubeCluster, namespace: str
     ) -> None:
-        """A merge patch and an apply are two managers, even under one name."""
+        """A merge patch and an apply are two managers, even with the same name."""
         apply(cluster, namespace, pull_secret("first"))
         patch = {"data": {".dockerconfigjson": docker_config("patched")}}
         merge(cluster, secret_path(namespace), patch, fieldManager=US)
@@ -170,7 +170,7 @@ class TestConflict:
         assert 'conflict with "acr-refresher" using v1' in answer.message
 
     def test_is_absent_for_equal_values(self, cluster: KubeCluster, namespace: str) -> None:
-        """Two managers may share a field that both want the same; neither can change it then."""
+        """Two managers may share a field with the same value. Then neither can change it."""
         apply(cluster, namespace, pull_secret("same"), fieldManager="other")
         assert apply(cluster, namespace, pull_secret("same")).status == 200
         assert apply(cluster, namespace, pull_secret("new")).status == 409
@@ -180,13 +180,13 @@ class TestConflict:
         answer = apply(cluster, namespace, pull_secret("ours"), force="true")
         assert answer.status == 200
         assert token_of(cluster.get_secret(namespace, NAME)) == "ours"
-        # From then on the field is ours alone.
+        # From then on, only our manager owns the field.
         assert apply(cluster, namespace, pull_secret("theirs"), fieldManager="other").status == 409
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """An apply that is refused whatever there is."""
+    """An apply that is refused in any state of the cluster."""
 
     body: Json | str
     status: int

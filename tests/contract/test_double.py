@@ -1,4 +1,4 @@
-"""What the double can do beyond the real server: fail on demand, and tell what it was asked."""
+"""What only the double can do: fail on demand, and keep a journal of its requests."""
 
 import time
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ class TestFault:
         assert cluster.get_secret("shop", NAME) is not None
 
     def test_lets_another_client_act_first(self, cluster: DoubleCluster) -> None:
-        """A race, made certain: another client comes between our reading and our writing."""
+        """A reproducible race: another client writes between our read and our write."""
 
         def stranger() -> None:
             apply(cluster, "shop", pull_secret("theirs"), as_user=None, fieldManager="other")
@@ -97,14 +97,14 @@ class TestFault:
 
 
 def test_continue_tokens_can_be_made_to_expire(cluster: DoubleCluster) -> None:
-    """As on the real server when etcd has compacted what the token refers to."""
+    """As on the real server after etcd compacted the revision of the token."""
     first = cluster.expect("GET", NAMESPACES, query={"limit": 2})
     cluster.expire_continue_tokens()
     query = {"limit": 2, "continue": first["metadata"]["continue"]}
     answer = cluster.request("GET", NAMESPACES, query=query)
     assert (answer.status, answer.reason) == (410, "Expired")
     assert "too old to display a consistent list" in answer.message
-    # The token in the answer reads on, at the price of consistency.
+    # The token in the answer continues the list, without consistency.
     query = {"limit": 50, "continue": answer.body["metadata"]["continue"]}
     rest = cluster.expect("GET", NAMESPACES, query=query)
     assert len(first["items"]) + len(rest["items"]) == 5

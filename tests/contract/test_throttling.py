@@ -1,4 +1,4 @@
-"""429: how the real server says that it has too much to do, and that the double says it so."""
+"""Status 429: the double answers like an overloaded real server."""
 
 import threading
 
@@ -12,7 +12,7 @@ CLIENTS = 4
 
 
 def throttled_answer(cluster: KubeCluster) -> Answer:
-    """An answer 429 of a server that is asked by several clients at once."""
+    """An answer with status 429 from a server that several clients call at once."""
     found: list[Answer] = []
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Serverless Devs reads s.yaml, builds the dependencies and hands the component its properties."""
+"""Serverless Devs reads s.yaml, builds the dependencies and calls the component."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deploy.serverless_devs import (
 )
 
 OWN_SCHEMA = {"STANDIN_SCHEMA": str(FC3_SCHEMA)} if FC3_SCHEMA.exists() else {}
-"""Without the component's own schema, `s verify` checks the form of the file alone."""
+"""Without the component's own schema, `s verify` checks only the form of the file."""
 
 
 def test_the_tool_finds_nothing_wrong(serverless_devs: ServerlessDevs, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_the_component_gets_the_properties_of_s_yaml(
 def test_the_2_0_file_builds_into_the_same_folder(
     serverless_devs: ServerlessDevs, tmp_path: Path
 ) -> None:
-    """Its actions run in the repository's folder, though it stands and is used in infra/."""
+    """Its actions run in the repository's folder, although the file is in infra/."""
     (tmp_path / "infra").mkdir()
     file = tmp_path / "infra" / "s.fc2.yaml"
     noted = {"infra/package function/python ${vars.python}": "pwd >ran-here"}

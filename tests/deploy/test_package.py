@@ -1,4 +1,4 @@
-"""The packaged code, with nothing else installed, works on the Python of each runtime."""
+"""The packaged code works on the Python of each runtime, with nothing else installed."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def test_the_package_reports_a_missing_role(package: Package) -> None:
 
 
 def test_the_package_refuses_a_timer_that_lets_secrets_expire(package: Package) -> None:
-    """Cron expressions and time zones are the dependencies' work."""
-    well, told = (
+    """The dependencies parse cron expressions and time zones."""
+    accepted, refused = (
         package.invoke(NO_ROLE, ACR_REFRESHER_TIMER=f"CRON_TZ=Asia/Shanghai 0 {minutes} * * * *")[0]
         for minutes in ("*/5", "0,20")
     )
-    assert well is None
-    assert "less than the 40m between runs of the timer" in told["error"]
+    assert accepted is None
+    assert "less than the 40m between runs of the timer" in refused["error"]
 
 
 def test_the_package_does_the_complete_job(
     package: Package, double_clusters: list[DoubleCluster], tmp_path: Path
 ) -> None:
-    """What was pruned is not needed: clouds, clusters, TLS and all."""
+    """Nothing that was pruned is needed for clouds, clusters and TLS."""
     site = Site(double_clusters[0], double_clusters[1], f"pkg{package.tag}")
     for cluster in double_clusters:
         cluster.apply_rbac()
@@ -71,7 +71,7 @@ def test_the_package_does_the_complete_job(
 
 
 def runtime_input(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The context and the environment in which a runtime has its role's credentials."""
+    """The context and the environment in which a runtime provides the role's credentials."""
     credentials = {
         "access_key_id": session.access_key_id,
         "access_key_secret": session.access_key_secret,
@@ -97,8 +97,8 @@ def test_dependencies_are_compiled_ahead_and_licences_kept(package: Package) -> 
     assert list(built.glob("kubernetes-*.dist-info/**/LICENSE*"))
 
 
-def test_every_locked_package_for_the_runtime_is_in_it(deployment: Deployment) -> None:
-    """Under the same version; the lock also has what only other Pythons and systems need."""
+def test_the_package_has_every_locked_dependency_of_the_runtime(deployment: Deployment) -> None:
+    """It has the locked version. The lock also has packages for other Pythons and systems."""
     lock = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9-]+==\S+)", lock, flags=re.MULTILINE))
     built = {

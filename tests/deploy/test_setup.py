@@ -1,4 +1,4 @@
-"""infra/setup on machines that lack something: what it installs, or the one line it prints."""
+"""infra/setup on machines that lack something: what it installs, or the line that it prints."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from deploy.serverless_devs import REPOSITORY
 SETUP = REPOSITORY / "infra" / "setup"
 OF_TESTS = ("chromium", "docker-registry", "npm", "skopeo", "xz")
 COREUTILS = ("bash", "cat", "chmod", "dirname", "env", "sort", "true")
-"""What the script and the stand-ins below are written with."""
+"""The commands that the script and the stand-ins below use."""
 
 
 class Machine:
-    """A folder of commands that stands for a machine, and what was called on it.
+    """A folder of commands that represents a machine, and the calls of these commands.
 
-    It begins as a fresh Debian: python3 without venv, apt-get, a user who is root.
+    It begins as a new Debian: python3 without venv, apt-get, and the user root.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class Machine:
     def python(
         self, version: tuple[int, int], *, name: str = "python3", venv: bool = False
     ) -> None:
-        """A Python that answers what the script asks: its version, its packages, its modules."""
+        """A Python that reports its version, its packages and its modules to the script."""
         major, minor = version
         self.has(
             name,
@@ -114,7 +114,7 @@ def test_for_root_the_missing_packages_are_installed(machine: Machine) -> None:
     assert machine.calls() == ["apt-get update -qq", installed(*packages)]
 
 
-def test_the_demo_needs_a_virtual_environment_alone(machine: Machine) -> None:
+def test_the_demo_needs_only_a_virtual_environment(machine: Machine) -> None:
     assert machine.setup("demo").returncode == 0
     assert machine.calls() == ["apt-get update -qq", installed("python3.11-venv")]
 
@@ -205,7 +205,7 @@ def test_an_unknown_target_is_refused(machine: Machine) -> None:
 
 
 class TestMakefile:
-    """The targets, on a machine that lacks everything and whose user may install nothing."""
+    """The targets on a machine that lacks everything and whose user may not install anything."""
 
     @pytest.mark.parametrize("target", ["demo", "test", "check"])
     def test_the_line_comes_before_anything_else(

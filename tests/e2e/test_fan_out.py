@@ -32,11 +32,11 @@ def test_1200_clusters_are_served_in_shards_although_one_is_killed_and_the_timer
         again = report_of(there.fire_timer())
         there.function.wait_until_idle(LIMIT_SECONDS)
 
-        assert [one["started"] for one in first["delegated"]] == [True] * 4
-        assert [one["started"] for one in again["delegated"]] == [False] * 4
-        assert [one["clusters"] for one in first["delegated"]] == [300] * 4
+        assert [shard["started"] for shard in first["delegated"]] == [True] * 4
+        assert [shard["started"] for shard in again["delegated"]] == [False] * 4
+        assert [shard["clusters"] for shard in first["delegated"]] == [300] * 4
         assert first["clusters"] == again["clusters"] == []
-        assert {one["taskId"] for one in first["delegated"] + again["delegated"]} == {
+        assert {shard["taskId"] for shard in first["delegated"] + again["delegated"]} == {
             task.id for task in there.shards.values()
         }
         assert len(there.function.tasks) == 2 + 4
@@ -50,8 +50,8 @@ def test_1200_clusters_are_served_in_shards_although_one_is_killed_and_the_timer
         reports = [report_of(task) for task in there.shards.values()]
         assert {report["run"] for report in reports} == {first["run"]}
         assert all(report["ok"] for report in reports)
-        served = [one["cluster"] for report in reports for one in report["clusters"]]
-        assert sorted(served) == sorted(one.name for one in there.clusters)
+        served = [cluster["cluster"] for report in reports for cluster in report["clusters"]]
+        assert sorted(served) == sorted(cluster.name for cluster in there.clusters)
         for cluster in there.clusters:
             cluster.faults.latency = 0
         assert there.unserved == []
@@ -73,14 +73,16 @@ def test_discovered_clusters_are_listed_once_per_timer_run_and_not_by_its_shards
         first, again = report_of(there.fire_timer()), report_of(there.fire_timer())
         there.function.wait_until_idle(LIMIT_SECONDS)
 
-        assert [one["started"] for one in first["delegated"]] == [True] * 6
-        assert [one["started"] for one in again["delegated"]] == [False] * 6
+        assert [shard["started"] for shard in first["delegated"]] == [True] * 6
+        assert [shard["started"] for shard in again["delegated"]] == [False] * 6
         lists = there.cloud.calls("DescribeClustersV1")
         assert len(lists) == 2 * 3, "three for each of two deliveries, and none for the six shards"
         reports = [report_of(task) for task in there.shards.values()]
         assert [(report["run"], report["ok"]) for report in reports] == [(first["run"], True)] * 6
-        outcomes = {one["cluster"]: one for report in reports for one in report["clusters"]}
-        assert set(outcomes) == {one.name for one in there.clusters}
+        outcomes = {
+            cluster["cluster"]: cluster for report in reports for cluster in report["clusters"]
+        }
+        assert set(outcomes) == {cluster.name for cluster in there.clusters}
         assert outcomes[gone]["skipped"] == "it was deleted after it was listed"
         assert there.unserved == [gone]
 
@@ -90,14 +92,14 @@ def test_on_function_compute_2_shards_are_started_through_its_own_api(tmp_path: 
         first, again = report_of(there.fire_timer()), report_of(there.fire_timer())
         there.function.wait_until_idle(LIMIT_SECONDS)
 
-        assert [one["started"] for one in first["delegated"]] == [True] * 3
-        assert [one["started"] for one in again["delegated"]] == [False] * 3
+        assert [shard["started"] for shard in first["delegated"]] == [True] * 3
+        assert [shard["started"] for shard in again["delegated"]] == [False] * 3
         calls = there.cloud.calls("InvokeFunction")
         assert {(call.version, call.status) for call in calls} == {
             ("2016-08-15", 202),
             ("2016-08-15", 409),
         }
-        assert [one["taskId"] for one in first["delegated"]] == [
+        assert [shard["taskId"] for shard in first["delegated"]] == [
             there.shards[number].id for number in ("1/3", "2/3", "3/3")
         ]
         reports = [report_of(task) for task in there.shards.values()]
@@ -113,7 +115,7 @@ def test_shards_of_a_timer_event_delivered_twice_report_the_same_run(tmp_path: P
         shards = [report_of(task) for task in there.shards.values()]
         assert len(shards) == 6
         assert len({report["run"] for report in coordinators + shards}) == 1
-        started = [one["started"] for report in coordinators for one in report["delegated"]]
+        started = [shard["started"] for report in coordinators for shard in report["delegated"]]
         assert sorted(started) == [False] * 6 + [True] * 6
         assert there.unserved == []
 
@@ -123,12 +125,12 @@ def test_a_shard_that_waits_until_the_next_timer_run_is_dropped_and_then_served(
 ) -> None:
     """Only one instance may run, so the second shard waits for the first."""
     late = threading.Event()
-    one, minutes = {"instances": 1}, timedelta(minutes=1)
+    single, minutes = {"instances": 1}, timedelta(minutes=1)
 
     def clock() -> datetime:
         return utc_now() + (6 * minutes if late.is_set() else 0 * minutes)
 
-    with fleet(tmp_path, 2, changes=one, clock=clock, shardSize=1) as there:
+    with fleet(tmp_path, 2, changes=single, clock=clock, shardSize=1) as there:
         for cluster in there.clusters:
             cluster.faults.add(Fault("GET", "/secrets", stall=1, meanwhile=late.set))
         first = there.fire_timer()

@@ -159,8 +159,8 @@ def test_logs_have_flat_lines_for_every_cluster_and_run_and_no_secret(
         issued = [*function.cloud.sessions.values()]
         secrets = [
             *function.cloud.registry_tokens,
-            *(one.access_key_secret for one in issued),
-            *(one.security_token for one in issued),
+            *(session.access_key_secret for session in issued),
+            *(session.security_token for session in issued),
         ]
     printed = capfd.readouterr()
     lines = [json.loads(line) for line in printed.out.splitlines()]
@@ -172,4 +172,4 @@ def test_logs_have_flat_lines_for_every_cluster_and_run_and_no_secret(
     assert by_event["run.finished"]["secrets_created"] == 1
     assert by_event["cluster.served"]["requests"] > 0
     assert by_event["token.minted"]["request_id"]
-    assert not [line for line in lines if any(isinstance(one, dict) for one in line.values())]
+    assert not [line for line in lines if any(isinstance(value, dict) for value in line.values())]

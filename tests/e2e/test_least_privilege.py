@@ -134,11 +134,11 @@ def test_without_permission_to_start_itself_it_serves_all_clusters(
     with fleet(tmp_path, 4, file=file, world=narrow, shardSize=2) as there:
         report = there.invoke()
         assert (report["ok"], report["failing"], there.unserved) == (False, [], [])
-        assert [one["started"] for one in report["delegated"]] == [False, False]
-        for one in report["delegated"]:
-            assert one["failure"]["meaning"] == "denied"
+        assert [shard["started"] for shard in report["delegated"]] == [False, False]
+        for shard in report["delegated"]:
+            assert shard["failure"]["meaning"] == "denied"
             text = f"Allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:{resource} in a policy"
-            assert text in one["failure"]["message"]
+            assert text in shard["failure"]["message"]
         failed = there.fire_timer().result
         assert failed is not None
         assert "could not be started: timer-" in failed.body.decode()
@@ -213,7 +213,7 @@ def policy_without(policy: Mapping[str, Any], action: str, on: str) -> dict[str,
             continue
         actions = statement["Action"]
         actions = [actions] if isinstance(actions, str) else actions
-        statement["Action"] = [one for one in actions if one != action] or ["none:None"]
+        statement["Action"] = [allowed for allowed in actions if allowed != action] or ["none:None"]
     return narrowed
 
 
@@ -282,7 +282,7 @@ def manifests_without(resource: str, verb: str) -> list[dict[str, Any]]:
     role, binding = manifests()
     for rule in role["rules"]:
         if resource in rule["resources"]:
-            rule["verbs"] = [one for one in rule["verbs"] if one != verb]
+            rule["verbs"] = [allowed for allowed in rule["verbs"] if allowed != verb]
     return [role, binding]
 
 

@@ -123,7 +123,7 @@ def test_each_cluster_has_its_own_threshold(site: Site) -> None:
             assert only(function.timer(), shop)["reason"] == "near-expiry"
 
 
-def test_force_rotates_only_what_was_asked_for(site: Site) -> None:
+def test_force_rotates_only_the_requested_secrets(site: Site) -> None:
     team, other = site.namespace("team-a"), site.namespace("other")
     site.namespace("team-b", site.beijing)
     with site.function() as function:
@@ -167,7 +167,7 @@ def test_a_star_binds_every_service_account_and_also_later_accounts(site: Site) 
     assert references(site.hangzhou, shop, "runner") == [SECRET]
 
 
-def test_an_account_that_does_not_exist_yet_is_waited_for(site: Site) -> None:
+def test_a_missing_service_account_is_reported_as_waiting_and_bound_later(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function(serviceAccount="default,runner") as function:
         assert only(function.timer(), shop)["waitingFor"] == ["runner"]
@@ -177,7 +177,7 @@ def test_an_account_that_does_not_exist_yet_is_waited_for(site: Site) -> None:
     assert references(site.hangzhou, shop, "runner") == [SECRET]
 
 
-def test_a_reference_that_somebody_took_away_comes_back(site: Site) -> None:
+def test_a_reference_that_somebody_removed_is_added_again(site: Site) -> None:
     shop = site.namespace("shop", default=("theirs",))
     with site.function() as function:
         function.timer()

@@ -42,7 +42,7 @@ def annotate(site: Site, namespace: str, **annotations: str | None) -> None:
     )
 
 
-def test_a_namespace_gets_the_registry_that_it_asks_for(site: Site) -> None:
+def test_a_namespace_gets_the_registry_that_it_requests(site: Site) -> None:
     shop, lab, other = (site.namespace(name) for name in ("shop", "lab", "other"))
     annotate(site, shop, instances=PARTNER)
     annotate(site, lab, instances=f"cn-beijing:{PARTNER}")

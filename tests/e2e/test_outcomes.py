@@ -62,15 +62,18 @@ def test_every_outcome_of_a_run_arrives(site: Site) -> None:
         [created] = recorded(function, "secret", namespace=shop)
         [conflict] = recorded(function, "secret", namespace=taken)
     assert report["outcomesUnsent"] == 0
-    assert {one["namespace"]: one["result"] for one in secrets} == results(report)
+    assert {record["namespace"]: record["result"] for record in secrets} == results(report)
     assert results(report) == {shop: "created", taken: "conflict", web: "created"}
-    assert {one["run"] for one in (run, *clusters, *secrets)} == {report["run"]}
+    assert {record["run"] for record in (run, *clusters, *secrets)} == {report["run"]}
     assert (run["result"], run["secrets_created"], run["run_reason"]) == (
         "attention",
         "2",
         "a drill",
     )
-    assert {one["cluster"]: (one["result"], one["account"], one["region"]) for one in clusters} == {
+    assert {
+        record["cluster"]: (record["result"], record["account"], record["region"])
+        for record in clusters
+    } == {
         "prod-hangzhou": ("attention", "1000000000000001", "cn-hangzhou"),
         "prod-beijing": ("served", "3000000000000003", "cn-beijing"),
     }
@@ -102,7 +105,7 @@ def test_a_run_with_nothing_to_do_is_recorded_in_one_call(site: Site) -> None:
     with recording(site) as function:
         function.timer()
         function.timer()
-        assert [one["result"] for one in recorded(function, "secret", namespace=shop)] == [
+        assert [record["result"] for record in recorded(function, "secret", namespace=shop)] == [
             "created",
             "unchanged",
         ]
@@ -132,8 +135,8 @@ def test_records_hold_no_secret(site: Site) -> None:
         cloud = function.cloud
         secrets = [
             *cloud.registry_tokens,
-            *(one.access_key_secret for one in cloud.sessions.values()),
-            *(one.security_token for one in cloud.sessions.values()),
+            *(session.access_key_secret for session in cloud.sessions.values()),
+            *(session.security_token for session in cloud.sessions.values()),
             "hunter2",
         ]
         written = json.dumps(cloud.logs.records(LOG_PROJECT.name, "outcomes"))
@@ -170,7 +173,7 @@ def test_a_refresh_succeeds_although_sls_fails(
     assert {line["error"] for line in lines} == {error}
     assert report["outcomesFailure"]["meaning"] == error
     assert report["outcomesUnsent"] == sum(line["count"] for line in lines) == 4
-    assert any(one.startswith(f"prod-hangzhou/{shop}/acr-pull created") for one in named(lines))
+    assert any(name.startswith(f"prod-hangzhou/{shop}/acr-pull created") for name in named(lines))
 
 
 def test_a_temporary_failure_of_sls_is_tried_again(broken: BrokenSite) -> None:

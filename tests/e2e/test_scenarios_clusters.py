@@ -63,7 +63,7 @@ def test_a_cached_kubeconfig_that_the_server_refuses_is_fetched_again_in_the_sam
         cache_expired(function, site)
         report = function.timer()
         assert only(report, shop)["result"] == "created"
-        assert len(function.cloud.calls("DescribeClusterUserKubeconfig")) == 2, "one a cluster"
+        assert len(function.cloud.calls("DescribeClusterUserKubeconfig")) == 2, "a call per cluster"
 
 
 def cache_expired(function: Stage, site: Site) -> None:
@@ -92,7 +92,7 @@ def test_a_registered_cluster_is_served_like_a_managed_cluster(site: Site) -> No
         assert only(function.invoke(clusters=["prod-hangzhou"]), shop)["result"] == "created"
 
 
-def test_a_cluster_that_is_not_up_is_skipped_and_fails_nothing(site: Site) -> None:
+def test_a_cluster_that_is_not_running_is_skipped_without_a_failure(site: Site) -> None:
     web = site.namespace("web", site.beijing)
     there = the_company(site)
     clusters = (replace(there.clusters[0], state="initial"), there.clusters[1])

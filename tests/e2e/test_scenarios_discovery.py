@@ -93,7 +93,7 @@ def test_two_clusters_with_the_same_name_are_distinguished_by_their_ids(
     document = scenario(FOUND)
     with staged(site, document, replace(there, clusters=(there.clusters[0], namesake))) as function:
         names = set(by_name(function.timer()))
-        assert names == {f"prod-hangzhou@{one.id}" for one in (there.clusters[0], namesake)}
+        assert names == {f"prod-hangzhou@{cluster.id}" for cluster in (there.clusters[0], namesake)}
         assert set(by_name(function.invoke(clusters=["*@c1d*1"]))) == {
             f"prod-hangzhou@{there.clusters[0].id}"
         }

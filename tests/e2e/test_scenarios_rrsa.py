@@ -141,9 +141,9 @@ def checked(cloud: Cloud, site: Site) -> tuple[int, dict[str, dict[str, Any]]]:
     with function_in(cloud, site, "registry-rrsa") as function:
         result = command(function, "check", "--cluster", "prod-hangzhou", "-o", "json")
     return result.exit_code, {
-        one["what"]: one
-        for one in json.loads(result.stdout)["findings"]
-        if one["subject"] in ("registry partner by prod-hangzhou", "cluster prod-hangzhou")
+        finding["what"]: finding
+        for finding in json.loads(result.stdout)["findings"]
+        if finding["subject"] in ("registry partner by prod-hangzhou", "cluster prod-hangzhou")
     }
 
 
@@ -196,11 +196,11 @@ def test_the_statements_that_the_preflight_check_prints_repair_each_role(
     world = changed(rrsa.world, arn, change)
     while True:  # each role of the chain is tried if the role before it can be assumed
         code, found = checked(Cloud(world), site)
-        missing = [one for one in found.values() if one["verdict"] == "missing"]
+        missing = [finding for finding in found.values() if finding["verdict"] == "missing"]
         if not missing:
             break
         assert code == 1
-        assert all(one["grants"] for one in missing)
+        assert all(finding["grants"] for finding in missing)
         before, world = world, mended(world, missing)
         assert world != before
     assert (code, found[what]["verdict"]) == (0, "ok")

@@ -69,7 +69,9 @@ def test_each_pull_secret_has_its_registries_namespaces_and_accounts(both: Site)
     assert held(both.hangzhou, web) == {OURS: MAIN_HOSTS}
     assert references(both.hangzhou, shop) == ["docker-hub", OURS, THEIRS]
     assert references(both.hangzhou, shop, "builder") == [OURS]
-    reported = [(one["namespace"], one["secret"]) for one in report["clusters"][0]["secrets"]]
+    reported = [
+        (secret["namespace"], secret["secret"]) for secret in report["clusters"][0]["secrets"]
+    ]
     assert sorted(reported) == [(shop, OURS), (shop, THEIRS), (web, OURS)]
 
 
@@ -91,7 +93,8 @@ def test_a_pull_secret_is_removed_from_a_namespace_and_the_other_is_kept(both: S
     with both.function(config(both, theirs="k*")) as function:
         report = function.timer()
     results = {
-        (one["namespace"], one["secret"]): one["result"] for one in report["clusters"][0]["secrets"]
+        (secret["namespace"], secret["secret"]): secret["result"]
+        for secret in report["clusters"][0]["secrets"]
     }
     assert results[shop, THEIRS] == "removed"
     assert results[shop, OURS] == "unchanged"
@@ -105,7 +108,7 @@ def test_a_request_for_one_registry_rotates_only_its_pull_secret(both: Site) -> 
         function.timer()
         before = passwords(both.hangzhou, shop, OURS)
         cluster = function.invoke(registries=["partner"], force=True)["clusters"][0]
-    assert [one["secret"] for one in cluster["secrets"]] == [THEIRS]
+    assert [secret["secret"] for secret in cluster["secrets"]] == [THEIRS]
     assert cluster["requests"] == 3 + 1
     assert passwords(both.hangzhou, shop, OURS) == before
 

@@ -1,4 +1,4 @@
-"""Requests that are not signed as they must be, sent by the SDK or by hand."""
+"""Wrongly signed requests, sent by the SDK or manually."""
 
 import uuid
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def authorized(session: Session, unsigned: dict[str, str], body: bytes = BODY) -
 
 
 def send(url: str, signed: dict[str, str], body: bytes = BODY) -> tuple[int, str]:
-    """POST as a form; gives HTTP status and error code."""
+    """POST a form. Returns HTTP status and error code."""
     proxies = {"http": url}
     response = requests.post(f"http://{STS}/", body, headers=signed, proxies=proxies, timeout=10)
     response.close()
@@ -142,7 +142,7 @@ def test_an_invalid_date_is_refused(url: str, function: Session) -> None:
 
 
 CREDENTIALS = [
-    ("unknown key", {"access_key_id": "STS.nobody"}, 404, "InvalidAccessKeyId.NotFound"),
+    ("unknown key", {"access_key_id": "STS.unknown"}, 404, "InvalidAccessKeyId.NotFound"),
     ("wrong secret", {"access_key_secret": "guessed"}, 400, "SignatureDoesNotMatch"),
     ("no token", {"security_token": ""}, 400, "MissingSecurityToken"),
     ("unknown token", {"security_token": "made-up"}, 400, "InvalidSecurityToken.Malformed"),

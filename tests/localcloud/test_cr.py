@@ -109,16 +109,16 @@ def test_disabled_endpoints_and_endpoints_with_access_lists_are_listed_too() -> 
     with serving(cloud) as url:
         puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
         request = ListInstanceEndpointRequest(instance_id=REGISTRY.id, module_name="Registry")
-        told = cr_client(url, puller).list_instance_endpoint(request).body.endpoints
-    assert [(e.enable, e.acl_enable, [a.entry for a in e.acl_entries]) for e in told] == [
+        listed = cr_client(url, puller).list_instance_endpoint(request).body.endpoints
+    assert [(e.enable, e.acl_enable, [a.entry for a in e.acl_entries]) for e in listed] == [
         (False, False, []),
         (True, True, ["10.0.0.0/8", "127.0.0.1"]),
     ]
-    assert told[0].domains[0].domain == "acme-registry.cn-hangzhou.cr.aliyuncs.com"
+    assert listed[0].domains[0].domain == "acme-registry.cn-hangzhou.cr.aliyuncs.com"
 
 
 def test_a_missing_instance_is_answered_with_http_200_and_is_success_false() -> None:
-    """Permission to a missing instance: HTTP 200, IsSuccess false."""
+    """With permission for a missing instance, the answer is HTTP 200 and IsSuccess false."""
     world = replace(demo_world(), registries=())
     cloud = Cloud(world)
     with serving(cloud) as url:

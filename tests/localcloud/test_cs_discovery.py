@@ -31,7 +31,7 @@ def discovering_role(policy: dict[str, Any]) -> Role:
 
 @pytest.fixture
 def cloud(cloud: Cloud) -> Cloud:
-    """A cloud of five clusters, three of which one role can find in one region."""
+    """A cloud with five clusters. A role can discover three of them in one region."""
     [shop] = cloud.world.clusters
     shop = replace(
         shop,

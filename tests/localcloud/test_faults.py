@@ -1,4 +1,4 @@
-"""Faults on order, as the SDK meets them, and the journal's account of them."""
+"""Injected faults as the SDK sees them, and their entries in the journal."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -89,8 +89,8 @@ def test_a_function_gets_its_context_and_environment(
     monkeypatch.setenv("OF_THE_TEST", "not for the function")
     function = small_function(tmp_path).with_environment(COLOUR="blue")
     with scene(function) as here:
-        told = json.loads(here.three(TELL)["body"])
-        context = told["context"]
+        reply = json.loads(here.three(TELL)["body"])
+        context = reply["context"]
         session = here.cloud.sessions[context["credentials"]["access_key_id"]]
         assert session.role.arn == FUNCTION_ROLE_ARN
         assert context["request_id"] == here.cloud.calls("InvokeFunction")[0].request_id
@@ -102,23 +102,23 @@ def test_a_function_gets_its_context_and_environment(
         "qualifier": "LATEST",
     }  # fmt: skip
     assert (context["service"]["name"], context["account_id"]) == ("", FUNCTION_ACCOUNT)
-    assert told["folder"] == told["path"] == str(tmp_path)
-    assert (told["env"]["COLOUR"], told["env"]["FC_REGION"]) == ("blue", REGION)
-    assert "OF_THE_TEST" not in told["env"]
-    assert told["started"] == 1
+    assert reply["folder"] == reply["path"] == str(tmp_path)
+    assert (reply["env"]["COLOUR"], reply["env"]["FC_REGION"]) == ("blue", REGION)
+    assert "OF_THE_TEST" not in reply["env"]
+    assert reply["started"] == 1
 
 
 def test_the_context_of_a_function_of_2_names_its_service(tmp_path: Path) -> None:
     with scene(small_function(tmp_path, service="services")) as here:
-        told = json.loads(here.two(TELL).data)
-    assert told["context"]["service"]["name"] == "services"
+        reply = json.loads(here.two(TELL).data)
+    assert reply["context"]["service"]["name"] == "services"
 
 
 def test_python_3_12_has_its_credentials_in_the_environment(tmp_path: Path) -> None:
     with scene(small_function(tmp_path, runtime="python3.12")) as here:
-        told = json.loads(here.three(TELL)["body"])
-        assert told["env"]["ALIBABA_CLOUD_ACCESS_KEY_ID"] in here.cloud.sessions
-    assert set(told["context"]) == {"request_id", "function", "region", "account_id"}
+        reply = json.loads(here.three(TELL)["body"])
+        assert reply["env"]["ALIBABA_CLOUD_ACCESS_KEY_ID"] in here.cloud.sessions
+    assert set(reply["context"]) == {"request_id", "function", "region", "account_id"}
 
 
 def test_an_error_of_the_function_is_an_answer_with_a_header(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Hosts, versions and actions that lead nowhere; the journal; many callers at once."""
+"""Unknown hosts, versions and actions; the journal; many callers at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

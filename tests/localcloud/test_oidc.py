@@ -50,7 +50,7 @@ def rrsa_role(provider: OidcProvider) -> Role:
 
 
 def world(provider: OidcProvider = PROVIDER, role: Role | None = None) -> World:
-    """A role for the provider's identities, and the registry's role, which trusts that one."""
+    """A role for the provider's identities, and the registry's role, which trusts this role."""
     trust = load_policy("registry-account-role.trust", function_role_arn=ROLE_ARN)
     return World(
         roles=(role or rrsa_role(provider), replace(registry_role(), trust_policy=trust)),
@@ -71,7 +71,7 @@ def url(cloud: Cloud) -> Iterator[str]:
 
 
 def claims(**changes: Any) -> Claims:
-    """Those of a service account's token; None takes one away."""
+    """The claims of a service account's token. None removes a claim."""
     now = int(datetime.now(timezone.utc).timestamp())
     usual: Claims = {"iss": ISSUER.url, "sub": SUBJECT, "aud": ["sts.aliyuncs.com"]}
     times = {"iat": now, "nbf": now, "exp": now + 600}
@@ -112,7 +112,7 @@ def test_the_role_may_assume_the_registrys_role_alone(url: str) -> None:
 
 
 def test_personal_edition_refuses_sessions_that_stem_from_a_token(cloud: Cloud) -> None:
-    """The session of the token's role, and the one of a role that it assumed."""
+    """Both the session of the token's role and the session of a role that it assumed."""
     anything = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     roles = tuple(replace(role, policies=(anything,)) for role in cloud.world.roles)
     personal = tuple(PersonalRegistry(role.account, REGION) for role in roles)
@@ -166,7 +166,7 @@ def test_one_fitting_audience_is_enough(url: str, audience: Any) -> None:
 
 
 def tampered(changed: Claims) -> str:
-    """A token with the claims of another one."""
+    """A token with the claims of another token."""
     header, _, signature = ISSUER.token(claims()).split(".")
     return ".".join([header, ISSUER.token(changed).split(".")[1], signature])
 
@@ -269,7 +269,7 @@ def test_faults_meet_anonymous_calls_too(cloud: Cloud, url: str) -> None:
 
 
 def test_a_service_account_of_a_real_cluster(real_clusters: list[KubeCluster]) -> None:
-    """The API server signs the token and publishes the key; nothing of it is made here."""
+    """A real API server signs the token and publishes the key."""
     cluster = real_clusters[0]
     cluster.create_service_account("kube-system", "acr-refresher")
     provider = replace(

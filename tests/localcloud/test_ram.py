@@ -1,4 +1,4 @@
-"""Policy evaluation in tables: what is allowed, what is denied, and what is not a policy."""
+"""Policy evaluation in tables: allowed, denied, and invalid policies."""
 
 from typing import Any
 

@@ -30,7 +30,7 @@ from localcloud.world import Role, World
 
 @contextmanager
 def roles(*existing: Role) -> Iterator[tuple[Cloud, str, Session]]:
-    """A cloud of just these roles besides the function's, its URL, the function's credentials."""
+    """A cloud with these roles and the function's, its URL, and the function's credentials."""
     cloud = Cloud(World(roles=(function_role(), *existing)))
     with serving(cloud) as url:
         yield cloud, url, cloud.function_credentials(FUNCTION_ROLE_ARN)
@@ -147,7 +147,7 @@ def test_function_compute_gets_credentials_only_for_roles_that_trust_it(cloud: C
     with pytest.raises(PermissionError):
         cloud.function_credentials(REGISTRY_ROLE_ARN)
     with pytest.raises(LookupError):
-        cloud.function_credentials("acs:ram::1000000000000001:role/nobody")
+        cloud.function_credentials("acs:ram::1000000000000001:role/unknown")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Written:
 
     def logstore(self, name: str) -> Logstore:
         """The logstore of this name with the records of these runs."""
-        records = {"outcomes": self.outcomes, "function": [_as_stored(one) for one in self.lines]}
+        records = {"outcomes": self.outcomes, "function": [_as_stored(line) for line in self.lines]}
         now = datetime.now(timezone.utc) + timedelta(minutes=10)
         return Logstore(definition(f"index.{name}"), records[name], now)
 

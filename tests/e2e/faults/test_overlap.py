@@ -145,7 +145,7 @@ def test_a_run_that_is_overtaken_twice_leaves_the_secret_to_the_next_run(
         half_due.at_next_write(meanwhile=half_due.annotate)
     outcome = only(half_due.function.invoke(), half_due.shop)
     assert (outcome["result"], outcome["reason"]) == ("conflict", "changed-meanwhile")
-    assert "nothing was overwritten" in outcome["remedy"]
+    assert outcome["remedy"] == "nothing: the next run uses what it finds then"
     assert half_due.tokens == before
     assert half_due.run_timer()[0]["result"] == "renewed"
 
