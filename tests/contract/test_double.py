@@ -65,10 +65,10 @@ class TestFault:
     def test_lets_another_client_act_first(self, cluster: DoubleCluster) -> None:
         """A reproducible race: another client writes between our read and our write."""
 
-        def stranger() -> None:
+        def another_client() -> None:
             apply(cluster, "shop", pull_secret("theirs"), as_user=None, fieldManager="other")
 
-        cluster.faults.add(Fault(method="PATCH", meanwhile=stranger))
+        cluster.faults.add(Fault(method="PATCH", meanwhile=another_client))
         assert apply(cluster, "shop", pull_secret("ours")).status == 409
         assert token_of(cluster.get_secret("shop", NAME)) == "theirs"
 

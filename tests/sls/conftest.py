@@ -57,8 +57,8 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         site.function(config() + "shardSize: 1\n") as function,
         pytest.MonkeyPatch.context() as patching,
     ):
-        whole = replace(SETTINGS, publish_time_min=SETTINGS.publish_time_max)
-        patching.setattr(publish, "SETTINGS", whole)  # the outcomes have to arrive
+        settings = replace(SETTINGS, publish_time_min=SETTINGS.publish_time_max)
+        patching.setattr(publish, "SETTINGS", settings)  # the outcomes have to arrive
         outcomes = without_time(function)
     with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
