@@ -56,7 +56,7 @@ def test_every_line_that_is_printed_arrives_in_the_logstore_of_the_function(
     tmp_path: Path,
 ) -> None:
     with fleet(tmp_path, 1) as there:
-        report = there.by_hand()
+        report = there.invoke()
         stored = stored_lines(there)
         assert [line["message"] for line in stored] == there.function.lines
     assert {line["__topic__"] for line in stored} == {f"FCLogs:{FUNCTION}"}
