@@ -7,11 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, with_config
+from pydantic.alias_generators import to_camel
 
 from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
 from acr_refresher.core.bind import has_reference
 from acr_refresher.core.model import Cluster, ClusterState, SecretState
-from acr_refresher.core.outcome import all_hosts, entries_expiry
+from acr_refresher.core.outcome import Moment, all_hosts, entries_expiry
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
@@ -53,10 +57,10 @@ class SecretStatus:
     secret: str
     state: State
     registries: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
+    hosts: Annotated[tuple[str, ...], Field(serialization_alias="registryHosts")] = ()
     service_accounts: tuple[str, ...] = ()
-    refreshed_at: datetime | None = None
-    expires_at: datetime | None = None
+    refreshed_at: Moment | None = None
+    expires_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,12 @@ class UnreadCluster:
     failed: bool
 
 
+@with_config(ConfigDict(alias_generator=to_camel, defer_build=True))
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
     """The status of all secrets at a time, most urgent first."""
 
-    at: datetime
+    at: Moment
     secrets: tuple[SecretStatus, ...]
     unread: tuple[UnreadCluster, ...] = ()
 
