@@ -181,8 +181,11 @@ def _fields(level: str, event: EventDict) -> dict[str, Any]:
     """Return the fields of a line: level, event and message first."""
     if "exc_info" in event:
         event.update(_exception_in_short(event.pop("exc_info")))
-    first = {"level": level, "event": event.pop("event"), "message": event.pop("message", "")}
-    return redact({**first, **event})
+    line = {"level": level, "event": event.pop("event")}
+    if event.get("message"):
+        line["message"] = MASK  # its place, until the redacted one follows
+    line.update(redact(event))
+    return line
 
 
 def _json(line: Mapping[str, object]) -> str:

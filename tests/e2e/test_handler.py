@@ -78,13 +78,13 @@ def test_a_bad_config_is_refused_at_start_with_every_problem(site: Site) -> None
     assert "did you mean serviceAccount" in str(refused.value)
 
 
-def test_secrets_that_can_expire_between_ticks_are_refused_at_start(
+def test_secrets_that_can_expire_between_runs_are_refused_at_start(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACR_REFRESHER_TIMER", "@every 20m")
     with site.function() as function, pytest.raises(InvalidInput) as refused:
         function.handler.initialize(SimpleNamespace())
-    assert "can expire between them" in str(refused.value)
+    assert "can expire between two runs" in str(refused.value)
 
 
 def test_a_timer_that_may_not_fail_once_is_told_of_at_start(

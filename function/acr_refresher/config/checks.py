@@ -18,7 +18,7 @@ from acr_refresher.config.document import (
     ConfigDocument,
     DiscoverSection,
     PullSecretSettings,
-    Settings,
+    SharedSettings,
 )
 from acr_refresher.config.pull_secrets import first_given, has_own_settings, setting_layers
 from acr_refresher.config.strict import (
@@ -91,7 +91,10 @@ def _several_in_cluster(clusters: Located[ClusterSection]) -> Iterator[Problem]:
 
 
 def _settings_contradictions(
-    location: Location, settings: Settings, defaults: Settings, registries: Sequence[str]
+    location: Location,
+    settings: SharedSettings,
+    defaults: SharedSettings,
+    registries: Sequence[str],
 ) -> Iterator[Problem]:
     secrets = _located((*location, "pullSecrets"), settings.pull_secrets)
     named_at = location if settings.pull_secrets else ("defaults",)

@@ -286,7 +286,7 @@ class PullSecretSection(PullSecretSettings):
     secret_name: SecretName = Field(description="Name of the pull secret.")
 
 
-class Settings(PullSecretSettings):
+class SharedSettings(PullSecretSettings):
     """Settings of pull secrets. A cluster overrides those of `defaults` key by key."""
 
     secret_name: SecretName | None = Field(
@@ -300,11 +300,11 @@ class Settings(PullSecretSettings):
     )
 
 
-class ClusterSection(Settings, ClusterAccessKeys):
+class ClusterSection(SharedSettings, ClusterAccessKeys):
     """A cluster, reached through ACK, a kubeconfig file, a KMS secret, or from inside of it."""
 
 
-class DiscoverSection(Settings, DiscoveryKeys):
+class DiscoverSection(SharedSettings, DiscoveryKeys):
     """ACK clusters of an account that are discovered in every run and have the same settings."""
 
 
@@ -312,7 +312,9 @@ class ConfigDocument(StrictModel):
     """The clusters that acr-refresher serves, and the registries that they pull from."""
 
     registries: list[RegistrySection] = Field(min_length=1, description="The registries.")
-    defaults: Settings = Field(Settings(), description="Settings that all clusters share.")
+    defaults: SharedSettings = Field(
+        SharedSettings(), description="Settings that all clusters share."
+    )
     clusters: list[ClusterSection] = Field(
         [], min_length=1, description="The clusters. May be left out if discover is given."
     )

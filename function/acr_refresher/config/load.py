@@ -22,7 +22,7 @@ from acr_refresher.config.document import (
     DiscoverSection,
     LogstoreSection,
     RegistrySection,
-    Settings,
+    SharedSettings,
 )
 from acr_refresher.config.pull_secrets import has_own_settings, pull_secrets_from
 from acr_refresher.config.strict import InvalidInput, Problem, problems_from, read_partly
@@ -162,7 +162,7 @@ def _rrsa_from(section: RegistrySection) -> Rrsa | None:
 
 
 def clusters_from(
-    sections: Iterable[ClusterSection], defaults: Settings, registries: Mapping[str, Registry]
+    sections: Iterable[ClusterSection], defaults: SharedSettings, registries: Mapping[str, Registry]
 ) -> Iterator[Cluster]:
     """The configured clusters. Those without settings of their own share their pull secrets."""
     shared = pull_secrets_from(defaults, defaults, registries)
@@ -178,7 +178,10 @@ def clusters_from(
 
 
 def discovery_from(
-    index: int, section: DiscoverSection, defaults: Settings, registries: Mapping[str, Registry]
+    index: int,
+    section: DiscoverSection,
+    defaults: SharedSettings,
+    registries: Mapping[str, Registry],
 ) -> Discovery:
     """What one section of `discover` looks for, and how the clusters that it finds are served."""
     return Discovery(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from acr_refresher.config.document import PullSecretSettings, Selector, Settings
+from acr_refresher.config.document import PullSecretSettings, Selector, SharedSettings
 from acr_refresher.config.fields import EVERY_SERVICE_ACCOUNT, EXCLUSION
 from acr_refresher.core.model import PullSecret, Registry
 from acr_refresher.core.select import (
@@ -25,13 +25,13 @@ DEFAULT_SECRET_NAME = "acr-pull"  # noqa: S105  # the name of an object
 DEFAULT_NAMESPACE = "default"
 DEFAULT_SERVICE_ACCOUNT = "default"
 
-_SETTING_NAMES = frozenset(Settings.model_fields)
+_SETTING_NAMES = frozenset(SharedSettings.model_fields)
 
 Layers = Sequence[PullSecretSettings]
 """The settings of a pull secret by precedence. The first that has a key applies."""
 
 
-def setting_layers(own: Settings, shared: Settings) -> list[Layers]:
+def setting_layers(own: SharedSettings, shared: SharedSettings) -> list[Layers]:
     """The layers of each pull secret of a cluster, or of `defaults` if `own` is `shared`.
 
     A cluster has the pull secrets of its own list, or else of the shared list, or else one.
@@ -54,13 +54,13 @@ def first_given(layers: Layers, name: str, default: Any) -> Any:
     return default if layer is None else getattr(layer, name)
 
 
-def has_own_settings(section: Settings) -> bool:
+def has_own_settings(section: SharedSettings) -> bool:
     """Whether a section has any settings of pull secrets. Most clusters of a large fleet do not."""
     return not _SETTING_NAMES.isdisjoint(section.model_fields_set)
 
 
 def pull_secrets_from(
-    own: Settings, shared: Settings, registries: Mapping[str, Registry]
+    own: SharedSettings, shared: SharedSettings, registries: Mapping[str, Registry]
 ) -> tuple[PullSecret, ...]:
     """The pull secrets of a cluster."""
     return tuple(_pull_secret_from(layers, registries) for layers in setting_layers(own, shared))

@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    TypeAdapter,
     ValidationError,
     field_validator,
 )
@@ -161,7 +160,9 @@ def _read_field(
 
 
 @cache
-def _adapter(model: type[StrictModel], name: str) -> TypeAdapter[object]:
+def _adapter(model: type[StrictModel], name: str) -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415  # only for refused documents
+
     annotation = model.model_fields[name].rebuild_annotation()
     return TypeAdapter(annotation, config=ConfigDict(strict=True))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from acr_refresher.config.document import ConfigDocument, Settings
+from acr_refresher.config.document import ConfigDocument, SharedSettings
 from acr_refresher.config.fields import format_duration, parse_duration
 from acr_refresher.config.pull_secrets import (
     Layers,
@@ -190,10 +190,10 @@ def timer_requirements(document: ConfigDocument) -> tuple[TimerRequirement, ...]
     return tuple(found)
 
 
-def _distinct_settings(document: ConfigDocument) -> Iterator[tuple[str, Settings]]:
+def _distinct_settings(document: ConfigDocument) -> Iterator[tuple[str, SharedSettings]]:
     """Settings of clusters with their paths; all clusters without any count as one."""
     plain = False
-    lists: dict[str, Sequence[Settings]] = {
+    lists: dict[str, Sequence[SharedSettings]] = {
         "clusters": document.clusters,
         "discover": document.discover,
     }

@@ -75,6 +75,11 @@ def test_defaults(tmp_path: Path) -> None:
             id="one as an object",
         ),
         pytest.param(
+            {"assumeRoleARN": {"arn": FIRST}, "externalId": "tenant-7"},
+            (Role(FIRST, "tenant-7"),),
+            id="one as an object with an external ID beside it",
+        ),
+        pytest.param(
             {"assumeRoleARN": [FIRST, {"arn": LAST, "externalId": "tenant-7"}]},
             (Role(FIRST), Role(LAST, "tenant-7")),
             id="several",
@@ -175,6 +180,11 @@ IN_ONE = [
         "externalId: is given beside several roles; give it with the role that requires it:"
         " {arn: …, externalId: …}",
         id="an external ID for one of several",
+    ),
+    pytest.param(
+        {"assumeRoleARN": {"arn": FIRST, "externalId": "acme"}, "externalId": "tenant-7"},
+        "externalId: is given twice, here and in assumeRoleARN; keep one of them",
+        id="two external IDs for one role",
     ),
     pytest.param(
         {"rrsaRoleARN": RRSA["rrsaRoleARN"]},

@@ -45,3 +45,9 @@ def test_a_word_of_a_newer_version_is_kept() -> None:
 def test_a_value_that_is_not_printable_text_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="is not a valid"):
         Reason(value)  # type: ignore[arg-type]  # it comes from JSON
+
+
+@pytest.mark.parametrize("member", [*Result, *Reason, Reason("quota-exceeded")])
+def test_a_member_is_the_string_that_users_read(member: Result | Reason) -> None:
+    assert str.__str__(member) == member.value
+    assert member == member.value

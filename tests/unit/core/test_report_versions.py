@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.outcome import (
+    ClusterOutcome,
+    Deferral,
+    Failure,
+    SecretOutcome,
+    ShardStart,
+    UnsentOutcomes,
+)
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report, report_from_json, report_to_json
 from acr_refresher.core.request import Request
@@ -230,3 +238,19 @@ def test_a_permission_to_remove_is_reported() -> None:
 def test_anything_but_a_report_is_refused(key: str, value: object) -> None:
     with pytest.raises(ValueError, match="_Document"):
         read({**BY_0_1_0, key: value})
+
+
+def test_a_dry_run_a_wrong_clock_and_unsent_outcomes_are_in_the_report() -> None:
+    report = replace(
+        REPORT,
+        request=Request("manual", dry_run=True),
+        clock_skew=timedelta(seconds=90),
+        unsent=UnsentOutcomes(3, DENIED),
+    )
+    document = report_to_json(report)
+    assert (document["dryRun"], document["clockSkewSeconds"]) == (True, 90)
+    assert document["outcomesUnsent"] == 3
+    assert document["outcomesFailure"]["requestId"] == "REQ-1"
+    read = report_from_json(json.dumps(document).encode())
+    assert read.request == report.request
+    assert (read.clock_skew, read.unsent) == (report.clock_skew, report.unsent)
