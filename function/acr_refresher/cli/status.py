@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,10 +89,11 @@ async def _read_status(session: ClusterSession, request: Request) -> FleetStatus
 
     registered = await session.register(request)
     results = await session.for_each_cluster(targets(registered.clusters, request), read)
-    not_read = (result for result in results if result.found is None)
-    unread = tuple(map(_unread, (*not_read, *registered.outcomes)))
+    unread: Iterator[ClusterResult[Any] | ClusterOutcome] = chain(
+        (result for result in results if result.found is None), registered.outcomes
+    )
     secrets = (secret for result in results for secret in result.found or ())
-    return FleetStatus(session.now, by_urgency(secrets), unread)
+    return FleetStatus(session.now, by_urgency(secrets), tuple(map(_unread, unread)))
 
 
 def _unread(result: ClusterResult[Any] | ClusterOutcome) -> UnreadCluster:

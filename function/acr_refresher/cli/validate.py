@@ -113,7 +113,7 @@ def _validate_online(session: Session) -> None:
     problems = asyncio.run(ask_cloud(session))
     unanswered = [problem for problem in problems if isinstance(problem, Unanswered)]
     if wrong := [problem for problem in problems if problem not in unanswered]:
-        raise InvalidInput(wrong + unanswered)
+        raise InvalidInput([*wrong, *unanswered])
     if unanswered:
         fail(*map(str, unanswered))
 
