@@ -72,13 +72,8 @@ def options(
     """
 
 
-app.command("validate")(validate)
-app.command("schema")(schema)
+app.command()(validate)
+app.command()(schema)
 app.command("import")(import_helper)
-app.command("plan")(plan)
-app.command("refresh")(refresh)
-app.command("rotate")(rotate)
-app.command("status")(status)
-app.command("check")(check)
-app.command("unregister")(unregister)
-app.command("demo")(demo)
+for command in (plan, refresh, rotate, status, check, unregister, demo):
+    app.command()(command)

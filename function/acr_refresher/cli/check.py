@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain, groupby
-from typing import Any
 
-import typer
+from pydantic_core import to_jsonable_python
 from rich.console import RenderableType
 from rich.text import Text
 
+from acr_refresher.cli import options
 from acr_refresher.cli.check_cluster import preflight
 from acr_refresher.cli.check_rights import CheckResult, Verdict
-from acr_refresher.cli.exit import FAILED, exit_on_errors
-from acr_refresher.cli.options import (
-    DEFAULT_CONFIG,
-    ClusterOption,
-    ConfigOption,
-    OutputFormat,
-    OutputOption,
-    RegionOption,
-    request_for,
-)
-from acr_refresher.cli.render import as_json, columns, sanitize, show
-from acr_refresher.cli.session import (
-    open_session,
-    run_with_progress,
-)
+from acr_refresher.cli.exit import exit_on_errors, fail, print_result
+from acr_refresher.cli.render import columns, sanitize
+from acr_refresher.cli.session import open_session, run_in_clusters
 
 COLOURS = {
     Verdict.OK: "green",
@@ -38,11 +25,11 @@ COLOURS = {
 
 
 def check(
-    config: ConfigOption = DEFAULT_CONFIG,
-    clusters: ClusterOption = None,
+    config: options.ConfigOption = options.DEFAULT_CONFIG,
+    clusters: options.ClusterOption = None,
     *,
-    region: RegionOption = "",
-    output: OutputOption = OutputFormat.TABLE,
+    region: options.RegionOption = "",
+    output: options.OutputOption = options.OutputFormat.TABLE,
 ) -> None:
     """Try every role, permission, cluster right, address and the clock. Nothing is written.
 
@@ -50,18 +37,14 @@ def check(
     what the function may do. If something is missing, the statement or rule to add is printed.
     """
     with exit_on_errors():
-        request = request_for(clusters, None, None)
+        request = options.request_for(clusters, None, None)
         with open_session(config, region) as session:
-            work = partial(preflight, session, request)
-            results = run_with_progress(session, request, "checking", work)
+            results = run_in_clusters(session, request, "checking", preflight)
     ok = not any(result.failing for result in results)
-    if output is OutputFormat.JSON:
-        document = {"ok": ok, "findings": [_to_json(result) for result in results]}
-        typer.echo(as_json(document))
-    else:
-        show(*_view(sanitize(results)))
+    document = {"ok": ok, "findings": to_jsonable_python(results)}
+    print_result(output, document, _view(sanitize(results)))
     if not ok:
-        raise typer.Exit(FAILED)
+        fail()
 
 
 def _view(results: tuple[CheckResult, ...]) -> Iterator[RenderableType]:
@@ -86,13 +69,3 @@ def _grants(result: CheckResult) -> Iterator[Text]:
     for grant in result.grants:
         yield Text(f"  For {result.what}, add to {grant.where}:")
         yield Text(f"    {grant.text}")
-
-
-def _to_json(result: CheckResult) -> dict[str, Any]:
-    return {
-        "subject": result.subject,
-        "what": result.what,
-        "verdict": result.verdict.value,
-        "why": result.why,
-        "grants": [{"where": grant.where, "text": grant.text} for grant in result.grants],
-    }

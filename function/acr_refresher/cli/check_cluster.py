@@ -8,34 +8,10 @@ from functools import partial
 from itertools import chain
 from typing import cast
 
-from acr_refresher.cli.check_rights import (
-    CLUSTER_ROLE,
-    CheckResult,
-    Grant,
-    Right,
-    Verdict,
-    attempt,
-    check_result,
-    grant_cluster_list,
-    grant_cluster_role_binding,
-    grant_cluster_rule,
-    grant_in_ack,
-    grant_kubeconfig,
-    grant_kubeconfig_secret,
-    grant_pull,
-    grant_registry_actions,
-    holder_of,
-    registries_of,
-    rights_in,
-)
+from acr_refresher.cli import check_rights
+from acr_refresher.cli.check_rights import CheckResult, Grant, Verdict, check_result, holder_of
 from acr_refresher.cli.check_roles import check_caller, check_role_chains, check_rrsa_chain
-from acr_refresher.cli.session import (
-    ClusterResult,
-    ClusterSession,
-    Session,
-    Step,
-    cluster_session,
-)
+from acr_refresher.cli.session import ClusterResult, ClusterSession
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
 from acr_refresher.core.outcome import ClusterOutcome, Failure
@@ -48,22 +24,15 @@ from acr_refresher.run.run import targets
 from acr_refresher.settings import SETTINGS
 
 
-async def preflight(session: Session, request: Request, step: Step) -> tuple[CheckResult, ...]:
+async def preflight(session: ClusterSession, request: Request) -> tuple[CheckResult, ...]:
     """The results for the clusters that the request selects. Raises InvalidEvent."""
-    async with cluster_session(session) as clusters:
-        return await _check_everything(clusters, request, step)
-
-
-async def _check_everything(
-    session: ClusterSession, request: Request, step: Step
-) -> tuple[CheckResult, ...]:
     dependencies = session.dependencies
     sts = cast("StsClient", dependencies.sts)  # as wiring.py sets it
     caller, calling = await check_caller(sts, dependencies.function)
     registered = await session.register(request)
     clusters = targets(registered.clusters, request)
     configured = () if request.clusters else session.config.registries
-    registries = dict.fromkeys((*registries_of(clusters), *configured))
+    registries = dict.fromkeys((*check_rights.registries_of(clusters), *configured))
     lists = _check_lists(session, caller, registered.outcomes)
     roles = await check_role_chains(session.minter, caller, _chains(session, clusters, registries))
     checks = (
@@ -72,12 +41,7 @@ async def _check_everything(
         if not registry.rrsa
     )
     in_registries = chain.from_iterable(await asyncio.gather(*checks))
-
-    async def check(cluster: Cluster, kube: KubeApi) -> tuple[CheckResult, ...]:
-        api = cast("KubernetesApi", kube)  # as wiring.py sets it
-        return await _check_inside(session, caller, cluster, api)
-
-    results = await session.for_each_cluster(clusters, check, step)
+    results = await session.for_each_cluster(clusters, partial(_check_inside, session, caller))
     in_clusters = chain.from_iterable(
         _check_access(caller, cluster, result)
         for cluster, result in zip(clusters, results, strict=True)
@@ -106,7 +70,7 @@ def _check_lists(
     for discovery in session.config.discoveries:
         for region in discovery.regions:
             name = f"{discovery.name} {region}"
-            grants = grant_cluster_list(holder_of(caller, discovery.access.role_chain))
+            grants = check_rights.grant_cluster_list(holder_of(caller, discovery.access.role_chain))
             yield _after_chain(name, "cs:DescribeClustersV1", failures.get(name), grants)
 
 
@@ -149,17 +113,17 @@ async def _check_registry(
     results: list[CheckResult] = []
     hosts = registry.domains
     if not hosts:
-        found = await attempt(retrying(lambda: api.hosts(caller, registry)))
+        found = await check_rights.attempt(retrying(lambda: api.hosts(caller, registry)))
         hosts = () if isinstance(found, Failure) else found
         if registry.instance_id or not hosts:  # the hosts of Personal Edition are fixed
             results.append(
                 _check_action(subject, registry, holder, "cr:ListInstanceEndpoint", found)
             )
-    token = await attempt(retrying(lambda: api.token(caller, registry)))
+    token = await check_rights.attempt(retrying(lambda: api.token(caller, registry)))
     results.append(_check_action(subject, registry, holder, "cr:GetAuthorizationToken", token))
     if isinstance(token, Failure) or registry.verify is Verification.NEVER:
         return tuple(results)
-    grants = grant_pull(holder, registry)
+    grants = check_rights.grant_pull(holder, registry)
     checks = (_check_host(session, subject, registry, host, token, grants) for host in hosts)
     return (*results, *await asyncio.gather(*checks))
 
@@ -168,7 +132,9 @@ def _check_action(
     subject: str, registry: Registry, holder: str, action: str, answer: object
 ) -> CheckResult:
     failure = answer if isinstance(answer, Failure) else None
-    return check_result(subject, action, failure, grant_registry_actions(holder, registry, action))
+    return check_result(
+        subject, action, failure, check_rights.grant_registry_actions(holder, registry, action)
+    )
 
 
 async def _check_host(
@@ -209,11 +175,14 @@ async def _check_rrsa(
 
 
 async def _check_inside(
-    session: ClusterSession, caller: str, cluster: Cluster, kube: KubernetesApi
+    session: ClusterSession, caller: str, cluster: Cluster, kube: KubeApi
 ) -> tuple[CheckResult, ...]:
     subject = f"cluster {cluster.name}"
-    rights = await check_cluster_rights(subject, caller, cluster, kube)
-    checks = (_check_rrsa(session, each, cluster, kube) for each in registries_of([cluster]))
+    api = cast("KubernetesApi", kube)  # as wiring.py sets it
+    rights = await check_cluster_rights(subject, caller, cluster, api)
+    checks = (
+        _check_rrsa(session, each, cluster, kube) for each in check_rights.registries_of([cluster])
+    )
     in_registries = chain.from_iterable(await asyncio.gather(*checks))
     return (CheckResult(subject, "reach the API server"), *rights, *in_registries)
 
@@ -236,11 +205,11 @@ def _kubeconfig_source(caller: str, cluster: Cluster) -> tuple[str, tuple[Grant,
     """The call that gets the cluster's kubeconfig, and the grants for it."""
     match cluster.access:
         case AckAccess() as access:
-            return "cs:DescribeClusterUserKubeconfig", grant_kubeconfig(
+            return "cs:DescribeClusterUserKubeconfig", check_rights.grant_kubeconfig(
                 holder_of(caller, access.role_chain), access
             )
         case KmsAccess() as access:
-            return "kms:GetSecretValue", grant_kubeconfig_secret(
+            return "kms:GetSecretValue", check_rights.grant_kubeconfig_secret(
                 holder_of(caller, access.role_chain), access
             )
         case _:
@@ -251,7 +220,7 @@ async def check_cluster_rights(
     subject: str, caller: str, cluster: Cluster, kube: KubernetesApi
 ) -> tuple[CheckResult, ...]:
     """A result per right, or a single one for the ClusterRole if none of its rights is there."""
-    rights = rights_in(cluster)
+    rights = check_rights.rights_in(cluster)
     allowed = await asyncio.gather(
         *(retrying(partial(kube.may, **right.attributes)) for right in rights)
     )
@@ -264,10 +233,12 @@ async def check_cluster_rights(
     return (missing, *(_check_right(subject, right, may=may[right]) for right in others))
 
 
-def _check_right(subject: str, right: Right, *, may: bool) -> CheckResult:
+def _check_right(subject: str, right: check_rights.Right, *, may: bool) -> CheckResult:
     if may:
         return CheckResult(subject, str(right))
-    return CheckResult(subject, str(right), Verdict.MISSING, grants=grant_cluster_rule(right))
+    return CheckResult(
+        subject, str(right), Verdict.MISSING, grants=check_rights.grant_cluster_rule(right)
+    )
 
 
 def _role_not_granted(subject: str, caller: str, cluster: Cluster, user: str) -> CheckResult:
@@ -277,8 +248,8 @@ def _role_not_granted(subject: str, caller: str, cluster: Cluster, user: str) ->
         " (kubectl apply -f infra/rbac/clusterrole.yaml)"
     )
     if isinstance(access := cluster.access, AckAccess):
-        grants = grant_in_ack(holder_of(caller, access.role_chain), access.cluster_id)
+        grants = check_rights.grant_in_ack(holder_of(caller, access.role_chain), access.cluster_id)
     else:
-        grants = grant_cluster_role_binding(user)
-    what = f"the ClusterRole {CLUSTER_ROLE}"
+        grants = check_rights.grant_cluster_role_binding(user)
+    what = f"the ClusterRole {check_rights.CLUSTER_ROLE}"
     return CheckResult(subject, what, Verdict.MISSING, why, grants)

@@ -8,8 +8,8 @@ not known, and there is nothing to add.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -111,14 +111,7 @@ class Right:
     @property
     def attributes(self) -> dict[str, str]:
         """The resource attributes of an access review."""
-        given = {
-            "verb": self.verb,
-            "resource": self.resource,
-            "subresource": self.subresource,
-            "name": self.name,
-            "namespace": self.namespace,
-        }
-        return {key: value for key, value in given.items() if value}
+        return {key: value for key, value in asdict(self).items() if value}
 
     @property
     def _resource(self) -> str:
@@ -127,6 +120,8 @@ class Right:
 
 def rights_in(cluster: Cluster) -> tuple[Right, ...]:
     """All rights that a run may use in the cluster."""
+    settings = filter(None, (registry.rrsa for registry in registries_of([cluster])))
+    identities = {(rrsa.namespace, rrsa.service_account): rrsa for rrsa in settings}
     return (
         Right("list", "namespaces"),
         *(
@@ -135,7 +130,10 @@ def rights_in(cluster: Cluster) -> tuple[Right, ...]:
             for verb in ("list", "patch", "create", "delete")
         ),
         *(Right(verb, "serviceaccounts") for verb in ("list", "get", "patch")),
-        *(_token(rrsa) for rrsa in _identities(registries_of([cluster]))),
+        *(
+            Right("create", "serviceaccounts", "token", rrsa.service_account, rrsa.namespace)
+            for rrsa in identities.values()
+        ),
     )
 
 
@@ -148,16 +146,6 @@ def registries_of(clusters: Iterable[Cluster]) -> tuple[Registry, ...]:
         for registry in (*wanted.registries, *wanted.allowed_on_request)
     )
     return tuple(dict.fromkeys(found))
-
-
-def _identities(registries: Iterable[Registry]) -> Iterator[Rrsa]:
-    """The registries' RRSA settings, each service account once."""
-    found = (registry.rrsa for registry in registries if registry.rrsa)
-    yield from {(rrsa.namespace, rrsa.service_account): rrsa for rrsa in found}.values()
-
-
-def _token(rrsa: Rrsa) -> Right:
-    return Right("create", "serviceaccounts", "token", rrsa.service_account, rrsa.namespace)
 
 
 # ---- grants --------------------------------------------------------------------------------------
@@ -185,16 +173,14 @@ def grant_oidc_trust(rrsa: Rrsa, issuer: str) -> tuple[Grant, ...]:
 
 
 def grant_registry_actions(holder: str, registry: Registry, *actions: str) -> tuple[Grant, ...]:
-    """Allow actions of CR on a registry's instance. Personal Edition has no instance."""
-    instance = f"{_cr_resource_prefix(holder, registry)}:instance/{registry.instance_id}"
-    resource = instance if registry.instance_id else "*"
+    """Allow actions of CR on a registry's instance."""
+    resource = _cr_resource(holder, registry, f"instance/{registry.instance_id}")
     return _in_policy(holder, _allow(*actions, resource=resource))
 
 
 def grant_pull(holder: str, registry: Registry) -> tuple[Grant, ...]:
     """Allow to pull from a registry's repositories."""
-    repositories = f"{_cr_resource_prefix(holder, registry)}:repository/{registry.instance_id}/*"
-    resource = repositories if registry.instance_id else "*"
+    resource = _cr_resource(holder, registry, f"repository/{registry.instance_id}/*")
     return _in_policy(holder, _allow("cr:PullRepository", resource=resource))
 
 
@@ -273,8 +259,10 @@ def _trust(role_arn: str, principal: dict[str, list[str]], condition: dict[str, 
     return Grant(f"the trust policy of {role_arn}", text)
 
 
-def _cr_resource_prefix(holder: str, registry: Registry) -> str:
-    return f"acs:cr:{registry.region_id}:{_account(holder)}"
+def _cr_resource(holder: str, registry: Registry, resource: str) -> str:
+    """The resource's ARN. Personal Edition has no instance."""
+    place = f"acs:cr:{registry.region_id}:{_account(holder)}"
+    return f"{place}:{resource}" if registry.instance_id else "*"
 
 
 def _account(holder: str) -> str:

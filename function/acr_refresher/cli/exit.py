@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from rich.console import RenderableType
 
-from acr_refresher.cli.render import sanitize
+from acr_refresher.cli.options import OutputFormat
+from acr_refresher.cli.render import as_json, sanitize, show
 from acr_refresher.config.strict import InvalidInput
 from acr_refresher.errors import PortError
 
@@ -42,8 +44,18 @@ def refuse(*messages: str) -> NoReturn:
 
 
 def fail(*messages: str) -> NoReturn:
-    """End the command with 1: it did not do, or did not find, what it was asked for."""
+    """End the command with 1: something failed or needs attention."""
     _end(messages, FAILED)
+
+
+def print_result(
+    output: OutputFormat, document: Mapping[str, Any], view: Iterable[RenderableType]
+) -> None:
+    """Print what programs read, or what people read."""
+    if output is OutputFormat.JSON:
+        typer.echo(as_json(document))
+    else:
+        show(*view)
 
 
 def _end(messages: tuple[str, ...], code: int) -> NoReturn:

@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,56 +24,10 @@ from acr_refresher.config.helper_document import CONFIG_MAP, read_helper_documen
 from acr_refresher.config.load import ConfigError, read_config
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.ack_helper import Target, convert_helper_config
-from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.kube.files import resolve_references
 
 VARIABLE = "KUBECONFIG"
-
-
-@asynccontextmanager
-async def connect_as_operator(
-    kubeconfig: Path | None, context: str
-) -> AsyncIterator[KubernetesApi]:
-    """The API server of a context, or of the current one. Raises InvalidInput, PortError.
-
-    The kubeconfig is the operator's own, so it is trusted: the files that it names are read, and
-    its plugin is started.
-    """
-    path = kubeconfig or _default_path(os.environ)
-    document = _with_context(_read_kubeconfig(path), context, path)
-    opened = await resolve_references(SecretStr(document), path.parent, os.environ)
-    kube = KubernetesConnector(__version__).connect(opened)
-    try:
-        yield kube
-    finally:
-        await kube.close()
-
-
-def _default_path(environ: Mapping[str, str]) -> Path:
-    """The kubeconfig that kubectl uses. If $KUBECONFIG names several, it is the first."""
-    first = environ.get(VARIABLE, "").split(os.pathsep)[0]
-    return Path(first) if first else Path.home() / ".kube" / "config"
-
-
-def _read_kubeconfig(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        remedy = f"name another file with --kubeconfig or ${VARIABLE}"
-        raise InvalidInput([Problem(str(path), f"cannot be read: {reason}", remedy)]) from None
-
-
-def _with_context(document: str, context: str, path: Path) -> str:
-    if not context:
-        return document
-    try:
-        return yaml.safe_dump({**yaml.safe_load(document), "current-context": context})
-    except (yaml.YAMLError, TypeError):
-        problem = Problem(str(path), "is not a kubeconfig", "use one that works with kubectl")
-        raise InvalidInput([problem]) from None
-
-
 HEADER = "# yaml-language-server: $schema=config.schema.json\n"
 STDIN = "-"
 NAMESPACE = "kube-system"
@@ -120,16 +74,45 @@ def import_helper(  # noqa: PLR0913  # a command has a parameter for each of its
 
 
 async def _config_map(kubeconfig: Path | None, context: str) -> str:
-    async with connect_as_operator(kubeconfig, context) as kube:
+    """The ConfigMap in the context's cluster, as JSON. Raises InvalidInput, PortError.
+
+    The kubeconfig is the operator's own, so it is trusted: the files that it names are read, and
+    its plugin is started.
+    """
+    first = os.environ.get(VARIABLE, "").split(os.pathsep)[0]  # kubectl's, of several files
+    path = kubeconfig or (Path(first) if first else Path.home() / ".kube" / "config")
+    with _readable(str(path), f"name another file with --kubeconfig or ${VARIABLE}"):
+        document = path.read_text(encoding="utf-8")
+    document = _with_context(document, context, path)
+    opened = await resolve_references(SecretStr(document), path.parent, os.environ)
+    kube = KubernetesConnector(__version__).connect(opened)
+    try:
         return json.dumps(await kube.read_config_map(NAMESPACE, CONFIG_MAP))
+    finally:
+        await kube.close()
+
+
+def _with_context(document: str, context: str, path: Path) -> str:
+    if not context:
+        return document
+    try:
+        return yaml.safe_dump({**yaml.safe_load(document), "current-context": context})
+    except (yaml.YAMLError, TypeError):
+        problem = Problem(str(path), "is not a kubeconfig", "use one that works with kubectl")
+        raise InvalidInput([problem]) from None
 
 
 def _read(file: str) -> str:
-    try:
+    with _readable(file, "name another file, or - for standard input"):
         return sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
+
+
+@contextmanager
+def _readable(file: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        remedy = "name another file, or - for standard input"
         raise InvalidInput([Problem(file, f"cannot be read: {reason}", remedy)]) from None
 
 

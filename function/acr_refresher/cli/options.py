@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from acr_refresher.config.events import InvalidEvent, parse_event
-from acr_refresher.config.load import Config, ConfigError, load_config
+from acr_refresher.config.load import ConfigError, load_config
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.request import Request
 
@@ -24,31 +24,28 @@ CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 REGION_VARIABLES = ("FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION")
 """The last one is set in .env, where s.yaml reads the region."""
 ACCOUNT_VARIABLES = ("FC_ACCOUNT_ID", "ACR_REFRESHER_ACCOUNT")
+Globs = list[str] | None
+Completion = Callable[[typer.Context, str], list[str]]
 
 
 def cluster_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the names of the configured clusters. Discovered clusters are not known here."""
-    config = _configured(context)
-    return _starting_with(incomplete, (each.name for each in config.clusters)) if config else []
+    return _complete(context, incomplete, "clusters")
 
 
 def registry_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the names of all registries."""
-    config = _configured(context)
-    return _starting_with(incomplete, (each.name for each in config.registries)) if config else []
+    return _complete(context, incomplete, "registries")
 
 
-def _configured(context: typer.Context) -> Config | None:
-    """The configuration of the command line. `rotate` has no --config and uses the default."""
+def _complete(context: typer.Context, incomplete: str, section: str) -> list[str]:
+    """The matching names in the configuration. `rotate` has no --config and uses the default."""
     given = context.params.get("config") or os.environ.get(CONFIG_VARIABLE)
     try:
-        return load_config(Path(given or DEFAULT_CONFIG))
+        config = load_config(Path(given or DEFAULT_CONFIG))
     except ConfigError:
-        return None  # completion cannot show an error
-
-
-def _starting_with(incomplete: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+        return []  # completion cannot show an error
+    return [each.name for each in getattr(config, section) if each.name.startswith(incomplete)]
 
 
 # ---- options that several commands have ----------------------------------------------------------
@@ -59,6 +56,16 @@ class OutputFormat(str, Enum):
 
     TABLE = "table"
     JSON = "json"
+
+
+def from_environment(option: str, variables: Sequence[str], words: str) -> Any:
+    """An option whose value can be in a variable instead. The first variable that is set counts."""
+    return typer.Option(option, envvar=list(variables), help=words, show_default=False)
+
+
+def _globs(option: str, things: str, complete: Completion | None = None) -> Any:
+    words = f"Only these {things}. May be repeated."
+    return typer.Option(option, metavar="GLOB", help=words, autocompletion=complete)
 
 
 ConfigOption = Annotated[
@@ -72,35 +79,15 @@ ConfigOption = Annotated[
 ]
 RegionOption = Annotated[
     str,
-    typer.Option(
+    from_environment(
         "--region",
-        envvar=list(REGION_VARIABLES),
-        help="The region of STS, and of the logstore unless config.yaml names another one.",
-        show_default=False,
+        REGION_VARIABLES,
+        "The region of STS, and of the logstore unless config.yaml names another one.",
     ),
 ]
-ClusterOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--cluster",
-        metavar="GLOB",
-        help="Only these clusters. May be repeated.",
-        autocompletion=cluster_names,
-    ),
-]
-NamespaceOption = Annotated[
-    list[str] | None,
-    typer.Option("--namespace", metavar="GLOB", help="Only these namespaces. May be repeated."),
-]
-RegistryOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--registry",
-        metavar="GLOB",
-        help="Only these registries. May be repeated.",
-        autocompletion=registry_names,
-    ),
-]
+ClusterOption = Annotated[Globs, _globs("--cluster", "clusters", cluster_names)]
+NamespaceOption = Annotated[Globs, _globs("--namespace", "namespaces")]
+RegistryOption = Annotated[Globs, _globs("--registry", "registries", registry_names)]
 OutputOption = Annotated[
     OutputFormat,
     typer.Option("--output", "-o", help="Print a table for people, or JSON for programs."),
@@ -130,7 +117,6 @@ class Missing(Problem):
         return f"{self.problem}. {self.remedy}."
 
 
-Globs = list[str] | None
 _OPTIONS = {
     "clusters": ("--cluster", "cluster"),
     "namespaces": ("--namespace", "namespace"),

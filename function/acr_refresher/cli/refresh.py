@@ -8,26 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-import typer
-
-from acr_refresher.cli.exit import FAILED, exit_on_errors, fail, interruptible
-from acr_refresher.cli.options import (
-    DEFAULT_CONFIG,
-    AllowRemovalOption,
-    ClusterOption,
-    ConfigOption,
-    ForceOption,
-    NamespaceOption,
-    OutputFormat,
-    OutputOption,
-    ReasonOption,
-    RegionOption,
-    RegistryOption,
-    request_for,
-    selection_of,
-)
-from acr_refresher.cli.render import as_json, report_view, selects_nothing, show
-from acr_refresher.cli.session import Session, Step, open_session, run_with_progress
+from acr_refresher.cli import options
+from acr_refresher.cli.exit import exit_on_errors, fail, interruptible, print_result
+from acr_refresher.cli.render import report_view, selects_nothing
+from acr_refresher.cli.session import Session, open_session, run_with_progress
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.run import run
@@ -40,41 +24,41 @@ INTERRUPTED = (
 
 
 def plan(  # noqa: PLR0913  # a command has a parameter for each of its options
-    config: ConfigOption = DEFAULT_CONFIG,
-    clusters: ClusterOption = None,
-    namespaces: NamespaceOption = None,
-    registries: RegistryOption = None,
+    config: options.ConfigOption = options.DEFAULT_CONFIG,
+    clusters: options.ClusterOption = None,
+    namespaces: options.NamespaceOption = None,
+    registries: options.RegistryOption = None,
     *,
-    force: ForceOption = False,
-    allow_removal: AllowRemovalOption = False,
-    region: RegionOption = "",
-    output: OutputOption = OutputFormat.TABLE,
+    force: options.ForceOption = False,
+    allow_removal: options.AllowRemovalOption = False,
+    region: options.RegionOption = "",
+    output: options.OutputOption = options.OutputFormat.TABLE,
 ) -> None:
     """Show what a refresh would change in each cluster, and why. Nothing is minted or written."""
     with exit_on_errors():
         fields = {"force": force, "allowRemoval": allow_removal, "dryRun": True}
-        request = request_for(clusters, namespaces, registries, **fields)
+        request = options.request_for(clusters, namespaces, registries, **fields)
         with open_session(config, region) as session:
             report = run_here(session, request, "reading the clusters")
         finish_with_report(report, request, output)
 
 
 def refresh(  # noqa: PLR0913  # a command has a parameter for each of its options
-    config: ConfigOption = DEFAULT_CONFIG,
-    clusters: ClusterOption = None,
-    namespaces: NamespaceOption = None,
-    registries: RegistryOption = None,
+    config: options.ConfigOption = options.DEFAULT_CONFIG,
+    clusters: options.ClusterOption = None,
+    namespaces: options.NamespaceOption = None,
+    registries: options.RegistryOption = None,
     *,
-    force: ForceOption = False,
-    allow_removal: AllowRemovalOption = False,
-    reason: ReasonOption = "",
-    region: RegionOption = "",
-    output: OutputOption = OutputFormat.TABLE,
+    force: options.ForceOption = False,
+    allow_removal: options.AllowRemovalOption = False,
+    reason: options.ReasonOption = "",
+    region: options.RegionOption = "",
+    output: options.OutputOption = options.OutputFormat.TABLE,
 ) -> None:
     """Refresh the pull secrets from this machine, as the function does."""
     with exit_on_errors():
         fields = {"force": force, "allowRemoval": allow_removal, "reason": reason}
-        request = request_for(clusters, namespaces, registries, **fields)
+        request = options.request_for(clusters, namespaces, registries, **fields)
         with open_session(config, region) as session, interruptible(INTERRUPTED):
             report = run_here(session, request, "refreshing")
             finish_with_report(report, request, output)
@@ -89,30 +73,25 @@ def run_here(session: Session, request: Request, doing: str) -> Report:
         budget=SETTINGS.local_run_time,
         account=os.environ.get("FC_ACCOUNT_ID", ""),
     )
-
-    async def work(_step: Step) -> Report:  # the run's log lines are the steps
-        return await run(context, session.config, session.dependencies)
-
-    return run_with_progress(session, request, doing, work)
+    return run_with_progress(  # which takes its steps from the run's log lines
+        session, request, doing, lambda _step: run(context, session.config, session.dependencies)
+    )
 
 
 def finish_with_report(
     report: Report,
     request: Request,
-    output: OutputFormat,
+    output: options.OutputFormat,
     document: Mapping[str, Any] | None = None,
 ) -> None:
     """Print the report, or the document that it was read from.
 
     Ends the command with 1 if something needs attention, or if the options select nothing.
     """
-    if output is OutputFormat.JSON:
-        typer.echo(as_json(document or report_to_json(report)))
-    else:
-        show(*report_view(report, datetime.now(timezone.utc)))
-    selection = selection_of(request)
+    document = document or report_to_json(report)
+    print_result(output, document, report_view(report, datetime.now(timezone.utc)))
+    selection = options.selection_of(request)
     if selection and selects_nothing(report):
         fail(f"No namespace matches {selection}. Nothing was changed.")
-    ok = document.get("ok", report.ok) if document else report.ok
-    if not ok:
-        raise typer.Exit(FAILED)
+    if not document.get("ok", report.ok):
+        fail()

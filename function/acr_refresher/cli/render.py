@@ -181,9 +181,8 @@ def report_view(report: Report, now: datetime) -> Iterator[RenderableType]:
         yield Text()
     yield from _warnings(report)
     if skew := report.clock_skew_seconds:
-        yield Text(
-            f"The clock is {abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the cloud's."
-        )
+        direction = "ahead of" if skew > 0 else "behind"
+        yield Text(f"The clock is {abs(skew)} s {direction} the cloud's.")
     if unsent := report.unsent:
         outcomes = pluralize(unsent.records, "outcome", "outcomes")
         why = format_failure(unsent.failure)
@@ -224,19 +223,19 @@ def _line(sign: str, words: str) -> Text:
 def _secret_row(secret: SecretOutcome, now: datetime) -> tuple[Text, ...]:
     sign, verb = change_of(secret)
     details = "\n".join((_reason(secret, now), *_details(secret)))
-    cells = (f"  {sign} {_namespace_and_name(secret)}", verb, details)
-    return tuple(Text(cell, COLOURS[sign]) for cell in cells)
+    return _cells(sign, f"  {sign} {_namespace_and_name(secret)}", verb, details)
 
 
 def _shard_row(shard: ShardStart) -> tuple[Text, ...]:
     """A task that serves clusters. Its own invocation reports what it does with them."""
-    state = "started" if shard.started else "already started"
     sign = "!" if shard.failure else "="
-    cells = (
-        f"{sign} {shard.task_id}",
-        pluralize(shard.clusters, "cluster", "clusters"),
-        format_failure(shard.failure) if shard.failure else state,
-    )
+    state = "started" if shard.started else "already started"
+    state = format_failure(shard.failure) if shard.failure else state
+    clusters = pluralize(shard.clusters, "cluster", "clusters")
+    return _cells(sign, f"{sign} {shard.task_id}", clusters, state)
+
+
+def _cells(sign: str, *cells: str) -> tuple[Text, ...]:
     return tuple(Text(cell, COLOURS[sign]) for cell in cells)
 
 

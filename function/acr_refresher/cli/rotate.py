@@ -11,23 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from acr_refresher.cli import options
 from acr_refresher.cli.exit import confirm, exit_on_errors, interruptible
-from acr_refresher.cli.options import (
-    ACCOUNT_VARIABLES,
-    REGION_VARIABLES,
-    AllowRemovalOption,
-    ClusterOption,
-    Missing,
-    NamespaceOption,
-    OutputFormat,
-    OutputOption,
-    ReasonOption,
-    RegistryOption,
-    YesOption,
-    event_for,
-    request_for,
-    selection_of,
-)
+from acr_refresher.cli.options import OutputFormat
 from acr_refresher.cli.refresh import finish_with_report
 from acr_refresher.cli.session import function_compute, progress
 from acr_refresher.config.strict import Problem, quoted
@@ -48,26 +34,16 @@ FunctionOption = Annotated[
     ),
 ]
 QualifierOption = Annotated[
-    str,
-    typer.Option("--qualifier", help="The function's version or alias.", show_default="LATEST"),
+    str, typer.Option("--qualifier", help="The function's version or alias.", show_default="LATEST")
 ]
 AccountOption = Annotated[
     str,
-    typer.Option(
-        "--account",
-        envvar=list(ACCOUNT_VARIABLES),
-        help="The ID of the function's Alibaba Cloud account.",
-        show_default=False,
+    options.from_environment(
+        "--account", options.ACCOUNT_VARIABLES, "The ID of the function's Alibaba Cloud account."
     ),
 ]
 FunctionRegionOption = Annotated[
-    str,
-    typer.Option(
-        "--region",
-        envvar=list(REGION_VARIABLES),
-        help="The function's region.",
-        show_default=False,
-    ),
+    str, options.from_environment("--region", options.REGION_VARIABLES, "The function's region.")
 ]
 AsyncOption = Annotated[
     bool, typer.Option("--async", help="Do not wait for the report. Print the ID of the task.")
@@ -77,17 +53,17 @@ AsyncOption = Annotated[
 def rotate(  # noqa: PLR0913  # a command has a parameter for each of its options
     function: FunctionOption,
     qualifier: QualifierOption = "",
-    clusters: ClusterOption = None,
-    namespaces: NamespaceOption = None,
-    registries: RegistryOption = None,
+    clusters: options.ClusterOption = None,
+    namespaces: options.NamespaceOption = None,
+    registries: options.RegistryOption = None,
     *,
-    allow_removal: AllowRemovalOption = False,
-    reason: ReasonOption = "",
+    allow_removal: options.AllowRemovalOption = False,
+    reason: options.ReasonOption = "",
     account: AccountOption = "",
     region: FunctionRegionOption = "",
     asynchronous: AsyncOption = False,
-    yes: YesOption = False,
-    output: OutputOption = OutputFormat.TABLE,
+    yes: options.YesOption = False,
+    output: options.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Let the deployed function renew the pull secrets, whatever their age, and show its report.
 
@@ -96,11 +72,11 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
     """
     with exit_on_errors():
         fields = {"force": True, "allowRemoval": allow_removal, "reason": reason}
-        request = request_for(clusters, namespaces, registries, **fields)
-        event = event_for(clusters, namespaces, registries, **fields).encode()
+        request = options.request_for(clusters, namespaces, registries, **fields)
+        event = options.event_for(clusters, namespaces, registries, **fields).encode()
         target = function_named(function, qualifier, region, account)
         with function_compute(region, tuple(_problems(target))) as functions:
-            if not (yes or selection_of(request)):
+            if not (yes or options.selection_of(request)):
                 confirm(
                     f"This renews every pull secret of every cluster that {function} serves.",
                     ", or select with --cluster, --namespace or --registry",
@@ -120,32 +96,26 @@ def function_named(name: str, qualifier: str, region_id: str, account_id: str) -
 def _problems(function: Function) -> Iterator[Problem]:
     """What is wrong with the options. The account ID becomes part of the host name."""
     name = f"{function.service}/{function.name}" if function.service else function.name
-    if not _matches(f"({NAME}/)?{NAME}", name):
+    if not re.fullmatch(f"({NAME}/)?{NAME}", name, re.ASCII):
         problem = f"{quoted(name)} is not the name of a function"
         yield Problem("--function", problem, "use NAME or SERVICE/FUNCTION")
-    if not _matches(rf"({NAME}|\d+)?", function.qualifier):
+    if not re.fullmatch(rf"({NAME}|\d+)?", function.qualifier, re.ASCII):
         problem = f"{quoted(function.qualifier)} is not a qualifier"
         yield Problem("--qualifier", problem, "use a version or an alias")
     if not function.account_id:
-        remedy = f"Use --account, or set {' or '.join(ACCOUNT_VARIABLES)}"
-        yield Missing("account", "No account ID found", remedy)
-    elif not _matches(r"\d+", function.account_id):
+        remedy = f"Use --account, or set {' or '.join(options.ACCOUNT_VARIABLES)}"
+        yield options.Missing("account", "No account ID found", remedy)
+    elif not re.fullmatch(r"\d+", function.account_id, re.ASCII):
         problem = f"{quoted(function.account_id)} is not an account ID"
         yield Problem("--account", problem, "use the account's number")
-
-
-def _matches(pattern: str, value: str) -> bool:
-    return re.fullmatch(pattern, value, re.ASCII) is not None
 
 
 def _invoke(
     functions: Functions, function: Function, event: bytes, request: Request, output: OutputFormat
 ) -> None:
     """Print the report, and end the command by what it says. Raises PortError."""
-    with (
-        interruptible("The function continues, and logs what it does."),
-        progress("rotating", None),
-    ):
+    interrupted = "The function continues, and logs what it does."
+    with interruptible(interrupted), progress("rotating", None):
         answer = asyncio.run(functions.invoke(function, event))
     document, report = read_report(answer)
     finish_with_report(report, request, output, document)
@@ -156,18 +126,15 @@ def read_report(answer: bytes) -> tuple[dict[str, Any], Report]:
     try:
         return json.loads(answer), report_from_json(answer)
     except (RecursionError, ValueError) as error:
-        raise Invalid(
-            "the function did not return a report: is it acr-refresher?", service="fc"
-        ) from error
+        message = "the function did not return a report: is it acr-refresher?"
+        raise Invalid(message, service="fc") from error
 
 
 def _start(functions: Functions, function: Function, event: bytes, output: OutputFormat) -> None:
     """Start the function and print the ID of the task. Raises PortError."""
     task_id = f"rotate-{uuid.uuid4()}"
-    with (
-        interruptible(f"The function may have been started, as task {task_id}."),
-        progress("starting", None),
-    ):
+    interrupted = f"The function may have been started, as task {task_id}."
+    with interruptible(interrupted), progress("starting", None):
         asyncio.run(functions.start(function, event, task_id))
     document = json.dumps({"task": task_id})
     typer.echo(document if output is OutputFormat.JSON else f"Started as task {task_id}.")

@@ -72,11 +72,8 @@ def open_session(config_file: Path, region_id: str) -> Iterator[Session]:
     problems: list[Problem] = []
     with collecting_problems(problems):
         config = load_config(config_file)
-    caller, instance = _operator(region_id, problems)
-    try:
+    with _operator(region_id, problems) as (caller, instance):
         yield Session(config, instance.dependencies(config, config_file.parent, caller))
-    finally:
-        instance.close()
 
 
 @contextmanager
@@ -85,11 +82,8 @@ def function_compute(region_id: str, problems: Iterable[Problem]) -> Iterator[Fu
 
     Raises InvalidInput with the given problems, if any, and those found here.
     """
-    caller, instance = _operator(region_id, problems)
-    try:
+    with _operator(region_id, problems) as (caller, instance):
         yield instance.functions(caller)
-    finally:
-        instance.close()
 
 
 @contextmanager
@@ -108,38 +102,27 @@ def region_problems(region_id: str) -> Iterator[Problem]:
         yield Problem("--region", problem, "use one such as cn-hangzhou")
 
 
-def _operator(region_id: str, problems: Iterable[Problem]) -> tuple[Caller, Instance]:
+@contextmanager
+def _operator(region_id: str, problems: Iterable[Problem]) -> Iterator[tuple[Caller, Instance]]:
     """The operator's identity, and an instance. Raises InvalidInput with all problems together."""
-    found = [*problems]
-    with collecting_problems(found):
-        caller = _caller(os.environ, region_id)
-    with collecting_problems(found):
-        instance = _instance(os.environ)
-    if found:
-        raise InvalidInput(found)
-    return caller, instance
-
-
-def _caller(environ: Mapping[str, str], region_id: str) -> Caller:
-    credentials = environment_credentials(environ)
-    problems = [*region_problems(region_id)]
+    found = [*problems, *region_problems(region_id)]
+    credentials = environment_credentials(os.environ)
     if credentials is None:
-        problems.append(Missing("credentials", "No credentials found", f"Set {CREDENTIALS}"))
+        found.append(Missing("credentials", "No credentials found", f"Set {CREDENTIALS}"))
     if not region_id:
         remedy = f"Use --region, or set {' or '.join(REGION_VARIABLES)}"
-        problems.append(Missing("region", "No region found", remedy))
-    if credentials is None or problems:
-        raise InvalidInput(problems)
-    renewal = f"get a new one, and set {CREDENTIALS}"
-    return Caller(replace(credentials, renewal=renewal), region_id)
-
-
-def _instance(environ: Mapping[str, str]) -> Instance:
+        found.append(Missing("region", "No region found", remedy))
     try:
-        return Instance.new(environ)
+        instance = Instance.new(os.environ)
     except ValueError as error:
-        problem = Problem("environment", str(error), "unset it, or correct it")
-        raise InvalidInput([problem]) from None
+        found.append(Problem("environment", str(error), "unset it, or correct it"))
+    if found or credentials is None:
+        raise InvalidInput(found)
+    renewal = f"get a new one, and set {CREDENTIALS}"
+    try:
+        yield Caller(replace(credentials, renewal=renewal), region_id), instance
+    finally:
+        instance.close()
 
 
 # ---- clusters ------------------------------------------------------------------------------------
@@ -161,6 +144,7 @@ class ClusterSession(Session):
 
     minter: Minter
     now: datetime
+    step: Step
 
     async def register(self, request: Request) -> RegisteredClusters:
         """The configured and the discovered clusters. Raises InvalidEvent."""
@@ -169,21 +153,14 @@ class ClusterSession(Session):
         return await discoverer.register(config.clusters, config.discoveries, request)
 
     async def for_each_cluster(
-        self,
-        clusters: Iterable[Cluster],
-        use: Callable[[Cluster, KubeApi], Awaitable[T]],
-        step: Step,
+        self, clusters: Iterable[Cluster], use: Callable[[Cluster, KubeApi], Awaitable[T]]
     ) -> tuple[ClusterResult[T], ...]:
         """What `use` finds in each of these clusters. A cluster that fails does not stop others."""
+        return await run_bounded(
+            self.config.concurrency, (self._visit(cluster, use) for cluster in clusters)
+        )
 
-        async def use_and_step(cluster: Cluster) -> ClusterResult[T]:
-            result = await self._connect_and_use(cluster, use)
-            step(cluster.name)
-            return result
-
-        return await run_bounded(self.config.concurrency, map(use_and_step, clusters))
-
-    async def _connect_and_use(
+    async def _visit(
         self, cluster: Cluster, use: Callable[[Cluster, KubeApi], Awaitable[T]]
     ) -> ClusterResult[T]:
         kubeconfigs, connector = self.dependencies.kubeconfigs, self.dependencies.connector
@@ -198,11 +175,15 @@ class ClusterSession(Session):
             return ClusterResult(cluster.name, failure=Failure("unreachable", "no answer in time"))
         except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
             return ClusterResult(cluster.name, failure=unexpected_error(error))
+        finally:
+            self.step(cluster.name)
         return ClusterResult(cluster.name, found)
 
 
 @asynccontextmanager
-async def cluster_session(session: Session) -> AsyncIterator[ClusterSession]:
+async def cluster_session(
+    session: Session, step: Step = lambda _: None
+) -> AsyncIterator[ClusterSession]:
     """A cluster session whose role sessions have a name of their own. No call outlives it."""
     now = datetime.now(timezone.utc)
     dependencies = session.dependencies
@@ -215,7 +196,7 @@ async def cluster_session(session: Session) -> AsyncIterator[ClusterSession]:
         now,
     )
     try:
-        yield ClusterSession(session.config, dependencies, minter, now)
+        yield ClusterSession(session.config, dependencies, minter, now, step)
     finally:
         await minter.aclose()
 
@@ -223,6 +204,21 @@ async def cluster_session(session: Session) -> AsyncIterator[ClusterSession]:
 # ---- progress ------------------------------------------------------------------------------------
 
 CLUSTER_EVENTS = frozenset({"cluster.served", "cluster.failed", "cluster.skipped"})
+
+
+def run_in_clusters(
+    session: Session,
+    request: Request,
+    doing: str,
+    work: Callable[[ClusterSession, Request], Awaitable[T]],
+) -> T:
+    """Await the work with a cluster session, and show its progress. Raises InvalidInput."""
+
+    async def in_session(step: Step) -> T:
+        async with cluster_session(session, step) as clusters:
+            return await work(clusters, request)
+
+    return run_with_progress(session, request, doing, in_session)
 
 
 def run_with_progress(

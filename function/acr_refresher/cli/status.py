@@ -4,51 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import TypeAdapter
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from acr_refresher.cli.exit import FAILED, exit_on_errors
-from acr_refresher.cli.options import (
-    DEFAULT_CONFIG,
-    ClusterOption,
-    ConfigOption,
-    OutputFormat,
-    OutputOption,
-    RegionOption,
-    request_for,
-)
-from acr_refresher.cli.render import (
-    Fitting,
-    Unbroken,
-    as_json,
-    columns,
-    format_span,
-    pluralize,
-    sanitize,
-    show,
-)
-from acr_refresher.cli.session import (
-    ClusterResult,
-    Session,
-    Step,
-    cluster_session,
-    open_session,
-    run_with_progress,
-)
+from acr_refresher.cli import options
+from acr_refresher.cli.exit import exit_on_errors, fail, print_result
+from acr_refresher.cli.render import Fitting, Unbroken, columns, format_span, pluralize, sanitize
+from acr_refresher.cli.session import ClusterResult, ClusterSession, open_session, run_in_clusters
 from acr_refresher.cli.status_page import status_page
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import ClusterOutcome
 from acr_refresher.core.plan import secrets_in_scope
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import rfc3339
 from acr_refresher.core.secret_status import (
     FleetStatus,
     SecretStatus,
@@ -81,54 +57,43 @@ HEADINGS = (
 HtmlOption = Annotated[
     Path | None,
     typer.Option(
-        "--html",
-        metavar="FILE",
-        help="Write an HTML page for a browser, too.",
-        show_default=False,
+        "--html", metavar="FILE", help="Write an HTML page for a browser, too.", show_default=False
     ),
 ]
 
 
 def status(
-    config: ConfigOption = DEFAULT_CONFIG,
-    clusters: ClusterOption = None,
+    config: options.ConfigOption = options.DEFAULT_CONFIG,
+    clusters: options.ClusterOption = None,
     *,
     html: HtmlOption = None,
-    region: RegionOption = "",
-    output: OutputOption = OutputFormat.TABLE,
+    region: options.RegionOption = "",
+    output: options.OutputOption = options.OutputFormat.TABLE,
 ) -> None:
     """Show every pull secret: registry hosts, service accounts, age, expiry. Most urgent first."""
     with exit_on_errors():
-        request = request_for(clusters, None, None)
+        request = options.request_for(clusters, None, None)
         with open_session(config, region) as session:
-            work = partial(_read_status, session, request)
-            found = run_with_progress(session, request, "reading the clusters", work)
+            found = run_in_clusters(session, request, "reading the clusters", _read_status)
         if html:
             _write(html, status_page(found))
-    if output is OutputFormat.JSON:
-        typer.echo(as_json(status_to_json(found)))
-    else:
-        show(*status_view(found))
+    print_result(output, status_to_json(found), status_view(found))
     if not found.ok:
-        raise typer.Exit(FAILED)
+        fail()
 
 
-async def _read_status(session: Session, request: Request, step: Step) -> FleetStatus:
-    async with cluster_session(session) as clusters:
+async def _read_status(session: ClusterSession, request: Request) -> FleetStatus:
+    async def read(cluster: Cluster, kube: KubeApi) -> tuple[SecretStatus, ...]:
+        state = await observe(kube, secrets_in_scope(cluster, request))
+        return secret_statuses(cluster, state, session.now)
 
-        async def read(cluster: Cluster, kube: KubeApi) -> tuple[SecretStatus, ...]:
-            state = await observe(kube, secrets_in_scope(cluster, request))
-            return secret_statuses(cluster, state, clusters.now)
-
-        registered = await clusters.register(request)
-        selected = targets(registered.clusters, request)
-        results = await clusters.for_each_cluster(selected, read, step)
-        unread: list[ClusterResult[Any] | ClusterOutcome] = [
-            *(result for result in results if result.found is None),
-            *registered.outcomes,
-        ]
-        secrets = (secret for result in results for secret in result.found or ())
-        return FleetStatus(clusters.now, by_urgency(secrets), tuple(map(_unread, unread)))
+    registered = await session.register(request)
+    results = await session.for_each_cluster(targets(registered.clusters, request), read)
+    unread: Iterator[ClusterResult[Any] | ClusterOutcome] = chain(
+        (result for result in results if result.found is None), registered.outcomes
+    )
+    secrets = (secret for result in results for secret in result.found or ())
+    return FleetStatus(session.now, by_urgency(secrets), tuple(map(_unread, unread)))
 
 
 def _unread(result: ClusterResult[Any] | ClusterOutcome) -> UnreadCluster:
@@ -144,30 +109,14 @@ def _write(file: Path, text: str) -> None:
         raise InvalidInput([problem]) from None
 
 
+_CODEC = TypeAdapter(FleetStatus)
+
+
 def status_to_json(status: FleetStatus) -> dict[str, Any]:
     """The status for programs."""
-    return {
-        "at": rfc3339(status.at),
-        "ok": status.ok,
-        "unread": [
-            {"cluster": each.cluster, "why": each.why, "failed": each.failed}
-            for each in status.unread
-        ],
-        "secrets": [
-            {
-                "cluster": secret.cluster,
-                "namespace": secret.namespace,
-                "secret": secret.secret,
-                "state": secret.state.value,
-                "registries": list(secret.registries),
-                "registryHosts": list(secret.hosts),
-                "serviceAccounts": list(secret.service_accounts),
-                "refreshedAt": rfc3339(secret.refreshed_at) if secret.refreshed_at else None,
-                "expiresAt": rfc3339(secret.expires_at) if secret.expires_at else None,
-            }
-            for secret in status.secrets
-        ],
-    }
+    fields = _CODEC.dump_python(status, mode="json", by_alias=True)
+    secrets = fields.pop("secrets")
+    return {"at": fields["at"], "ok": status.ok, "unread": fields["unread"], "secrets": secrets}
 
 
 def status_view(status: FleetStatus) -> Iterator[RenderableType]:

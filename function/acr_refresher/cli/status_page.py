@@ -69,22 +69,19 @@ def _timeline(status: FleetStatus, clusters: Sequence[str]) -> str:
     times = [secret.expires_at for secret in status.secrets if secret.expires_at]
     if not times:
         return '<p class="soft">No secret here has an expiry.</p>'
-    start, end = _ends(times, status.at)
-    lines = _gridlines(start, end)
-    grid = "".join(
-        f'<i class="line" style="left:{_percent(line, start, end)}"></i>' for line in lines
-    )
-    grid += f'<i class="now" style="left:{_percent(status.at, start, end)}"></i>'
-    lanes = "\n".join(_lane(name, status, (start, end), grid) for name in clusters)
+    start, end = ends = _ends(times, status.at)
+    lines, now = _gridlines(start, end), _percent(status.at, *ends)
+    grid = "".join(f'<i class="line" style="left:{_percent(line, *ends)}"></i>' for line in lines)
+    grid += f'<i class="now" style="left:{now}"></i>'
+    lanes = "\n".join(_lane(name, status, ends, grid) for name in clusters)
     time = "%H:%M" if end - start <= timedelta(days=1) else "%m-%d %H:%M"
     labels = "".join(
-        f'<span style="left:{_percent(line, start, end)}">{line:{time}}</span>'
+        f'<span style="left:{_percent(line, *ends)}">{line:{time}}</span>'
         for line in lines
         if abs(line - status.at) > (end - start) / 20  # no label under that of now
     )
-    now = f'<span class="at-now" style="left:{_percent(status.at, start, end)}">now</span>'
-    axis = f'<div></div><div class="axis">{labels}{now}</div>'
-    return f'<div class="timeline">{lanes}{axis}</div>'
+    labels += f'<span class="at-now" style="left:{now}">now</span>'
+    return f'<div class="timeline">{lanes}<div></div><div class="axis">{labels}</div></div>'
 
 
 def _ends(times: Sequence[datetime], now: datetime) -> tuple[datetime, datetime]:
@@ -96,12 +93,8 @@ def _ends(times: Sequence[datetime], now: datetime) -> tuple[datetime, datetime]
 def _gridlines(start: datetime, end: datetime) -> list[datetime]:
     step = next((each for each in STEPS if (end - start) / each <= MAX_GRIDLINES), STEPS[-1])
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    line = midnight + (start - midnight) // step * step + step
-    lines = []
-    while line <= end:
-        lines.append(line)
-        line += step
-    return lines
+    first = midnight + ((start - midnight) // step + 1) * step
+    return [first + step * number for number in range((end - first) // step + 1)]
 
 
 def _share(time: datetime, start: datetime, end: datetime) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Annotated, TypeVar
@@ -16,14 +16,8 @@ from typing import Annotated, TypeVar
 import typer
 from rich.text import Text
 
-from acr_refresher.cli.exit import FAILED, confirm, exit_on_errors, fail, interruptible
-from acr_refresher.cli.options import (
-    DEFAULT_CONFIG,
-    ConfigOption,
-    RegionOption,
-    YesOption,
-    cluster_names,
-)
+from acr_refresher.cli import options
+from acr_refresher.cli.exit import confirm, exit_on_errors, fail, interruptible
 from acr_refresher.cli.render import columns, pluralize, sanitize, show
 from acr_refresher.cli.session import (
     ClusterSession,
@@ -33,7 +27,7 @@ from acr_refresher.cli.session import (
     progress,
 )
 from acr_refresher.config.strict import InvalidInput, Problem, did_you_mean
-from acr_refresher.core.model import Cluster, ClusterState
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import Remove, SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.run.apply import Applier
@@ -58,13 +52,13 @@ def unregister(
         typer.Argument(
             help="The cluster's name in config.yaml.",
             show_default=False,
-            autocompletion=cluster_names,
+            autocompletion=options.cluster_names,
         ),
     ],
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: options.ConfigOption = options.DEFAULT_CONFIG,
     *,
-    yes: YesOption = False,
-    region: RegionOption = "",
+    yes: options.YesOption = False,
+    region: options.RegionOption = "",
 ) -> None:
     """Unbind and delete all pull secrets that acr-refresher wrote in a cluster.
 
@@ -87,11 +81,13 @@ def unregister(
         Text(f"Done: {len(outcomes) - failed} removed, {failed} failed."),
     )
     if failed:
-        raise typer.Exit(FAILED)
+        fail()
 
 
-def plan_removals(names: Sequence[str], state: ClusterState) -> Removals:
-    """A removal for each Secret of these names that acr-refresher wrote, in any namespace."""
+async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Removals:
+    """A removal for each of the cluster's pull secrets that acr-refresher wrote."""
+    names = [wanted.name for wanted in cluster.pull_secrets]
+    state = await observe(kube, names)
     by_namespace: defaultdict[str, tuple[Remove, ...]] = defaultdict(tuple)
     for secret in state.secrets:
         if secret.managed and secret.name in names:
@@ -103,11 +99,6 @@ def plan_removals(names: Sequence[str], state: ClusterState) -> Removals:
             action = Remove(secret.namespace, secret.name, bound, secret.uid)
             by_namespace[secret.namespace] += (action,)
     return tuple(by_namespace.values())
-
-
-async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Removals:
-    names = [wanted.name for wanted in cluster.pull_secrets]
-    return plan_removals(names, await observe(kube, names))
 
 
 async def _remove(
@@ -125,10 +116,10 @@ async def _remove(
 
 async def _in_cluster(session: Session, name: str, use: Use[T]) -> T:
     """What `use` makes of the cluster of that name. Raises InvalidInput. Fails the command."""
-    async with cluster_session(session) as there:
-        with progress(name, 1) as step:
+    with progress(name, 1) as step:
+        async with cluster_session(session, step) as there:
             cluster = await _find_cluster(there, name)
-            (result,) = await there.for_each_cluster([cluster], partial(use, there), step)
+            (result,) = await there.for_each_cluster([cluster], partial(use, there))
     if result.found is None:
         fail(result.failure.message if result.failure else result.skipped)
     return result.found
@@ -139,13 +130,13 @@ async def _find_cluster(session: ClusterSession, name: str) -> Cluster:
 
     Fails the command if the cluster may be in a list that could not be read.
     """
-    for cluster in session.config.clusters:
-        if cluster.name == name:
-            return cluster
+    known = {cluster.name: cluster for cluster in session.config.clusters}
+    if name in known:
+        return known[name]
     registered = await session.register(Request("manual"))
-    for cluster in registered.clusters:
-        if cluster.name == name:
-            return cluster
+    known = {cluster.name: cluster for cluster in registered.clusters}
+    if name in known:
+        return known[name]
     unread = [
         f"{each.cluster}: {each.failure.message}; cluster {name} may be in this list"
         for each in registered.outcomes
@@ -153,7 +144,7 @@ async def _find_cluster(session: ClusterSession, name: str) -> Cluster:
     ]
     if unread:
         fail(*unread)
-    remedy = did_you_mean(name, [cluster.name for cluster in registered.clusters])
+    remedy = did_you_mean(name, known)
     raise InvalidInput([Problem(name, "no such cluster", remedy)])
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -94,54 +95,45 @@ def _sections(config: Config) -> Iterator[str]:
 def _missing_kubeconfigs(config: Config, folder: Path) -> Iterator[Problem]:
     """A missing file is not an error: a pipeline may add it before it deploys."""
     for index, cluster in enumerate(config.clusters):
-        if isinstance(cluster.access, KubeconfigAccess):
-            file = folder / cluster.access.path
-            if not file.is_file():
-                problem = f"file {quoted(str(file))} does not exist"
-                path = f"clusters[{index}].kubeconfig"
-                yield Problem(path, problem, "create it before you deploy")
+        access = cluster.access
+        if isinstance(access, KubeconfigAccess) and not (file := folder / access.path).is_file():
+            problem = f"file {quoted(str(file))} does not exist"
+            yield Problem(f"clusters[{index}].kubeconfig", problem, "create it before you deploy")
 
 
 # ---- what only the cloud knows -------------------------------------------------------------------
 
 
-class CloudAnswers(NamedTuple):
-    """The problems that the cloud knows, and the questions that it did not answer."""
-
-    problems: tuple[Problem, ...] = ()
-    unanswered: tuple[Problem, ...] = ()
+class Unanswered(Problem):
+    """A question that the cloud did not answer."""
 
 
 def _validate_online(session: Session) -> None:
     """Raises InvalidInput with what is wrong. Fails the command if that could not be found out."""
-    answers = asyncio.run(ask_cloud(session))
-    if answers.problems:
-        raise InvalidInput((*answers.problems, *answers.unanswered))
-    if answers.unanswered:
-        fail(*map(str, answers.unanswered))
+    problems = asyncio.run(ask_cloud(session))
+    unanswered = [problem for problem in problems if isinstance(problem, Unanswered)]
+    if wrong := [problem for problem in problems if problem not in unanswered]:
+        raise InvalidInput([*wrong, *unanswered])
+    if unanswered:
+        fail(*map(str, unanswered))
 
 
-async def ask_cloud(session: Session) -> CloudAnswers:
+async def ask_cloud(session: Session) -> list[Problem]:
     """A problem for each registry that the cloud does not know as it is configured.
 
     Two things cannot be asked for: registries that need a cluster's identity (RRSA), and the
     domains of Personal Edition, which no API lists.
     """
     async with cluster_session(session) as there:
-        answers = await asyncio.gather(
-            *(
-                _ask_about(there, registry, f"registries[{index}]")
-                for index, registry in enumerate(session.config.registries)
-                if registry.instance_id and not registry.rrsa
-            )
+        asked = (
+            _ask_about(there, registry, f"registries[{index}]")
+            for index, registry in enumerate(session.config.registries)
+            if registry.instance_id and not registry.rrsa
         )
-    return CloudAnswers(
-        tuple(problem for answer in answers for problem in answer.problems),
-        tuple(problem for answer in answers for problem in answer.unanswered),
-    )
+        return [*chain.from_iterable(await asyncio.gather(*asked))]
 
 
-async def _ask_about(session: ClusterSession, registry: Registry, path: str) -> CloudAnswers:
+async def _ask_about(session: ClusterSession, registry: Registry, path: str) -> Iterable[Problem]:
     every_host = replace(registry, endpoints=())
     api = session.dependencies.registry_api
     try:
@@ -149,13 +141,11 @@ async def _ask_about(session: ClusterSession, registry: Registry, path: str) -> 
         hosts = await retrying(lambda: api.hosts(caller, every_host))
     except (Unreachable, Throttled) as error:
         remedy = "the configuration may be right: try again"
-        return CloudAnswers(
-            unanswered=(Problem(path, f"no answer from the cloud: {error}", remedy),)
-        )
+        return [Unanswered(path, f"no answer from the cloud: {error}", remedy)]
     except PortError as error:
         remedy = "check instanceId, regionId and assumeRoleARN"
-        return CloudAnswers((Problem(path, f"cannot be read: {error}", remedy),))
-    problems = (
+        return [Problem(path, f"cannot be read: {error}", remedy)]
+    return (
         Problem(
             f"{path}.domains[{index}]",
             f"{domain} is not a domain of the instance",
@@ -164,4 +154,3 @@ async def _ask_about(session: ClusterSession, registry: Registry, path: str) -> 
         for index, domain in enumerate(registry.domains)
         if domain not in hosts
     )
-    return CloudAnswers(tuple(problems))

@@ -8,9 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from itertools import chain
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, with_config
+from pydantic.alias_generators import to_camel
 
 from acr_refresher.core.model import Cluster, ClusterState, SecretState
-from acr_refresher.core.outcome import Action, Reconcile, Remove, Skip, all_hosts, entries_expiry
+from acr_refresher.core.outcome import (
+    Action,
+    Moment,
+    Reconcile,
+    Remove,
+    Skip,
+    all_hosts,
+    entries_expiry,
+)
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
@@ -52,10 +64,10 @@ class SecretStatus:
     secret: str
     state: State
     registries: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
+    hosts: Annotated[tuple[str, ...], Field(serialization_alias="registryHosts")] = ()
     service_accounts: tuple[str, ...] = ()
-    refreshed_at: datetime | None = None
-    expires_at: datetime | None = None
+    refreshed_at: Moment | None = None
+    expires_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +79,12 @@ class UnreadCluster:
     failed: bool
 
 
+@with_config(ConfigDict(alias_generator=to_camel, defer_build=True))
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
     """The status of all secrets at a time, most urgent first."""
 
-    at: datetime
+    at: Moment
     secrets: tuple[SecretStatus, ...]
     unread: tuple[UnreadCluster, ...] = ()
 
