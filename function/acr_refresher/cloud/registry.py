@@ -15,7 +15,6 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from aiohttp.abc import AbstractResolver
 
 from acr_refresher.cloud.client import CloudTransport
 from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.run.ports import RegistryHosts, RegistryToken
 from acr_refresher.settings import SETTINGS
@@ -49,13 +49,14 @@ class RegistryClient(RegistryHosts):
     def __init__(self, transport: CloudTransport) -> None:
         self._local = transport.local_cloud is not None
         self._ca_file = transport.registry_ca
+        self._tls: ssl.SSLContext | None = None
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
         """Raises Denied if the host refuses the token, Unreachable if that cannot be found out."""
         if self._local and not _is_loopback(host):
             raise _unreachable(host, "with a local cloud, no request leaves this machine")
         with _failures(host):
-            async with self._session() as session:
+            async with self._session(await self._trusted_roots()) as session:
                 await self._check(session, host, token, repository)
 
     async def _check(
@@ -87,8 +88,15 @@ class RegistryClient(RegistryHosts):
             return _is_loopback(urlsplit(realm).netloc)
         return may_have_password(realm, host)
 
-    def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=Resolver())
+    async def _trusted_roots(self) -> ssl.SSLContext:
+        """The TLS context, read once from files on a file system that may hang."""
+        if self._tls is None:
+            read = in_own_thread(_tls_context, self._ca_file)
+            self._tls = await asyncio.wait_for(read, SETTINGS.registry_timeout.total_seconds())
+        return self._tls
+
+    def _session(self, tls: ssl.SSLContext) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=tls, resolver=Resolver())
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=SETTINGS.registry_timeout.total_seconds()),
@@ -96,9 +104,9 @@ class RegistryClient(RegistryHosts):
             trust_env=not self._local,  # the function may need a proxy
         )
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._ca_file)
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from acr_refresher.config.strict import (
 )
 from acr_refresher.core.request import KnownCluster, Request, Shard
 from acr_refresher.core.select import matches_any
+from acr_refresher.log import mask_text
 
 _ROOT = "event"
 _EXAMPLE = 'send a JSON object such as {"action": "refresh"}'
@@ -247,14 +248,15 @@ def _manual_request(event: _ManualEvent) -> Request:
 
 
 def _request(wishes: _TimerPayload, trigger: str, scheduled_at: str = "") -> Request:
+    """The request. Secrets in its texts are masked, as they stand in logs, records and reports."""
     return Request(
-        trigger=trigger,
+        trigger=mask_text(trigger),
         clusters=tuple(wishes.clusters or ()),
         namespaces=tuple(wishes.namespaces or ()),
         registries=tuple(wishes.registries or ()),
         force=wishes.force,
         allow_removal=wishes.allow_removal,
         dry_run=wishes.dry_run,
-        reason=wishes.reason,
+        reason=mask_text(wishes.reason),
         scheduled_at=scheduled_at,
     )

@@ -136,7 +136,7 @@ def rfc3339(moment: datetime) -> str:
 def parse_rfc3339(text: str) -> datetime:
     """The time of such a text. Raises ValueError where it is not UTC or not within our limits."""
     moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")  # Python 3.10 knows no Z
-    if not FIRST_TIME <= moment < LAST_TIME:
+    if moment.tzinfo is None or not FIRST_TIME <= moment < LAST_TIME:  # Python took + for a T
         raise ValueError(f"{text} is not between {FIRST_TIME:%Y} and {LAST_TIME:%Y}")
     return moment
 

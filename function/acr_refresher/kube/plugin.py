@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from pydantic.alias_generators import to_camel
 
 from acr_refresher.errors import Invalid, Unreachable
 from acr_refresher.kube.kubeconfig import as_json, encoded
+from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.settings import SETTINGS
 
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
@@ -100,6 +102,7 @@ def _environment(
 async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     """The output of the command. In any case, all processes that it started are ended."""
     devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    await in_own_thread(_touch, command[0], environ)
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -128,6 +131,14 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     if process.returncode:
         raise _invalid(f"it ended with {process.returncode}. Run it manually to see its messages.")
     return printed
+
+
+def _touch(command: str, environ: Mapping[str, str]) -> None:
+    """Read the first byte of the program: if its file system hangs, this does, and not the loop."""
+    with suppress(OSError, ValueError):  # what is wrong shows when it is started
+        program = shutil.which(command, path=environ.get("PATH")) or command
+        with Path(program).open("rb") as file:
+            file.read(1)
 
 
 def _checked(model: type[Model], value: Any, what: str) -> Model:

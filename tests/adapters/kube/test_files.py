@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -289,6 +290,18 @@ def test_a_plugin_that_hangs_is_ended_with_all_that_it_began(
     while runs(begun.read_text().strip()):
         assert time.monotonic() < deadline
         time.sleep(0.01)  # it is killed, but may not be dead yet
+
+
+def test_a_plugin_on_a_file_system_that_hangs_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+    os.mkfifo(program := tmp_path / "plugin", 0o755)  # nothing ever writes to it
+
+    async def wait_a_moment() -> None:
+        spec = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+        running = plugin_module.run_plugin(spec, {}, tmp_path, {})
+        await asyncio.wait_for(running, 0.2)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(wait_a_moment())
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from acr_refresher.core.secret_status import FleetStatus, State, by_urgency, sec
 from factories import MAIN, NOW, namespace, request, secret, state, wanted
 
 DATES = pytest.mark.parametrize(
-    "date", ["9999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+    "date",
+    ["9999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-01-31"],
 )
 CLUSTER = Cluster("prod", KubeconfigAccess("x"), (wanted(MAIN),))
 
