@@ -73,7 +73,8 @@ def test_a_refresh_does_what_the_function_does(site: Site) -> None:
         assert printed_secrets(function, first) == []
     assert (first.exit_code, first.stderr) == (0, "")
     assert first.stdout.splitlines()[0] == "prod-hangzhou"
-    assert f"warning, prod-hangzhou/{shop}/acr-pull: registry partner: new token" in first.stdout
+    secret = f"prod-hangzhou/{shop}/acr-pull"
+    assert f"warning, {secret}: registry partner: cannot check the new token" in first.stdout
     assert first.stdout.splitlines()[-1].startswith("Done: 1 created, 0 renewed")
     assert references(site.hangzhou, shop) == ["acr-pull"]
     report = json.loads(second.stdout)
