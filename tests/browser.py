@@ -1,4 +1,4 @@
-"""A page in a real browser: Chromium without a screen."""
+"""Opens a page in a real browser: headless Chromium."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 CHROMIUM = "chromium"
 OPTIONS = (
     "--headless",
-    "--no-sandbox",  # in a container there is no user namespace for it
+    "--no-sandbox",  # a container has no user namespace for the sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--virtual-time-budget=2000",  # the page's own milliseconds: scripts have run by then
+    "--virtual-time-budget=2000",  # milliseconds of the page: its scripts have run by then
 )
 
 
 def rendered(page: Path, fragment: str = "") -> str:
-    """The document as it is when its scripts have run. With `fragment`, at that address."""
+    """The document after its scripts have run, opened at `fragment` if given."""
     with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
         command = [
             CHROMIUM,

@@ -1,4 +1,4 @@
-"""Documents with one thing wrong, and what is said of them."""
+"""Configuration documents with one mistake each, and the problems that are reported."""
 
 from __future__ import annotations
 

@@ -23,14 +23,16 @@ NOT_RUN = "NOT RUN against a real kube-apiserver"
 
 _numbers = itertools.count(1)
 
-# How long an example takes says how busy the machine is, and nothing else.
+# The duration of an example only shows how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
 TLS_OF_PYTHON_3_10 = ("unclosed transport <", "unclosed <socket.socket")
-"""What it says of TLS connections that end with their event loop, or are cut by the peer: it closes
-them later than that. From 3.11 on asyncio's TLS is another, and a connection left open an error."""
+"""Warnings of Python 3.10 about TLS connections that end with their loop or are cut by the peer.
+
+Python 3.10 closes these connections later. From 3.11 on, an open connection is an error.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,8 +62,8 @@ class OneProcessPerFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xd
 
 
 @pytest.fixture(autouse=True)
-def logging_begins_anew() -> Iterator[None]:
-    """Whoever configured logging wrote to a stream that pytest takes away with its test."""
+def logging_is_reset() -> Iterator[None]:
+    """Reset the configuration of logging, because pytest closes its stream after each test."""
     yield
     structlog.reset_defaults()
 
@@ -87,7 +89,7 @@ def throttled_cluster() -> Iterator[KubeCluster]:
 
 @pytest.fixture(scope="session")
 def double_clusters() -> Iterator[list[DoubleCluster]]:
-    """Two doubles, alike to the real clusters."""
+    """Two API doubles with the same names and controllers as the real clusters."""
     with api_doubles(["prod-a", "prod-b"], controllers=["prod-b"]) as clusters:
         yield clusters
 
@@ -108,7 +110,7 @@ def new_namespace() -> Callable[[KubeCluster], str]:
 def _real(
     names: Sequence[str], *, controllers: Sequence[str] = (), flags: Sequence[str] = ()
 ) -> Iterator[list[KubeCluster]]:
-    """Real clusters; without their binaries tests fail in CI, and elsewhere say so loudly."""
+    """Real clusters. Without their binaries, tests fail in CI and are skipped elsewhere."""
     try:
         running = control_plane(names, controllers=controllers, flags=dict.fromkeys(names, flags))
         with running as clusters:
@@ -120,7 +122,7 @@ def _real(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say that the double stands unproved, where it does."""
+    """Report that the double was not compared with a real API server, if so."""
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
     if any(NOT_RUN in reason for reason in skipped):
         terminalreporter.section("without the real kube-apiserver", red=True, bold=True)

@@ -1,4 +1,4 @@
-"""Small builders of the core's types: a test names only what its case is about."""
+"""Small builders of the core's types: a test states only the values that matter to it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def secret(
     annotations: Mapping[str, str] | None = None,
     document: str | None = None,
 ) -> SecretState:
-    """Our Secret as a run would have written it, or what a case makes of it."""
+    """A Secret as a run writes it, with the changes of the test case."""
     written = build_secret(credentials or (credential(),), NOW, "run-0")
     return SecretState(
         namespace=namespace,
@@ -83,7 +83,7 @@ def state(
     namespaces: Sequence[NamespaceState | str] = ("default",),
     accounts: Sequence[ServiceAccountState] = (),
 ) -> ClusterState:
-    listed = (one if isinstance(one, NamespaceState) else namespace(one) for one in namespaces)
+    listed = (item if isinstance(item, NamespaceState) else namespace(item) for item in namespaces)
     return ClusterState(tuple(listed), secrets, tuple(accounts))
 
 
@@ -116,8 +116,8 @@ def request(**asked: object) -> Request:
 
 
 def logins(document: SecretStr) -> dict[str, str]:
-    """Host to password: what a puller would make of the document."""
+    """Host to password, as a container runtime reads the document."""
     return {
-        host: login.password.get_secret_value()
-        for host, login in parse_dockerconfig(document).items()
+        host: password.get_secret_value()
+        for host, (_, password) in parse_dockerconfig(document).items()
     }

@@ -1,4 +1,4 @@
-"""Many clusters of the API double, and the function for them on the local Function Compute."""
+"""Many API doubles, and the function that serves them on the local Function Compute."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from localkube.rbac import USER, manifests
 from sites import REGISTRIES, SECRET
 
 NAMESPACE = "shop"
-TICK = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
+SCHEDULED_AT = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
 LIMIT_SECONDS = 180
 
 
@@ -41,16 +41,16 @@ class Fleet:
     function: DeployedFunction
     cloud: Cloud
 
-    def tick(self, at: datetime = TICK) -> Task:
-        """One delivery of the timer, waited for."""
+    def fire_timer(self, at: datetime = SCHEDULED_AT) -> Task:
+        """Deliver the timer event once and wait for the task."""
         [task] = self.function.fire_timer(at)
         self.function.wait_until(
             lambda: self.function.task(task.id).result is not None, LIMIT_SECONDS
         )
         return self.function.task(task.id)
 
-    def by_hand(self, **asked: object) -> dict[str, Any]:
-        """The report of an invocation that is waited for."""
+    def invoke(self, **asked: object) -> dict[str, Any]:
+        """Invoke the function synchronously and return its report."""
         event = json.dumps({"action": "refresh", **asked}).encode()
         result = self.function.invoke(event, str(uuid.uuid4()))
         assert not result.failed, result.body.decode()
@@ -58,38 +58,44 @@ class Fleet:
         return report
 
     def grant(self, world: World) -> None:
-        """Let its roles have the policies of another world from now on."""
+        """Give the roles the policies of another world from now on."""
         object.__setattr__(self.cloud, "world", world)
 
     def found_in(self, regions: Mapping[str, Sequence[DoubleCluster]], gone: str = "") -> None:
-        """Let the cluster role find these clusters in regions of its account.
+        """Let the cluster role discover these clusters in regions of its account.
 
-        The lists also know one that is gone.
+        The lists also contain the cluster `gone`, which is deleted.
         """
-        may = load_policy("cluster-discovery.policy")
+        discovery = load_policy("cluster-discovery.policy")
         roles = tuple(
-            replace(one, policies=(*one.policies, may)) if one.name.endswith("-cluster") else one
-            for one in self.cloud.world.roles
+            replace(role, policies=(*role.policies, discovery))
+            if role.name.endswith("-cluster")
+            else role
+            for role in self.cloud.world.roles
         )
         clusters = tuple(
             AckCluster(
-                f"c1d{one.name[-4:]}", one.name, region, HOME, _issued(one, one.name == gone)
+                f"c1d{double.name[-4:]}",
+                double.name,
+                region,
+                HOME,
+                _issued(double, double.name == gone),
             )
-            for region, those in regions.items()
-            for one in those
+            for region, doubles in regions.items()
+            for double in doubles
         )
         self.grant(replace(self.cloud.world, roles=roles, clusters=clusters))
 
     @property
     def shards(self) -> dict[str, Task]:
-        """By number: `1/4`."""
-        told = {task: json.loads(task.event).get("shard") for task in self.function.tasks}
-        return {f"{one['number']}/{one['of']}": task for task, one in told.items() if one}
+        """The tasks of shards by number, such as `1/4`."""
+        shards = {task: json.loads(task.event).get("shard") for task in self.function.tasks}
+        return {f"{shard['number']}/{shard['of']}": task for task, shard in shards.items() if shard}
 
     @property
     def unserved(self) -> list[str]:
         """The clusters whose namespace has no pull secret."""
-        return [one.name for one in self.clusters if one.get_secret(NAMESPACE, SECRET) is None]
+        return [c.name for c in self.clusters if c.get_secret(NAMESPACE, SECRET) is None]
 
     def served(self, shard: str = "") -> int:
         """How many clusters were served so far: by a shard, or by all invocations."""
@@ -108,7 +114,7 @@ def fleet(
     clock: Clock = utc_now,
     **config: Any,
 ) -> Iterator[Fleet]:
-    """So many clusters; `file` is deployed, with `changes`, in the company's cloud or another."""
+    """A fleet of `count` clusters, served by the function in `file` with `changes`."""
     names = [f"cluster-{number:04}" for number in range(count)]
     cloud = Cloud(world or company({}), clock)
     with api_doubles(names) as clusters, serving(cloud) as url:
@@ -121,7 +127,7 @@ def fleet(
 
 def _issued(cluster: DoubleCluster, gone: bool) -> IssueKubeconfig:
     def issue(_arn: str, validity: timedelta, *, private: bool) -> tuple[str, datetime]:
-        del private  # on one machine every network is the same
+        del private  # all networks are the same on the test machine
         if gone:
             raise CloudError(404, "ErrorClusterNotFound", f"cluster {cluster.name} not found")
         return cluster.kubeconfig(validity=validity), datetime.now(timezone.utc) + validity
@@ -141,25 +147,25 @@ def _described(file: Path, folder: Path, url: str) -> Function:
 
 def _prepare(clusters: Sequence[DoubleCluster]) -> None:
     account = {"metadata": {"name": "default", "namespace": NAMESPACE}}
-    standing = (
+    objects = (
         *manifests(USER, [SECRET]),
         {"kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {"kind": "ServiceAccount", **account},
     )
     for cluster in clusters:
-        cluster.load(*deepcopy(standing))
+        cluster.load(*deepcopy(objects))
 
 
 def _write_config(folder: Path, clusters: Sequence[DoubleCluster], config: dict[str, Any]) -> None:
-    """All clusters take the same credentials: one kubeconfig is another's but for the address.
+    """All clusters accept the same credentials: their kubeconfigs differ only in the address.
 
-    Where there is something to discover, none is configured.
+    With `discover`, no cluster is configured.
     """
     first = clusters[0]
     kubeconfig = first.kubeconfig()
     for cluster in clusters:
         (folder / f"{cluster.name}.yaml").write_text(kubeconfig.replace(first.url, cluster.url))
-    sections = [{"name": one.name, "kubeconfig": f"{one.name}.yaml"} for one in clusters]
+    sections = [{"name": c.name, "kubeconfig": f"{c.name}.yaml"} for c in clusters]
     document = {
         "registries": REGISTRIES,
         "defaults": {"watchNamespace": NAMESPACE},
@@ -170,7 +176,7 @@ def _write_config(folder: Path, clusters: Sequence[DoubleCluster], config: dict[
 
 
 def report_of(task: Task) -> dict[str, Any]:
-    """What it returned; it did not fail."""
+    """The report that the task returned. The task must not have failed."""
     assert task.result
     assert not task.result.failed, task.result.body.decode()
     report: dict[str, Any] = json.loads(task.result.body)

@@ -1,4 +1,4 @@
-"""Issuers of OpenID Connect tokens: one that a test makes itself, and a real API server."""
+"""Issuers of OpenID Connect tokens: an issuer made by a test, and a real API server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Jwks = dict[str, Any]
 
 @dataclass(frozen=True)
 class Issuer:
-    """An issuer with a key of either kind."""
+    """An issuer with an RSA or an EC key."""
 
     url: str
     rsa_key: rsa.RSAPrivateKey = field(
@@ -40,7 +40,7 @@ class Issuer:
 
 
 def jwks_of(cluster: KubeCluster) -> Callable[[], Jwks]:
-    """Fetches the keys with which an API server signs service account tokens."""
+    """Fetch the keys with which an API server signs service account tokens."""
 
     def fetch() -> Jwks:
         keys: Jwks = (
@@ -60,7 +60,7 @@ def jwks_of(cluster: KubeCluster) -> Callable[[], Jwks]:
 def service_account_token(
     cluster: KubeCluster, namespace: str, name: str, audience: str = "sts.aliyuncs.com"
 ) -> str:
-    """A token that the API server issues as it does for a projected volume."""
+    """A token that the API server issues, as for a projected volume."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     spec = {"audiences": [audience], "expirationSeconds": 600}
     return str(cluster.expect("POST", path, {"spec": spec})["status"]["token"])

@@ -104,8 +104,8 @@ def printed_secrets(function: Stage, result: Result) -> list[str]:
     sessions = function.cloud.sessions.values()
     secrets = [
         *function.cloud.registry_tokens,
-        *(one.access_key_secret for one in sessions),
-        *(one.security_token for one in sessions),
+        *(session.access_key_secret for session in sessions),
+        *(session.security_token for session in sessions),
     ]
     return [secret for secret in secrets if secret in result.output + result.stderr]
 

@@ -1,4 +1,4 @@
-"""The company's cloud as a scenario of docs/scenarios.md wants it, and the function there."""
+"""The company's cloud as a scenario of docs/scenarios.md needs it, and the function in it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def scenario(name: str, site: Site) -> dict[str, Any]:
-    """The configuration that the document shows, for this test's namespaces."""
+    """The configuration in the document, for the namespaces of this test."""
     (text,) = re.findall(rf"^```yaml {name}\n(.*?)^```", SCENARIOS, re.DOTALL | re.MULTILINE)
     document: dict[str, Any] = yaml.safe_load(text)
     return {**document, "defaults": {"watchNamespace": f"{site.prefix}-*"}}
@@ -67,14 +67,14 @@ def clusters_of(site: Site) -> dict[str, KubeCluster]:
 
 
 def world_of(site: Site, *roles: Role, **more: Any) -> World:
-    """The company, with these roles in place of those of the same name, and more besides."""
+    """The company with these roles added. They replace roles of the same name."""
     world = company(clusters_of(site))
     replaced = {role.arn: role for role in (*world.roles, *roles)}
     return dataclasses.replace(world, roles=tuple(replaced.values()), **more)
 
 
 def function_role(*policies: Mapping[str, Any]) -> Role:
-    """The function's role, with these policies besides its own."""
+    """The function's role with additional policies."""
     own = load_policy("function-role.policy", name_prefix=PREFIX)
     return Role(HOME, f"{PREFIX}function", load_policy("function-role.trust"), (own, *policies))
 
@@ -104,6 +104,6 @@ def trusting_tenant(role_arn: str) -> Mapping[str, Any]:
 
 
 def message(report: Mapping[str, Any], namespace: str) -> str:
-    """The one failure of a namespace."""
+    """The message of the only failure of a namespace."""
     (failure,) = only(report, namespace)["failures"]
     return str(failure["message"])

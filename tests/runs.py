@@ -1,4 +1,4 @@
-"""Runs before hand-written doubles of all that is outside: clusters, registries, the platform."""
+"""Runs with hand-written doubles of everything outside: clusters, registries, the platform."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ from virtual_time import in_virtual_time
 
 FUNCTION = Function("acr-refresher", "cn-hangzhou", "7")
 NEVER = 3600
-"""Seconds: longer than any run here has."""
+"""Seconds. No run in these tests takes as long."""
 
 
 @dataclass(eq=False)
 class Kube(KubeApi):
-    """A cluster of some namespaces; writing to `broken` meets a bug, and to `stalled` has no end.
+    """A cluster with namespaces. A write to `broken` meets a bug; a write to `stalled` never ends.
 
-    `unanswered`: so has reading.
+    With `unanswered`, a read never ends either.
     """
 
     names: tuple[str, ...] = ("one", "two")
@@ -115,7 +115,7 @@ class Kube(KubeApi):
 
 @dataclass
 class Connector(KubeConnector):
-    """Opens the clusters by the document that stands for their kubeconfig; `bug` is one itself."""
+    """Opens clusters by the document in place of a kubeconfig. With `bug`, opening meets a bug."""
 
     kubes: dict[str, Kube]
 
@@ -151,7 +151,7 @@ class Registries(ContainerRegistry, RegistryHosts):
 
 @dataclass
 class Started(Functions):
-    """Function Compute: what it was told to start, by task ID; `refused` at those calls."""
+    """Function Compute: the started invocations by task ID. It refuses the calls in `refused`."""
 
     events: dict[str, bytes] = field(default_factory=dict)
     refused: Mapping[int, Exception] = field(default_factory=dict)
@@ -181,7 +181,7 @@ def cluster(name: str, pull_secret: PullSecret = EVERYWHERE) -> Cluster:
 
 @dataclass
 class Fleet:
-    """Clusters and an instance of the function that serves them, run after run."""
+    """Clusters, and an instance of the function that serves them in several runs."""
 
     kubes: dict[str, Kube]
     functions: Started | None = None
@@ -190,7 +190,7 @@ class Fleet:
     clock_skew: timedelta | None = None
     files: KubeconfigFiles = field(default_factory=Files)
     ack: ContainerService | None = None
-    """Only where clusters are discovered; then `run` is given the names of those configured."""
+    """Only if clusters are discovered. `run` then gets the names of the configured clusters."""
 
     @staticmethod
     def of(count: int, **more: Any) -> Fleet:
@@ -204,7 +204,7 @@ class Fleet:
         now: datetime = NOW,
         **config: Any,
     ) -> Report:
-        """One run of so many seconds, which pass as soon as nobody does anything."""
+        """A run of so many virtual seconds, which pass when nothing else happens."""
         clusters = tuple(cluster(name, self.pull_secret) for name in names or self.kubes)
         asked = asked or request()
         context = RunContext(
@@ -228,7 +228,7 @@ class Fleet:
             registry_hosts=Registries(),
             kubeconfigs=Kubeconfigs(
                 ack=cast("ContainerService", self.ack),
-                kms=cast("KeyManagement", None),  # nor one whose kubeconfig is a secret
+                kms=cast("KeyManagement", None),  # no kubeconfig is in KMS
                 files=self.files,
                 cache=KubeconfigCache(),
             ),
@@ -240,5 +240,5 @@ class Fleet:
 
     @property
     def served(self) -> set[str]:
-        """The clusters in which something was written."""
+        """The names of the clusters in which something was written."""
         return {name for name, kube in self.kubes.items() if kube.written}

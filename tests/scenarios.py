@@ -23,7 +23,7 @@ SCENARIOS = (Path(__file__).parents[1] / "docs" / "scenarios.md").read_text(enco
 
 
 def scenario(name: str) -> dict[str, Any]:
-    """The config.yaml that goes by this name in the document."""
+    """The config.yaml with this name in the document."""
     (text,) = re.findall(rf"^```yaml {name}\n(.*?)^```", SCENARIOS, re.DOTALL | re.MULTILINE)
     document: dict[str, Any] = yaml.safe_load(text)
     return document
@@ -31,9 +31,9 @@ def scenario(name: str) -> dict[str, Any]:
 
 @contextmanager
 def staged(site: Site, document: dict[str, Any], there: World | None = None) -> Iterator[Stage]:
-    """The function with a scenario's configuration, for a test's own namespaces.
+    """The function with a scenario's configuration, for the namespaces of this test.
 
-    In the company's cloud or another one.
+    It runs in the company's cloud, or in another cloud.
     """
     clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
     text = yaml.safe_dump({**document, "defaults": {"watchNamespace": f"{site.prefix}-*"}})
@@ -56,12 +56,12 @@ def by_name(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_action(world: World, action: str) -> World:
-    """The world in which no role's policies allow an action any more."""
+    """The world in which no policy of a role allows this action."""
 
     def narrowed(role: Role) -> Role:
         policies = json.loads(json.dumps(role.policies).replace(f'"{action}"', '"none:None"'))
         return replace(role, policies=tuple(policies))
 
     changed = replace(world, roles=tuple(map(narrowed, world.roles)))
-    assert changed != world, f"nobody has {action}"
+    assert changed != world, f"no role has {action}"
     return changed

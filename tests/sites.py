@@ -1,4 +1,4 @@
-"""The deployed function before a local cloud and two clusters, and what is found in them after."""
+"""The function, deployed with a local cloud and two clusters, and what the clusters contain."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing import Any
 import time_machine
 import yaml
 
+from acr_refresher.core.secret import MANAGED_BY_LABEL, MANAGER
 from demo.stage import Stage, stage
 from localkube import KubeCluster
 from localkube.double import DoubleCluster
 
 SECRET = "acr-pull"
+REQUESTED_INSTANCES = "k8s.aliyun.com/acr-instance-ids"
+"""The annotation with which a namespace requests registries."""
 OUR_BINDING = "/serviceaccounts/default?fieldManager=acr-refresher"
-"""Part of the URL with which the function binds, and nobody else."""
+"""Part of the URL with which only the function binds service accounts."""
 REGISTRIES = [
     {"name": "main", "instanceId": "cri-acmehz0000000001", "regionId": "cn-hangzhou"},
     {
@@ -55,7 +58,7 @@ def config_of(
     registries: Sequence[Mapping[str, Any]] = REGISTRIES,
     clusters: Sequence[Mapping[str, Any]] = CLUSTERS,
 ) -> str:
-    """A config.yaml for both clusters, or for others."""
+    """A config.yaml for both clusters, or for other clusters."""
     return yaml.safe_dump(
         {"registries": [*registries], "defaults": dict(defaults), "clusters": [*clusters]}
     )
@@ -63,7 +66,7 @@ def config_of(
 
 @dataclass(frozen=True)
 class Site:
-    """Two clusters in which this test's namespaces begin with `prefix`."""
+    """Two clusters in which the namespaces of this test begin with `prefix`."""
 
     hangzhou: KubeCluster
     beijing: KubeCluster
@@ -71,7 +74,7 @@ class Site:
 
     @contextmanager
     def function(self, config: str | None = None, **defaults: Any) -> Iterator[Stage]:
-        """The function, deployed for this test's namespaces unless `defaults` say otherwise."""
+        """The function, deployed for the namespaces of this test by default."""
         text = config or config_of({"watchNamespace": f"{self.prefix}-*", **defaults})
         clusters = {"prod-hangzhou": self.hangzhou, "prod-beijing": self.beijing}
         with stage(clusters, text) as function:
@@ -84,9 +87,9 @@ class Site:
         labels: Mapping[str, str] | None = None,
         **accounts: Sequence[str],
     ) -> str:
-        """A namespace with service accounts and what they refer to; `default` where none is given.
+        """Create a namespace with service accounts and their references to pull secrets.
 
-        In the Hangzhou cluster unless another is given.
+        It is in the Hangzhou cluster by default, and has the account `default` by default.
         """
         cluster = cluster or self.hangzhou
         full = f"{self.prefix}-{name}"
@@ -98,7 +101,7 @@ class Site:
 
 @dataclass(frozen=True)
 class BrokenSite(Site):
-    """A site of two doubles, whose faults the test orders."""
+    """A site of two API doubles in which tests inject faults."""
 
     hangzhou: DoubleCluster
     beijing: DoubleCluster
@@ -107,7 +110,7 @@ class BrokenSite(Site):
 def _ensure_account(
     cluster: KubeCluster, namespace: str, name: str, references: Sequence[str]
 ) -> None:
-    """Create it, or change the one that the cluster's controllers were faster to create."""
+    """Create the account, or change it if a controller of the cluster created it first."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     body = {
         "metadata": {"name": name},
@@ -119,12 +122,12 @@ def _ensure_account(
 
 
 def later(minutes: int) -> time_machine.travel:
-    """The same world when so many minutes have gone by."""
+    """The same world after so many minutes."""
     return time_machine.travel(datetime.now(timezone.utc) + timedelta(minutes=minutes), tick=True)
 
 
 def results(report: Mapping[str, Any]) -> dict[str, str]:
-    """Namespace to result, over all clusters."""
+    """Namespace to result, for all clusters."""
     return {
         secret["namespace"]: secret["result"]
         for cluster in report["clusters"]
@@ -144,7 +147,7 @@ def only(report: Mapping[str, Any], namespace: str) -> dict[str, Any]:
 
 
 def passwords(cluster: KubeCluster, namespace: str, name: str = SECRET) -> dict[str, str]:
-    """Registry host to token, as a puller reads the namespace's secret; empty without one."""
+    """Registry host to token, as a container runtime reads the secret. Empty without a secret."""
     secret = cluster.get_secret(namespace, name)
     if secret is None:
         return {}
@@ -163,8 +166,23 @@ def references(cluster: KubeCluster, namespace: str, account: str = "default") -
 
 
 def clear_secrets(cluster: KubeCluster) -> None:
-    """Take every pull secret away, so that the next test finds none of them deselected."""
+    """Delete the pull secrets that earlier tests left on the shared cluster, under any name."""
     for secret in cluster.list_items("secrets"):
-        if secret["metadata"]["name"] == SECRET:
-            namespace = secret["metadata"]["namespace"]
-            cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{SECRET}")
+        metadata = secret["metadata"]
+        labels = metadata.get("labels", {})
+        if metadata["name"] == SECRET or labels.get(MANAGED_BY_LABEL) == MANAGER:
+            path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
+            cluster.request("DELETE", path)
+
+
+def clear_requests(cluster: KubeCluster) -> None:
+    """Remove the annotations with which namespaces of earlier tests request registries."""
+    for namespace in cluster.list_items("namespaces"):
+        metadata = namespace["metadata"]
+        if REQUESTED_INSTANCES in metadata.get("annotations", {}):
+            cluster.expect(
+                "PATCH",
+                f"/api/v1/namespaces/{metadata['name']}",
+                {"metadata": {"annotations": {REQUESTED_INSTANCES: None}}},
+                content_type="application/merge-patch+json",
+            )

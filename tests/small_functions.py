@@ -1,4 +1,4 @@
-"""A small function to deploy, and invoking functions through both of Function Compute's APIs."""
+"""A small function to deploy, and calls of functions through both APIs of Function Compute."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def plain(value):
 
 
 def small_function(folder: Path, **changes: Any) -> Function:
-    """One that does what its event says; `changes` replace what it is deployed with."""
+    """A function that does what its event says. `changes` replace settings of its deployment."""
     (folder / "small.py").write_text(CODE, encoding="utf-8")
     soon = timedelta(seconds=30)
     usual: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""An event loop in which waiting takes no time: its clock jumps to whatever is awaited next."""
+"""An event loop in which waiting takes no time: its clock jumps to the next event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class VirtualTime(asyncio.SelectorEventLoop):
-    """Starts at 0. What would run in a thread runs at once, and takes none of its time either."""
+    """A loop whose clock starts at 0. Work for a thread runs at once and takes no virtual time."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -28,7 +28,7 @@ class VirtualTime(asyncio.SelectorEventLoop):
 
 
 class _Jump(selectors.DefaultSelector):
-    """Instead of waiting so long it is so late, unless something has happened already."""
+    """Advances the clock instead of waiting, unless an event is already there."""
 
     def __init__(self, loop: VirtualTime) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Jump(selectors.DefaultSelector):
 
 
 def in_virtual_time(work: Callable[[VirtualTime], Coroutine[Any, Any, T]]) -> T:
-    """What the work comes to, in a loop of its own."""
+    """The result of the work in its own loop."""
     loop = VirtualTime()
     try:
         return loop.run_until_complete(work(loop))
@@ -52,5 +52,5 @@ def in_virtual_time(work: Callable[[VirtualTime], Coroutine[Any, Any, T]]) -> T:
 
 
 async def at_once(*calls: Awaitable[T]) -> list[T | BaseException]:
-    """What became of each."""
+    """The result or the exception of each call."""
     return list(await asyncio.gather(*calls, return_exceptions=True))

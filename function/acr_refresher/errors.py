@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from acr_refresher.core.outcome import Failure
-from acr_refresher.log import get_logger, last_own_place, own_frames
+from acr_refresher.log import get_logger, last_own_place, mask_text, own_frames
 
 log = get_logger()
 
@@ -45,14 +45,14 @@ class PortError(Exception):
         return False
 
     def failure(self, subject: str = "") -> Failure:
-        """Return the error as data, for outcomes and logs."""
+        """Return the error as data, for outcomes and logs, with all secrets in texts masked."""
         return Failure(
             meaning=self.meaning,
-            message=str(self),
+            message=mask_text(str(self)),
             subject=subject,
             service=self.service,
-            code=self.code,
-            request_id=self.request_id,
+            code=mask_text(self.code),
+            request_id=mask_text(self.request_id),
         )
 
 

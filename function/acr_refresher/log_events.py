@@ -1,7 +1,4 @@
-"""The log lines of a run: one per run, per cluster, and per secret that changed or failed.
-
-Their fields are those of `core.outcome_records`; what only a line has is added here.
-"""
+"""The log lines of a run. `core.outcome_records` has the fields that they share with records."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import islice
 
-from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure
 from acr_refresher.core.outcome_records import (
     cluster_fields,
     failure_fields,
@@ -17,7 +14,7 @@ from acr_refresher.core.outcome_records import (
     secret_fields,
 )
 from acr_refresher.core.reasons import FAILING, Result
-from acr_refresher.core.report import Report, cluster_expiry, cluster_ok, first_expiry
+from acr_refresher.core.report import Report, ShardStart, cluster_expiry, cluster_ok, first_expiry
 from acr_refresher.log import get_logger
 from acr_refresher.settings import SETTINGS
 
@@ -28,7 +25,7 @@ log = get_logger()
 
 
 def log_secrets(outcome: ClusterOutcome) -> None:
-    """`secret.created`, `.renewed`, `.bound`, `.removed`, `.incomplete`, `.conflict`, `.failed`.
+    """Log `secret.<result>` for each secret that was changed or should have been changed.
 
     A cluster's lines are written together: between two requests each would cost twice the CPU.
     """
@@ -45,7 +42,7 @@ def log_secrets(outcome: ClusterOutcome) -> None:
 
 
 def log_cluster(outcome: ClusterOutcome) -> None:
-    """`cluster.served`; `cluster.skipped`, not running; `cluster.failed`, not served at all."""
+    """Log `cluster.served`, `cluster.skipped` (it is not running) or `cluster.failed`."""
     served = "cluster.skipped" if outcome.skipped else "cluster.served"
     _log_by(cluster_ok(outcome))(
         "cluster.failed" if outcome.failure else served,
@@ -58,15 +55,11 @@ def log_cluster(outcome: ClusterOutcome) -> None:
 
 
 def log_run(report: Report, duration: timedelta, request_id: str) -> None:
-    """`run.finished`. The request ID leads to what the platform logs about the invocation."""
-    request, skew = report.request, report.clock_skew_seconds
+    """Log `run.finished`. The request ID leads to what the platform logs about the invocation."""
+    skew = report.clock_skew_seconds
     _log_by(report.ok and skew is None)(
         "run.finished",
-        trigger=request.trigger,
-        reason=request.reason,
-        force=request.force,
-        allow_removal=request.allow_removal,
-        dry_run=request.dry_run,
+        **report.request.options,
         ok=report.ok,
         clock_skew_seconds=skew,
         earliest_expiry=first_expiry(report.clusters),
@@ -76,7 +69,7 @@ def log_run(report: Report, duration: timedelta, request_id: str) -> None:
 
 
 def log_deferred(cluster: str, deferral: Deferral) -> None:
-    """`cluster.deferred`: the cluster is left to the next run."""
+    """Log `cluster.deferred`: the cluster is left to the next run."""
     log.warning(
         "cluster.deferred",
         cluster=cluster,
@@ -87,7 +80,7 @@ def log_deferred(cluster: str, deferral: Deferral) -> None:
 
 
 def log_shard_start(shard: ShardStart) -> None:
-    """`shard.started`; `shard.known`, started before; `shard.failed`."""
+    """Log `shard.started`, `shard.known` (it was started before) or `shard.failed`."""
     known = "shard.started" if shard.started else "shard.known"
     _log_by(not shard.failure)(
         "shard.failed" if shard.failure else known,
@@ -98,11 +91,11 @@ def log_shard_start(shard: ShardStart) -> None:
 
 
 def log_unsent(summaries: Iterable[str], failure: Failure) -> None:
-    """`outcomes.unsent`: a summary of each record that could not be written."""
+    """Log `outcomes.unsent`, with a summary of each record that could not be written."""
     remaining = iter(summaries)
     while part := list(islice(remaining, SETTINGS.unsent_per_line)):
         log.warning("outcomes.unsent", count=len(part), records=part, **failure_fields(failure))
 
 
-def _log_by(ok: bool) -> Callable[..., object]:  # noqa: FBT001  # the only thing that decides
+def _log_by(ok: bool) -> Callable[..., object]:  # noqa: FBT001  # the only argument
     return log.info if ok else log.warning

@@ -1,4 +1,4 @@
-"""What the bench makes of its measurements."""
+"""The figures that the bench computes from its measurements."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from bench.growth import off_line
         (EXACTLY, 9, False),
     ],
 )
-def test_a_limit_is_on_the_value_where_nothing_is_compared(
+def test_a_limit_without_a_comparison_is_on_the_value(
     bound: str, value: float, *, holds: bool
 ) -> None:
     assert Figure("f", value, "s", limit=10, bound=bound).holds is holds
 
 
-def test_a_limit_is_on_the_ratio_of_rounds_where_something_is() -> None:
+def test_a_limit_with_a_comparison_is_on_the_ratio_of_rounds() -> None:
     figure = compared("f", "s", [2, 30, 2], [1, 20, 2], limit=1.5)
     assert (figure.value, figure.floor, figure.ratio, figure.holds) == (2, 2, 1.5, True)
 
 
-def test_what_has_no_limit_is_only_shown() -> None:
+def test_a_figure_without_a_limit_is_only_shown() -> None:
     assert Figure("f", 1e9, "s").holds
 
 
@@ -52,11 +52,11 @@ def test_the_figures_are_kept_as_json(tmp_path: Path) -> None:
     assert (kept["ratio"], kept["limit"], kept["holds"]) == (2, 1.5, False)
 
 
-def test_a_straight_line_is_off_by_nothing_whatever_its_start() -> None:
+def test_linear_growth_has_no_deviation() -> None:
     assert off_line([10, 100, 1000], [12, 30, 210]) == pytest.approx(1)
 
 
-def test_growth_with_the_square_is_off() -> None:
+def test_quadratic_growth_has_a_deviation() -> None:
     assert off_line([10, 100, 1000], [1, 100, 10_000]) > 1.15
 
 

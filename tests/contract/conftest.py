@@ -1,4 +1,4 @@
-"""One suite, two servers: every test of this folder that takes a cluster runs on both."""
+"""Every test of this folder that uses a cluster runs on the double and on a real server."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from localkube import KubeCluster
 
 @pytest.fixture(scope="session", params=["real", "double"])
 def clusters(request: pytest.FixtureRequest) -> list[KubeCluster]:
-    """A cluster and one with controllers, both with the rights of infra/rbac granted."""
+    """A cluster and a cluster with controllers, both with the rights of infra/rbac granted."""
     found: list[KubeCluster] = request.getfixturevalue(f"{request.param}_clusters")
     for cluster in found:
         cluster.apply_rbac()

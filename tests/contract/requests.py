@@ -1,4 +1,4 @@
-"""The requests of a pull-secret writer, in plain HTTP."""
+"""The requests of a controller for pull secrets, in plain HTTP."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def docker_config(token: str) -> str:
 
 
 def pull_secret(token: str = "first", **fields: Any) -> Json:
-    """A pull secret as we apply it; ``metadata`` adds to its metadata, other fields replace."""
+    """A pull secret as we apply it. ``metadata`` adds to its metadata, other fields replace."""
     metadata = {"name": NAME, "labels": dict(OUR_LABEL), **fields.pop("metadata", {})}
     return {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""SelfSubjectAccessReview: whether the caller may do something, asked and not tried."""
+"""SelfSubjectAccessReview: asks whether the caller may do something, without doing it."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def ask(cluster: KubeCluster, as_user: str | None = US, **attributes: str) -> An
         ({"verb": "create", "resource": "serviceaccounts", "subresource": "token"}, False),
     ],
 )
-def test_it_answers_by_the_rules(
+def test_the_review_answers_by_the_rules(
     cluster: KubeCluster, attributes: dict[str, str], allowed: bool
 ) -> None:
     answer = ask(cluster, **attributes)
@@ -47,12 +47,12 @@ def test_the_administrator_may_do_everything(cluster: KubeCluster) -> None:
     assert ask(cluster, None, verb="delete", resource="nodes").body["status"]["allowed"] is True
 
 
-def test_whoever_has_no_rights_may_ask(cluster: KubeCluster) -> None:
-    answer = ask(cluster, "nobody", verb="list", resource="namespaces")
+def test_a_user_without_rights_may_request_a_review(cluster: KubeCluster) -> None:
+    answer = ask(cluster, "without-rights", verb="list", resource="namespaces")
     assert (answer.status, answer.body["status"]["allowed"]) == (201, False)
 
 
-def test_a_right_in_one_namespace_is_none_in_all(
+def test_a_right_in_one_namespace_is_not_a_right_in_all_namespaces(
     cluster: KubeCluster, namespace: str, new_namespace: Callable[[KubeCluster], str]
 ) -> None:
     user = f"rrsa-{namespace}"
@@ -69,6 +69,6 @@ def test_a_right_in_one_namespace_is_none_in_all(
         assert answer.body["status"]["allowed"] is allowed
 
 
-def test_it_has_to_say_about_what(cluster: KubeCluster) -> None:
+def test_a_review_must_name_its_subject(cluster: KubeCluster) -> None:
     answer = cluster.request("POST", PATH, {"spec": {}}, as_user=US)
     assert (answer.status, answer.reason) == (422, "Invalid")

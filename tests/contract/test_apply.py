@@ -1,4 +1,4 @@
-"""Server-side apply of a Secret: who may change what, and what is refused."""
+"""Server-side apply of a Secret: which manager may change what, and what is refused."""
 
 from dataclasses import dataclass
 
@@ -19,14 +19,14 @@ from localkube import KubeCluster
 from localkube.wire import APPLY_PATCH, Json
 
 
-def test_creates_what_is_not_there(cluster: KubeCluster, namespace: str) -> None:
+def test_creates_a_missing_secret(cluster: KubeCluster, namespace: str) -> None:
     answer = apply(cluster, namespace, pull_secret("first"))
     assert answer.status == 201
     assert answer.body["metadata"]["uid"]
     assert token_of(cluster.get_secret(namespace, NAME)) == "first"
 
 
-def test_changes_what_is_ours(cluster: KubeCluster, namespace: str) -> None:
+def test_changes_our_fields(cluster: KubeCluster, namespace: str) -> None:
     created = apply(cluster, namespace, pull_secret("first"))
     changed = apply(cluster, namespace, pull_secret("second"))
     assert changed.status == 200
@@ -36,7 +36,7 @@ def test_changes_what_is_ours(cluster: KubeCluster, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("force", ["true", "false"])
-def test_the_same_again_writes_nothing(cluster: KubeCluster, namespace: str, force: str) -> None:
+def test_an_equal_request_writes_nothing(cluster: KubeCluster, namespace: str, force: str) -> None:
     created = apply(cluster, namespace, pull_secret())
     again = apply(cluster, namespace, pull_secret(), force=force)
     assert again.status == 200
@@ -48,7 +48,7 @@ def test_takes_any_yaml(cluster: KubeCluster, namespace: str) -> None:
     assert apply(cluster, namespace, text).status == 201
 
 
-def test_removes_what_is_no_longer_applied(cluster: KubeCluster, namespace: str) -> None:
+def test_removes_fields_that_are_no_longer_applied(cluster: KubeCluster, namespace: str) -> None:
     apply(cluster, namespace, pull_secret(metadata={"annotations": {"ours/a": "1", "ours/b": "1"}}))
     apply(cluster, namespace, pull_secret(metadata={"annotations": {"ours/b": "2"}}))
     stored = cluster.get_secret(namespace, NAME)
@@ -137,10 +137,10 @@ class TestConflict:
         ):
             assert line in answer.message
 
-    def test_with_a_stranger_who_created_it_meanwhile(
+    def test_with_another_manager_who_created_the_secret_meanwhile(
         self, cluster: KubeCluster, namespace: str
     ) -> None:
-        """The case of two that find no secret: the later one, without force, changes nothing."""
+        """Two clients find no secret. The later apply without force changes nothing."""
         stranger = {".dockerconfigjson": docker_config("theirs")}
         cluster.create_secret(namespace, NAME, type="kubernetes.io/dockerconfigjson", data=stranger)
         answer = apply(cluster, namespace, pull_secret("ours"))
@@ -150,7 +150,7 @@ class TestConflict:
         assert stored is not None
         assert "labels" not in stored["metadata"]
 
-    def test_with_an_edit_by_hand(self, cluster: KubeCluster, namespace: str) -> None:
+    def test_with_a_manual_edit(self, cluster: KubeCluster, namespace: str) -> None:
         apply(cluster, namespace, pull_secret("first"))
         by_hand = {"data": {".dockerconfigjson": docker_config("by-hand")}}
         merge(cluster, secret_path(namespace), by_hand, fieldManager="kubectl-edit")
@@ -158,10 +158,10 @@ class TestConflict:
         assert answer.status == 409
         assert 'conflict with "kubectl-edit" using v1' in answer.message
 
-    def test_with_our_own_name_used_in_another_way(
+    def test_with_our_manager_name_and_another_operation(
         self, cluster: KubeCluster, namespace: str
     ) -> None:
-        """A merge patch and an apply are two managers, even under one name."""
+        """A merge patch and an apply are two managers, even with the same name."""
         apply(cluster, namespace, pull_secret("first"))
         patch = {"data": {".dockerconfigjson": docker_config("patched")}}
         merge(cluster, secret_path(namespace), patch, fieldManager=US)
@@ -169,8 +169,8 @@ class TestConflict:
         assert answer.status == 409
         assert 'conflict with "acr-refresher" using v1' in answer.message
 
-    def test_not_with_equal_values(self, cluster: KubeCluster, namespace: str) -> None:
-        """Two managers may share a field that both want the same; neither can change it then."""
+    def test_is_absent_for_equal_values(self, cluster: KubeCluster, namespace: str) -> None:
+        """Two managers may share a field with the same value. Then neither can change it."""
         apply(cluster, namespace, pull_secret("same"), fieldManager="other")
         assert apply(cluster, namespace, pull_secret("same")).status == 200
         assert apply(cluster, namespace, pull_secret("new")).status == 409
@@ -180,13 +180,13 @@ class TestConflict:
         answer = apply(cluster, namespace, pull_secret("ours"), force="true")
         assert answer.status == 200
         assert token_of(cluster.get_secret(namespace, NAME)) == "ours"
-        # From then on the field is ours alone.
+        # From then on, only our manager owns the field.
         assert apply(cluster, namespace, pull_secret("theirs"), fieldManager="other").status == 409
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """An apply that is refused whatever there is."""
+    """An apply that is refused in any state of the cluster."""
 
     body: Json | str
     status: int

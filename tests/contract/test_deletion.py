@@ -1,4 +1,4 @@
-"""Deleting secrets and namespaces, and what a namespace on its way out still takes."""
+"""Deletion of secrets and namespaces, and what a terminating namespace still accepts."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def delete(cluster: KubeCluster, namespace: str, options: Json | None, **query: 
     return cluster.request("DELETE", secret_path(namespace), options, query=query, as_user=US)
 
 
-def test_deletes_the_secret_that_was_looked_at(
+def test_deletes_the_secret_with_the_given_uid(
     cluster: KubeCluster, namespace: str, secret: Json
 ) -> None:
     preconditions = {"uid": secret["metadata"]["uid"], "resourceVersion": version(secret)}
@@ -78,7 +78,7 @@ class TestDryRun:
     def test_in_the_query_is_ignored_beside_a_body(
         self, cluster: KubeCluster, namespace: str, secret: Json
     ) -> None:
-        """A trap: with preconditions in the body, the dry run must stand there too."""
+        """A trap: with preconditions in the body, the dry run must be in the body too."""
         options = {"preconditions": {"uid": secret["metadata"]["uid"]}}
         assert delete(cluster, namespace, options, dryRun="All").status == 200
         assert cluster.get_secret(namespace, NAME) is None
@@ -86,7 +86,7 @@ class TestDryRun:
 
 @pytest.mark.usefixtures("secret")
 class TestTerminatingNamespace:
-    """A namespace whose deletion has begun; nothing finishes it here."""
+    """A namespace whose deletion has begun and never completes here."""
 
     @pytest.fixture(autouse=True)
     def terminating(self, cluster: KubeCluster, namespace: str, secret: Json) -> Json:
@@ -129,7 +129,7 @@ def test_the_default_namespace_stays(cluster: KubeCluster) -> None:
 
 
 class TestControllers:
-    """What the second cluster does by itself."""
+    """What the controllers of the second cluster do."""
 
     def test_namespaces_get_a_default_service_account(
         self, clusters: list[KubeCluster], new_namespace: Callable[[KubeCluster], str]
@@ -138,7 +138,7 @@ class TestControllers:
         namespace = new_namespace(cluster)
         eventually(lambda: cluster.get_service_account(namespace, "default") is not None)
 
-    def test_deleted_namespaces_go_with_all_they_hold(
+    def test_deleted_namespaces_are_removed_with_their_content(
         self, clusters: list[KubeCluster], new_namespace: Callable[[KubeCluster], str]
     ) -> None:
         cluster = clusters[1]

@@ -1,4 +1,4 @@
-"""What the double can do beyond the real server: fail on demand, and tell what it was asked."""
+"""What only the double can do: fail on demand, and keep a journal of its requests."""
 
 import time
 from collections.abc import Iterator
@@ -54,19 +54,21 @@ class TestFault:
             apply(cluster, "shop", pull_secret())
         assert cluster.get_secret("shop", NAME) is None
 
-    def test_loses_an_answer_after_the_deed(self, cluster: DoubleCluster) -> None:
+    def test_loses_the_response_after_the_request_was_processed(
+        self, cluster: DoubleCluster
+    ) -> None:
         cluster.faults.add(Fault(lost_answer=True))
         with pytest.raises(urllib3.exceptions.ProtocolError):
             apply(cluster, "shop", pull_secret())
         assert cluster.get_secret("shop", NAME) is not None
 
-    def test_lets_somebody_else_act_first(self, cluster: DoubleCluster) -> None:
-        """A race, made certain: another client comes between our reading and our writing."""
+    def test_lets_another_client_act_first(self, cluster: DoubleCluster) -> None:
+        """A reproducible race: another client writes between our read and our write."""
 
-        def stranger() -> None:
+        def another_client() -> None:
             apply(cluster, "shop", pull_secret("theirs"), as_user=None, fieldManager="other")
 
-        cluster.faults.add(Fault(method="PATCH", meanwhile=stranger))
+        cluster.faults.add(Fault(method="PATCH", meanwhile=another_client))
         assert apply(cluster, "shop", pull_secret("ours")).status == 409
         assert token_of(cluster.get_secret("shop", NAME)) == "theirs"
 
@@ -95,20 +97,20 @@ class TestFault:
 
 
 def test_continue_tokens_can_be_made_to_expire(cluster: DoubleCluster) -> None:
-    """As on the real server when etcd has compacted what the token refers to."""
+    """As on the real server after etcd compacted the revision of the token."""
     first = cluster.expect("GET", NAMESPACES, query={"limit": 2})
     cluster.expire_continue_tokens()
     query = {"limit": 2, "continue": first["metadata"]["continue"]}
     answer = cluster.request("GET", NAMESPACES, query=query)
     assert (answer.status, answer.reason) == (410, "Expired")
     assert "too old to display a consistent list" in answer.message
-    # The token in the answer reads on, at the price of consistency.
+    # The token in the answer continues the list, without consistency.
     query = {"limit": 50, "continue": answer.body["metadata"]["continue"]}
     rest = cluster.expect("GET", NAMESPACES, query=query)
     assert len(first["items"]) + len(rest["items"]) == 5
 
 
-def test_the_journal_tells_every_request(cluster: DoubleCluster) -> None:
+def test_the_journal_has_every_request(cluster: DoubleCluster) -> None:
     apply(cluster, "shop", pull_secret())
     cluster.request("GET", NAMESPACES, query={"limit": 1}, as_user="stranger")
     first, second = cluster.journal
@@ -119,7 +121,7 @@ def test_the_journal_tells_every_request(cluster: DoubleCluster) -> None:
     assert (second.user, second.status, second.query) == ("stranger", 403, {"limit": "1"})
 
 
-def test_one_server_holds_many_clusters_apart() -> None:
+def test_the_clusters_of_a_server_are_separate() -> None:
     with api_doubles([f"edge-{number}" for number in range(50)]) as clusters:
         for cluster in clusters:
             cluster.load(

@@ -1,4 +1,4 @@
-"""Who gets in: by certificate, by token, and by nothing."""
+"""Authentication by certificate, by token, and without credentials."""
 
 import base64
 import datetime as dt
@@ -39,7 +39,7 @@ class TestIdentity:
         assert (answer.status, answer.reason) == (401, "Unauthorized")
         assert answer.message == "Unauthorized"
 
-    def test_by_nothing(self, cluster: KubeCluster) -> None:
+    def test_without_credentials(self, cluster: KubeCluster) -> None:
         answer = cluster.request("GET", "/api/v1/namespaces", as_user=NOBODY)
         assert answer.status == 403
         assert 'User "system:anonymous" cannot list' in answer.message
@@ -50,7 +50,7 @@ class TestIdentity:
 
 
 def list_namespaces_with(kubeconfig: str) -> tuple[int, str]:
-    """As any client of a kubeconfig would: status and message."""
+    """List namespaces like any client with this kubeconfig. Returns status and message."""
     config = yaml.safe_load(kubeconfig)
     [cluster], [user] = config["clusters"], config["users"]
     authority = base64.b64decode(cluster["cluster"]["certificate-authority-data"]).decode()

@@ -1,4 +1,4 @@
-"""An apply that says which object it is for: that one is changed, or none of its name."""
+"""An apply with preconditions changes the named object or nothing."""
 
 import pytest
 
@@ -18,7 +18,7 @@ ANOTHER_UID = "11111111-1111-1111-1111-111111111111"
 
 @pytest.mark.parametrize("force", ["true", "false"])
 class TestPrecondition:
-    """``metadata.uid`` in an apply: only this very object is changed, never another of its name."""
+    """With ``metadata.uid``, an apply changes only this object, never another of the same name."""
 
     def test_uid_of_a_secret_that_is_gone(
         self, cluster: KubeCluster, namespace: str, force: str
@@ -33,7 +33,7 @@ class TestPrecondition:
     def test_uid_of_a_secret_that_was_recreated(
         self, cluster: KubeCluster, namespace: str, force: str
     ) -> None:
-        """Unlike that of a secret that is gone, 422 instead of 409."""
+        """The answer is 422, while the answer for a deleted secret is 409."""
         gone = apply(cluster, namespace, pull_secret("first")).body
         cluster.expect("DELETE", secret_path(namespace))
         apply(cluster, namespace, pull_secret("recreated"))
@@ -44,7 +44,7 @@ class TestPrecondition:
         assert "field is immutable" in answer.message
         assert token_of(cluster.get_secret(namespace, NAME)) == "recreated"
 
-    def test_uid_of_the_secret_that_is_there(
+    def test_uid_of_the_existing_secret(
         self, cluster: KubeCluster, namespace: str, force: str
     ) -> None:
         uid = apply(cluster, namespace, pull_secret("first")).body["metadata"]["uid"]
@@ -73,7 +73,7 @@ class TestPrecondition:
     def test_uid_and_resource_version_of_an_older_state(
         self, cluster: KubeCluster, namespace: str, force: str
     ) -> None:
-        """Even where nothing would change by it, as with a write whose answer was lost."""
+        """It conflicts even if nothing would change, as after a write whose response was lost."""
         old = apply(cluster, namespace, pull_secret("first")).body["metadata"]
         apply(cluster, namespace, pull_secret("second"))
         seen = {"uid": old["uid"], "resourceVersion": old["resourceVersion"]}
@@ -83,10 +83,10 @@ class TestPrecondition:
         assert token_of(cluster.get_secret(namespace, NAME)) == "second"
 
 
-def test_a_recreated_strangers_secret_conflicts_before_its_uid_is_looked_at(
+def test_a_recreated_secret_of_another_manager_conflicts_before_its_uid_is_checked(
     cluster: KubeCluster, namespace: str
 ) -> None:
-    """Which refusal it is depends on force; refused it is either way."""
+    """The apply is refused with and without force. The error depends on force."""
     uid = apply(cluster, namespace, pull_secret("first")).body["metadata"]["uid"]
     cluster.expect("DELETE", secret_path(namespace))
     theirs = {".dockerconfigjson": docker_config("theirs")}

@@ -1,4 +1,4 @@
-"""That infra/rbac allows just what the function does."""
+"""infra/rbac allows exactly what the function does."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def list_pull_secrets(cluster: KubeCluster, _namespace: str, user: str) -> Answe
 
 
 def read_pull_secret(cluster: KubeCluster, namespace: str, user: str) -> Answer:
-    """After an overlap: a list of one namespace needs no right of its own."""
+    """After an overlap, a list in one namespace needs no additional right."""
     path = f"/api/v1/namespaces/{namespace}/secrets?fieldSelector=metadata.name%3D{NAME}"
     return cluster.request("GET", path, as_user=user)
 
@@ -64,7 +64,7 @@ def bind_account(cluster: KubeCluster, namespace: str, user: str) -> Answer:
     return merge(cluster, account_path(namespace), patch, as_user=user)
 
 
-# Everything the function asks for, by the right that it needs: (resource, verb).
+# All requests of the function, by the right that each needs: (resource, verb).
 NEEDED: dict[tuple[str, str], Needed] = {
     ("namespaces", "list"): list_namespaces,
     ("secrets", "list"): list_pull_secrets,
@@ -78,7 +78,7 @@ NEEDED: dict[tuple[str, str], Needed] = {
 
 
 def manifests_without(user: str, resource: str, verb: str) -> list[Json]:
-    """infra/rbac for a user, less one right."""
+    """infra/rbac for a user, without one right."""
     role, binding = manifests(user)
     for rule in role["rules"]:
         if resource in rule["resources"]:
@@ -91,7 +91,7 @@ each_right = pytest.mark.parametrize("right", NEEDED, ids=" ".join)
 
 
 def test_every_right_is_needed() -> None:
-    """A superfluous right in infra/rbac fails here, a missing one below."""
+    """A superfluous right in infra/rbac fails here, a missing right fails below."""
     [role, _] = manifests()
     granted = {
         (resource, verb)
@@ -110,7 +110,7 @@ def test_what_the_function_does_is_allowed(
 
 
 @each_right
-def test_without_any_one_right_just_that_fails(
+def test_without_a_right_only_its_requests_fail(
     cluster: KubeCluster, namespace: str, right: tuple[str, str]
 ) -> None:
     resource, verb = right
@@ -120,7 +120,7 @@ def test_without_any_one_right_just_that_fails(
     assert (answer.status, answer.reason) == (403, "Forbidden")
 
 
-def test_one_namespaces_pull_secret_is_read_by_the_right_to_list(
+def test_the_right_to_list_covers_the_pull_secret_of_a_namespace(
     cluster: KubeCluster, namespace: str
 ) -> None:
     apply(cluster, namespace, pull_secret("first"))
@@ -252,11 +252,11 @@ def test_a_denial_names_the_missing_right(
 
 
 def test_a_denied_creation_names_nothing(cluster: KubeCluster, namespace: str) -> None:
-    """An apply without the verb ``create`` is denied late, and without words."""
+    """An apply without the verb ``create`` is denied late, and without a message."""
     cluster.grant("mute", manifests_without("mute", "secrets", "create"))
     answer = apply(cluster, namespace, pull_secret(), as_user="mute")
     assert answer.status == 403
     assert answer.message == 'secrets "acr-pull" is forbidden: '
-    # What else is wrong with it comes first.
+    # Other errors of the request come first.
     assert apply(cluster, "missing", pull_secret(), as_user="mute").status == 404
     assert apply(cluster, namespace, pull_secret(data={}), as_user="mute").status == 422

@@ -47,7 +47,7 @@ class TestShape:
         assert "apiVersion" not in item
 
     def test_of_an_empty_list(self, cluster: KubeCluster, namespace: str) -> None:
-        """A namespace that is not there is as empty as one without such objects."""
+        """A missing namespace gives an empty list, like a namespace without such objects."""
         for where in (namespace, "missing"):
             answer = cluster.request("GET", f"/api/v1/namespaces/{where}/secrets")
             assert (answer.status, answer.body["items"]) == (200, [])
@@ -81,7 +81,7 @@ NOT_FOUND = {
 
 
 @pytest.mark.parametrize(("path", "message"), NOT_FOUND.values(), ids=NOT_FOUND.keys())
-def test_what_is_not_there(cluster: KubeCluster, path: str, message: str) -> None:
+def test_a_missing_object_is_not_found(cluster: KubeCluster, path: str, message: str) -> None:
     answer = cluster.request("GET", path)
     assert answer.status == 404
     assert message in answer.message
@@ -90,7 +90,7 @@ def test_what_is_not_there(cluster: KubeCluster, path: str, message: str) -> Non
 class TestSelectors:
     @pytest.fixture
     def label(self, cluster: KubeCluster, new_namespace: Callable[[KubeCluster], str]) -> str:
-        """A label of three namespaces, each with a pull secret and another one."""
+        """A label of three namespaces, each with a pull secret and another secret."""
         label = f"selected-{next(_runs)}"
         for team in ("a", "a", "b"):
             namespace = new_namespace(cluster)
@@ -147,7 +147,7 @@ class TestSelectors:
 class TestPages:
     @pytest.fixture
     def path(self, cluster: KubeCluster, namespace: str) -> str:
-        """A list of five."""
+        """The path of a list of five objects."""
         for letter in "edcba":
             cluster.create_secret(namespace, letter)
         return f"/api/v1/namespaces/{namespace}/secrets"
@@ -161,14 +161,14 @@ class TestPages:
             query["continue"] = page["metadata"].get("continue", "")
         assert found == [["a", "b"], ["c", "d"], ["e"]]
 
-    def test_count_what_remains(self, cluster: KubeCluster, path: str) -> None:
+    def test_count_the_remaining_objects(self, cluster: KubeCluster, path: str) -> None:
         page = cluster.request("GET", path, query={"limit": 2}).body
         assert page["metadata"]["remainingItemCount"] == 3
 
     def test_show_the_state_of_the_first(
         self, cluster: KubeCluster, namespace: str, path: str
     ) -> None:
-        """Whatever is created, changed or deleted in between shows up in the next list only."""
+        """Objects that are created, changed or deleted meanwhile appear only in the next list."""
         first = cluster.request("GET", path, query={"limit": 2}).body
         cluster.create_secret(namespace, "bb")
         cluster.expect("DELETE", f"{path}/d")
@@ -207,7 +207,7 @@ class TestPages:
             ({"limit": "many"}, "invalid syntax"),
         ],
     )
-    def test_of_nonsense_are_refused(
+    def test_with_invalid_parameters_are_refused(
         self, cluster: KubeCluster, path: str, query: dict[str, str], message: str
     ) -> None:
         answer = cluster.request("GET", path, query=query)

@@ -1,4 +1,4 @@
-"""``imagePullSecrets`` of a service account: read, changed, and written whole by merge patch."""
+"""``imagePullSecrets`` of a service account is read and replaced completely by merge patch."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ def references(*names: str) -> Json:
 
 @pytest.fixture
 def account(cluster: KubeCluster, namespace: str) -> Json:
-    """A service account with two references of strangers."""
+    """A service account with two references that we did not add."""
     return cluster.create_service_account(namespace, "builder", ["theirs", "others"])
 
 
@@ -58,7 +58,9 @@ def test_a_stale_version_conflicts_even_when_nothing_would_change(
     assert merge(cluster, account_path(namespace), patch).status == 409
 
 
-def test_the_same_again_writes_nothing(cluster: KubeCluster, namespace: str, account: Json) -> None:
+def test_an_equal_request_writes_nothing(
+    cluster: KubeCluster, namespace: str, account: Json
+) -> None:
     patch = at(version(account), references("theirs", "others"))
     answer = merge(cluster, account_path(namespace), patch)
     assert answer.status == 200
@@ -91,7 +93,7 @@ def test_another_uid_is_refused(cluster: KubeCluster, namespace: str, account: J
 
 @dataclass(frozen=True)
 class Refused:
-    """A merge patch that is refused whatever there is."""
+    """A merge patch that is refused in any state of the cluster."""
 
     patch: Json | str
     status: int
@@ -118,8 +120,8 @@ def test_malformed_patches_are_refused(
     assert cluster.get_service_account(namespace, "builder") == account
 
 
-def test_who_is_not_there_cannot_be_patched(cluster: KubeCluster, namespace: str) -> None:
-    """Neither in a namespace without it, nor in none at all: the answer is the same."""
+def test_a_missing_service_account_cannot_be_patched(cluster: KubeCluster, namespace: str) -> None:
+    """The answer is the same for a missing account and for a missing namespace."""
     for where in (namespace, "missing"):
         answer = merge(cluster, account_path(where), references("acr-pull"))
         assert (answer.status, answer.reason) == (404, "NotFound")

@@ -1,4 +1,4 @@
-"""Starting a real control plane: where its binaries come from, and that nothing is left behind."""
+"""A real control plane gets its binaries when it starts, and leaves nothing behind."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ VERSION = "v1.99.0"
 
 @pytest.fixture
 def release(tmp_path: Path) -> Release:
-    """A release as it is published, in a folder."""
+    """A folder with a release as it is published."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as files:
         for name in ("etcd", "kube-apiserver", "kubectl"):
@@ -69,7 +69,7 @@ class TestDownload:
         assert download(release, tmp_path / "cache") == folder
         assert sorted(path.name for path in folder.iterdir()) == sorted(BINARIES)
 
-    def test_says_first_from_where_and_how_much(
+    def test_prints_source_and_size_first(
         self, release: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         download(release, tmp_path / "cache", SERVERS)
@@ -91,22 +91,20 @@ class TestDownload:
     @pytest.mark.parametrize(
         "page", ["<html>Log in: {hotel}</html>", "", "releases: {}", "a: b: c"]
     )
-    def test_refuses_what_is_no_index(self, release: Release, tmp_path: Path, page: str) -> None:
+    def test_refuses_an_invalid_index(self, release: Release, tmp_path: Path, page: str) -> None:
         (tmp_path / "index.yaml").write_text(page)
         with pytest.raises(AssetsError, match="set KUBEBUILDER_ASSETS"):
             download(release, tmp_path / "cache")
 
     @pytest.mark.parametrize("pattern", ["*.tar.gz", f"{VERSION}/bin/linux/*/*manager"])
-    def test_refuses_what_was_tampered_with(
-        self, release: Release, tmp_path: Path, pattern: str
-    ) -> None:
+    def test_refuses_a_modified_file(self, release: Release, tmp_path: Path, pattern: str) -> None:
         [path] = tmp_path.glob(pattern)
         path.write_bytes(path.read_bytes() + b"x")
         with pytest.raises(AssetsError, match="differs from its published digest"):
             download(release, tmp_path / "cache")
         assert not (tmp_path / "cache").exists()
 
-    def test_names_the_remedy_when_it_cannot(self, tmp_path: Path) -> None:
+    def test_names_the_remedy_after_a_failure(self, tmp_path: Path) -> None:
         release = Release(VERSION, (tmp_path / "none").as_uri(), tmp_path.as_uri())
         with pytest.raises(AssetsError, match="set KUBEBUILDER_ASSETS to a folder with etcd"):
             download(release, tmp_path / "cache")
@@ -120,7 +118,7 @@ def test_a_folder_without_the_binaries_is_refused(
         find_assets()
 
 
-def test_kept_builds_that_cannot_be_unpacked_are_no_binaries(
+def test_cached_builds_that_cannot_be_unpacked_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpack = tmp_path / "unpack"
@@ -135,7 +133,7 @@ def test_kept_builds_that_cannot_be_unpacked_are_no_binaries(
 def test_a_failed_start_shows_the_log_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stand-ins for the servers: an etcd that says what is wrong with it and ends."""
+    """Stand-ins for the servers: an etcd that prints an error and ends."""
     for name in BINARIES:
         script = "#!/bin/sh\necho v1.34\n[ $1 = --version ] || echo disk is on fire\n"
         (tmp_path / name).write_text(script)
@@ -154,7 +152,7 @@ def test_a_failed_start_shows_the_log_and_leaves_nothing(
 def test_an_interrupted_start_ends_the_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C while etcd is starting: it is asked to end, and its folder goes."""
+    """Ctrl-C while etcd is starting ends etcd and removes its folder."""
     for name in BINARIES:
         script = f"#!/bin/sh\necho v1.34\necho $$ > {tmp_path}/pid\nexec sleep 60\n"
         (tmp_path / name).write_text(script)

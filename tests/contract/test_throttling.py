@@ -1,4 +1,4 @@
-"""429: how the real server says that it has too much to do, and that the double says it so."""
+"""Status 429: the double answers like an overloaded real server."""
 
 import threading
 
@@ -12,7 +12,7 @@ CLIENTS = 4
 
 
 def throttled_answer(cluster: KubeCluster) -> Answer:
-    """An answer 429 of a server that is asked by several clients at once."""
+    """An answer with status 429 from a server that several clients call at once."""
     found: list[Answer] = []
 
     def ask() -> None:
@@ -31,7 +31,7 @@ def throttled_answer(cluster: KubeCluster) -> Answer:
     return found[0]
 
 
-def test_both_say_it_alike(
+def test_the_double_and_the_real_server_give_the_same_answer(
     throttled_cluster: KubeCluster, double_clusters: list[DoubleCluster]
 ) -> None:
     double = double_clusters[0]

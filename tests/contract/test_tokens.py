@@ -28,7 +28,7 @@ def ask(
     return cluster.request("POST", path, {"spec": spec}, as_user=as_user)
 
 
-def test_a_token_says_whose_it_is_and_whom_it_is_for(
+def test_a_token_names_its_service_account_and_its_audience(
     cluster: KubeCluster, namespace: str, account: Json
 ) -> None:
     answer = ask(cluster, namespace)
@@ -46,7 +46,9 @@ def test_a_token_says_whose_it_is_and_whom_it_is_for(
 
 
 @pytest.mark.usefixtures("account")
-def test_the_clusters_keys_verify_it(cluster: KubeCluster, namespace: str) -> None:
+def test_a_token_is_verified_with_the_keys_of_the_cluster(
+    cluster: KubeCluster, namespace: str
+) -> None:
     token = ask(cluster, namespace).body["status"]["token"]
     [key] = jwks_of(cluster)()["keys"]
     assert (key["use"], key["kty"], key["alg"]) == ("sig", "EC", "ES256")
@@ -56,7 +58,7 @@ def test_the_clusters_keys_verify_it(cluster: KubeCluster, namespace: str) -> No
 
 
 @pytest.mark.usefixtures("account")
-def test_ten_minutes_are_the_shortest(cluster: KubeCluster, namespace: str) -> None:
+def test_a_token_is_valid_for_at_least_ten_minutes(cluster: KubeCluster, namespace: str) -> None:
     answer = ask(cluster, namespace, 599)
     assert (answer.status, answer.reason) == (422, "Invalid")
     assert answer.body["details"] == {
@@ -73,7 +75,9 @@ def test_ten_minutes_are_the_shortest(cluster: KubeCluster, namespace: str) -> N
 
 
 @pytest.mark.parametrize("missing", ["serviceaccounts", "namespaces"])
-def test_nobody_gets_no_token(cluster: KubeCluster, namespace: str, missing: str) -> None:
+def test_a_missing_service_account_gets_no_token(
+    cluster: KubeCluster, namespace: str, missing: str
+) -> None:
     gone = namespace if missing == "serviceaccounts" else "nowhere"
     answer = ask(cluster, gone)
     assert (answer.status, answer.reason) == (404, "NotFound")
@@ -81,7 +85,7 @@ def test_nobody_gets_no_token(cluster: KubeCluster, namespace: str, missing: str
 
 
 @pytest.mark.usefixtures("account")
-def test_it_takes_a_right_of_its_own(cluster: KubeCluster, namespace: str) -> None:
+def test_a_token_request_needs_its_own_right(cluster: KubeCluster, namespace: str) -> None:
     answer = ask(cluster, namespace, as_user=US)
     assert (answer.status, answer.reason) == (403, "Forbidden")
     assert answer.message == (
@@ -110,5 +114,5 @@ def test_the_right_is_for_one_namespace(
     assert ask(cluster, other, as_user=user).status == 403
 
 
-def test_the_keys_are_not_for_everybody(cluster: KubeCluster) -> None:
+def test_reading_the_keys_needs_a_right(cluster: KubeCluster) -> None:
     assert cluster.request("GET", "/openid/v1/jwks", as_user=US).status == 403

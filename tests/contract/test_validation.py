@@ -1,4 +1,4 @@
-"""What the API does not store: invalid secrets, and those that must not change."""
+"""The API refuses invalid secrets and changes of immutable secrets."""
 
 import base64
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Invalid:
-    """A Secret that is refused, and how."""
+    """A Secret that is refused, and the error."""
 
     fields: Json
     field: str
@@ -67,7 +67,7 @@ INVALID = {
 
 @pytest.mark.parametrize("case", INVALID.values(), ids=INVALID.keys())
 def test_invalid_secrets_are_refused(cluster: KubeCluster, namespace: str, case: Invalid) -> None:
-    """Applied or posted: the answer is the same, with the field at fault."""
+    """An apply and a POST get the same error, which names the invalid field."""
     secret = pull_secret(**case.fields)
     applied = apply(cluster, namespace, secret)
     posted = cluster.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
@@ -102,7 +102,7 @@ def test_text_is_stored_as_data(cluster: KubeCluster, namespace: str) -> None:
     assert "stringData" not in created
 
 
-def test_data_that_is_no_base64_has_an_answer_for_each_way(
+def test_data_that_is_not_base64_is_refused_with_an_error_per_method(
     cluster: KubeCluster, namespace: str
 ) -> None:
     apply(cluster, namespace, pull_secret())
@@ -143,7 +143,7 @@ def test_an_immutable_secret_changes_in_its_metadata_only(
 
 
 class TestPlace:
-    """Where new content can go."""
+    """Where new content is accepted."""
 
     def test_in_no_missing_namespace(self, cluster: KubeCluster) -> None:
         for secret in (pull_secret(), pull_secret(data={})):

@@ -51,7 +51,7 @@ def deployment(serverless_devs: ServerlessDevs) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def package_312() -> Iterator[Path]:
-    """The code root for python3.12, whose compiled dependencies are others."""
+    """The code root for python3.12, which has other compiled dependencies."""
     with TemporaryDirectory(prefix="acr-refresher-") as temporary:
         root = Path(temporary) / "code"
         copy_code(root)
@@ -61,7 +61,7 @@ def package_312() -> Iterator[Path]:
 
 @pytest.fixture(params=["3.10", "3.12"])
 def package(request: pytest.FixtureRequest) -> Package:
-    """The packaged code with each runtime's Python; where that is missing, CI fails."""
+    """The packaged code with the Python of each runtime. Without this Python, CI fails."""
     version: str = request.param
     try:
         found = interpreter(version)
@@ -76,7 +76,7 @@ def package(request: pytest.FixtureRequest) -> Package:
 
 @pytest.fixture
 def components_schema() -> Path:
-    """The schema of the component fc3, which is not ours; where it is missing, CI fails."""
+    """The schema of the external component fc3. Without it, CI fails."""
     if not FC3_SCHEMA.exists():
         missing = f"the component's schema is not at {FC3_SCHEMA}"
         if os.environ.get("CI"):
@@ -87,7 +87,7 @@ def components_schema() -> Path:
 
 @pytest.fixture(scope="session")
 def terraform_command() -> tuple[str, ...]:
-    """Terraform, this machine's or from a package; where it cannot be had, CI fails."""
+    """Terraform of this machine or from a package. Without it, CI fails."""
     try:
         return command()
     except (OSError, subprocess.CalledProcessError) as missing:
@@ -106,7 +106,7 @@ def terraform(terraform_command: tuple[str, ...], tmp_path: Path) -> Iterator[Te
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what about the deployment stands unproved, where something does."""
+    """Report what was not tested about the deployment."""
     skipped = {str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])}
     if lacking := sorted({reason.split(NOT_RUN)[-1] for reason in skipped if "deploy" in reason}):
         terminalreporter.section("the deployment is not proved", red=True, bold=True)

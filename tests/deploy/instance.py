@@ -1,4 +1,4 @@
-"""An instance of the function, without anything that is not in its code root.
+"""An instance of the function that uses only its code root.
 
 Run by the runtime's interpreter with the root as argument; reads {"context", "events"} from stdin
 and prints, as its last line, the results of `initialize` and of each event.
@@ -26,7 +26,7 @@ def main() -> None:
 def _result(entry_point: Callable[..., Any], *arguments: object) -> object:
     try:
         return entry_point(*arguments)
-    except Exception as error:  # noqa: BLE001  # told to the test
+    except Exception as error:  # noqa: BLE001  # reported to the test
         return {"error": f"{type(error).__name__}: {error}"}
 
 

@@ -1,4 +1,4 @@
-"""The function's code as it is uploaded, started as the platform starts it."""
+"""The function's code as it is uploaded, started like on the platform."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class NoInterpreter(Exception):
 
 @dataclass(frozen=True)
 class Package:
-    """A code root with everything in it, and the interpreter of its runtime."""
+    """A complete code root, and the interpreter of its runtime."""
 
     root: Path
     interpreter: str
     tag: str
-    """As the files' names have it: `310`."""
+    """The version as in file names: `310`."""
 
     def invoke(self, context: Mapping[str, Any], *events: str, **variables: str) -> list[Any]:
-        """What an instance with nothing else installed does: a result or `{"error": …}` each.
+        """The results of an instance with nothing else installed: a result or `{"error": …}` each.
 
         The first entry is that of `initialize`. Raises CalledProcessError with its stderr.
         """
@@ -51,7 +51,7 @@ class Package:
 
 
 def interpreter(version: str) -> str:
-    """The Python of a runtime: PYTHON310 or PYTHON312, or on the PATH, or pyenv's.
+    """The Python of a runtime, from PYTHON310 or PYTHON312, the PATH, or pyenv.
 
     Raises NoInterpreter.
     """
@@ -71,7 +71,7 @@ def _candidates(named: str | None, version: str) -> Iterator[str]:
 
 
 def _version_of(command: str) -> str:
-    """Empty if it is none: pyenv has commands on the PATH that only say what to install."""
+    """Empty if it is no Python: some commands of pyenv on the PATH only print an instruction."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         done = subprocess.run(  # noqa: S603  # a candidate from above
@@ -83,13 +83,13 @@ def _version_of(command: str) -> str:
 
 
 def copy_code(to: Path) -> None:
-    """The code root as it stands in the repository, without what was built or compiled there."""
+    """The code root as in the repository, without built and compiled files."""
     ignored = shutil.ignore_patterns("__pycache__", "python")
     shutil.copytree(REPOSITORY / "function", to, ignore=ignored)
 
 
 def build_dependencies(folder: Path, version: str, **variables: str) -> str:
-    """Run infra/package; what it printed."""
+    """Run infra/package and return its output."""
     done = subprocess.run(  # noqa: S603  # our own script
         [REPOSITORY / "infra" / "package", folder, version],
         env={**os.environ, **with_uv(), **variables},

@@ -1,4 +1,4 @@
-"""As much of the protobuf wire format as Terraform's plugin protocol takes here.
+"""The part of the protobuf wire format that Terraform's plugin protocol needs here.
 
 https://protobuf.dev/programming-guides/encoding
 """

@@ -1,7 +1,7 @@
-"""A stand-in for Terraform's provider `alicloud`: it knows the resources' arguments, and plans.
+"""A stand-in for Terraform's provider `alicloud`, which knows the resources' arguments and plans.
 
 Terraform itself checks and evaluates the modules against it; nothing is created anywhere. It speaks
-the plugin protocol 6, whose messages' fields are the numbers below, and is handed to Terraform as a
+the plugin protocol 6, whose messages' fields are the numbers below, and is given to Terraform as a
 provider that runs already:
 https://developer.hashicorp.com/terraform/plugin/terraform-plugin-protocol
 https://developer.hashicorp.com/terraform/plugin/debugging
@@ -33,14 +33,14 @@ _NOT_STRINGS = {
 }
 _PROVIDER = Block(optional=frozenset(("profile", "region")))
 _LIST = 2
-"""The nesting mode of a block that may stand several times."""
+"""The nesting mode of a block that may be repeated."""
 
 
 @contextmanager
 def serving(account: str = ACCOUNT) -> Iterator[dict[str, str]]:
-    """The environment variable with which Terraform finds the stand-in while this lasts.
+    """The environment variable with which Terraform finds the stand-in inside this context.
 
-    Every role that it plans is one of the account.
+    Every role that it plans is a role of the account.
     """
     with TemporaryDirectory(prefix="acr-refresher-") as folder, ThreadPoolExecutor(8) as threads:
         server = grpc.server(threads)
@@ -74,7 +74,7 @@ def _service(account: str) -> Any:
 
 
 def _plan(request: bytes, account: str) -> bytes:
-    """What is asked for, with the values that the cloud would give."""
+    """The requested resource, with the values that the cloud would set."""
     fields = decode(request)
     kind, proposed = fields[1].decode(), decode(fields[3])[1]
     planned = msgpack.unpackb(proposed)

@@ -1,4 +1,4 @@
-"""Serverless Devs, which reads s.yaml, at the locked version, and what it makes of a file."""
+"""Serverless Devs at the locked version, which reads s.yaml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 STANDIN = Path(__file__).with_name("standin")
 ACCOUNT = "1000000000000001"
 FC3_SCHEMA = REPOSITORY.parent / "shared" / "fc3" / "schema.json"
-"""The component's own schema of `props`, where it lies beside this repository."""
+"""The component's own schema of `props`, if it is in a folder beside this repository."""
 
 _OURS = ("ACR_REFRESHER_ACCOUNT", "ACR_REFRESHER_REGION")
 _LOCK = Path(__file__).with_name("npm")
@@ -28,7 +28,7 @@ _CACHE = REPOSITORY / "build" / "serverless-devs"
 
 @dataclass(frozen=True)
 class Deployment:
-    """What `s deploy` left in a project's folder, and what it handed to the component."""
+    """What `s deploy` left in a project's folder, and the input of the component."""
 
     folder: Path
     inputs: dict[str, Any]
@@ -60,7 +60,7 @@ class ServerlessDevs:
             **{name: value for name, value in os.environ.items() if name not in _OURS},
             **with_uv(),
             "serverless_devs_config_home": str(self.home),
-            "NODE_ENV": "test",  # no look for updates, no report of usage
+            "NODE_ENV": "test",  # no check for updates, no report of usage
             **named,
             **variables,
         }
@@ -84,7 +84,7 @@ class ServerlessDevs:
 
 
 def with_uv() -> dict[str, str]:
-    """What infra/package needs of the environment in any folder: uv, and a cache that lasts."""
+    """The environment that infra/package needs in any folder: uv and a persistent cache."""
     tools = str(Path(sys.executable).parent)
     return {
         "PATH": os.pathsep.join((tools, os.environ["PATH"])),

@@ -47,7 +47,7 @@ Region = Annotated[str, Field(pattern=r"^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$")]
 Runtime = Literal["python3.10", "python3.12"]  # Python 3.9 is too old for what the function imports
 EntryPoint = Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
 RoleArn = Annotated[str, Field(pattern=r"^acs:ram::[0-9]{16}:role/[a-z0-9-]{1,64}$")]
-"""In small letters, as the component fc3 makes it, so that the name is the same everywhere."""
+"""Lower case as in the component fc3, so that the name is the same everywhere."""
 Destination = Annotated[
     str,
     Field(
@@ -98,7 +98,7 @@ class DestinationConfig(Strict):
 
 
 class AsyncInvokeConfig(Strict):
-    async_task: Literal[True]  # without it a task id is not looked at
+    async_task: Literal[True]  # without it, Function Compute ignores the task ID
     max_async_retry_attempts: Annotated[int, Field(ge=0, le=8)]
     max_async_event_age_in_seconds: Annotated[int, Field(ge=1, le=2592000)]
     destination_config: DestinationConfig
@@ -246,6 +246,6 @@ class Function2(Strict):
 
 
 def functions_of(file: Path) -> set[str]:
-    """What a handler string may name in a module at the code root: `file.function`."""
+    """The functions that a handler string may name: `file.function` at the code root."""
     module = ast.parse(file.read_text(encoding="utf-8"))
     return {f"{file.stem}.{part.name}" for part in module.body if isinstance(part, ast.FunctionDef)}

@@ -1,4 +1,4 @@
-"""Terraform's own word on infra/terraform, with the stand-in for the provider."""
+"""Terraform itself checks infra/terraform, with the stand-in for the provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localkube.assets import only_process_in
 _PREFIX = "acr-refresher-"
 _LOCK = Path(__file__).with_name("terraform.txt")
 LIBRARY = REPOSITORY / "build" / "terraform"
-"""Where the package is, if it had to be installed."""
+"""The folder of the package, if it had to be installed."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Terraform:
         return done.stdout
 
     def configure(self, document: Mapping[str, Any]) -> None:
-        """Have another config.yaml."""
+        """Replace config.yaml."""
         text = yaml.safe_dump({**document})
         (self.infra.parent / "function" / "config.yaml").write_text(text, encoding="utf-8")
 
     def plan(self, workspace: str = "", **variables: str) -> Plan:
-        """What it would make in an account, by the example's variables, some of them others."""
+        """What Terraform would create in an account, with the example's variables and changes."""
         self.output("init")
         self.output("plan", "-out=plan", *_given(variables), workspace=workspace)
         return Plan(json.loads(self.output("show", "-json", "plan", workspace=workspace)))
 
     def refusal(self, workspace: str = "", **variables: str) -> str:
-        """What it says in place of a plan, on one line."""
+        """The error instead of a plan, on one line."""
         self.output("init")
         done = self.run("plan", "-no-color", *_given(variables), workspace=workspace)
         assert done.returncode != 0, done.stdout
@@ -88,7 +88,7 @@ class Plan:
         }
 
     def trusts(self) -> dict[str, Any]:
-        """By a role's name, without the prefix of all."""
+        """Trust policies by the role's name without the common prefix."""
         return {
             values["role_name"].removeprefix(_PREFIX): json.loads(
                 values["assume_role_policy_document"]
@@ -97,14 +97,14 @@ class Plan:
         }
 
     def policies(self) -> dict[str, Any]:
-        """By a policy's name, without the prefix of all."""
+        """Policies by name without the common prefix."""
         return {
             values["policy_name"].removeprefix(_PREFIX): json.loads(values["policy_document"])
             for values in self.resources("alicloud_ram_policy").values()
         }
 
     def grants(self) -> dict[str, set[str]]:
-        """By the ID of a role, the clusters in which it is given the ClusterRole."""
+        """The clusters in which a role is given the ClusterRole, by the ID of the role."""
         return {
             values["uid"]: {each["cluster"] for each in values["permissions"]}
             for values in self.resources("alicloud_cs_kubernetes_permissions").values()
@@ -116,9 +116,9 @@ class Plan:
 
 
 def command() -> tuple[str, ...]:
-    """Terraform as it is on this machine, or else from a package, installed on first use in build/.
+    """Terraform of this machine, or else from a package that is installed on first use in build/.
 
-    Raises CalledProcessError or OSError where it can be had in neither way.
+    Raises CalledProcessError or OSError if neither is possible.
     """
     if found := shutil.which("terraform"):
         return (found,)
@@ -142,7 +142,7 @@ def _install() -> None:
 
 
 def copy_infra(to: Path) -> Path:
-    """What the modules are and read in infra/, without what Terraform left in a working folder."""
+    """Copy the modules and the files that they read, without Terraform's working files."""
     for part in ("terraform", "ram", "sls"):
         if (REPOSITORY / "infra" / part).exists():
             ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars")
@@ -156,6 +156,6 @@ def _given(variables: Mapping[str, str]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """No settings of the user's own, no questions, no look for updates."""
+    """An environment without user settings, questions and checks for updates."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     return {**kept, "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}

@@ -1,4 +1,4 @@
-"""Serverless Devs reads s.yaml, builds the dependencies and hands the component its properties."""
+"""Serverless Devs reads s.yaml, builds the dependencies and calls the component."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deploy.serverless_devs import (
 )
 
 OWN_SCHEMA = {"STANDIN_SCHEMA": str(FC3_SCHEMA)} if FC3_SCHEMA.exists() else {}
-"""Without the component's own schema, `s verify` checks the form of the file alone."""
+"""Without the component's own schema, `s verify` checks only the form of the file."""
 
 
 def test_the_tool_finds_nothing_wrong(serverless_devs: ServerlessDevs, tmp_path: Path) -> None:
@@ -46,16 +46,14 @@ def test_the_components_schema_finds_a_fault(
     assert words in answer.output
 
 
-def test_without_an_account_it_says_what_is_missing(
-    serverless_devs: ServerlessDevs, tmp_path: Path
-) -> None:
+def test_a_missing_account_is_reported(serverless_devs: ServerlessDevs, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(with_standin(REPOSITORY / "s.yaml"), encoding="utf-8")
     answer = serverless_devs.run(tmp_path, "preview", account=None)
     assert not answer.ok
     assert "env('ACR_REFRESHER_ACCOUNT') not found" in answer.output
 
 
-def test_the_example_env_file_is_all_it_takes(
+def test_the_example_env_file_is_sufficient(
     serverless_devs: ServerlessDevs, tmp_path: Path
 ) -> None:
     (tmp_path / "s.yaml").write_text(with_standin(REPOSITORY / "s.yaml"), encoding="utf-8")
@@ -80,7 +78,7 @@ def test_the_component_gets_the_properties_of_s_yaml(
 def test_the_2_0_file_builds_into_the_same_folder(
     serverless_devs: ServerlessDevs, tmp_path: Path
 ) -> None:
-    """Its actions run in the repository's folder, though it stands and is used in infra/."""
+    """Its actions run in the repository's folder, although the file is in infra/."""
     (tmp_path / "infra").mkdir()
     file = tmp_path / "infra" / "s.fc2.yaml"
     noted = {"infra/package function/python ${vars.python}": "pwd >ran-here"}

@@ -1,4 +1,4 @@
-"""The packaged code, with nothing else installed, works on the Python of each runtime."""
+"""The packaged code works on the Python of each runtime, with nothing else installed."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ NO_ROLE: dict[str, Any] = {
 }
 
 
-def test_it_starts_and_says_what_is_wrong_with_an_event(package: Package) -> None:
+def test_the_package_starts_and_reports_an_invalid_event(package: Package) -> None:
     started, refused = package.invoke(NO_ROLE, '{"action": "refersh"}')
     assert started is None
     assert refused["error"].startswith("InvalidEvent: ")
     assert "use 'refresh'" in refused["error"]
 
 
-def test_it_says_that_it_needs_a_role(package: Package) -> None:
+def test_the_package_reports_a_missing_role(package: Package) -> None:
     _, refused = package.invoke(NO_ROLE, '{"action": "refresh"}')
     assert "RAM role (`role` in s.yaml)" in refused["error"]
 
 
-def test_it_knows_when_its_timer_leaves_secrets_to_expire(package: Package) -> None:
-    """Cron expressions and time zones are the dependencies' work."""
-    well, told = (
+def test_the_package_refuses_a_timer_that_lets_secrets_expire(package: Package) -> None:
+    """The dependencies parse cron expressions and time zones."""
+    accepted, refused = (
         package.invoke(NO_ROLE, ACR_REFRESHER_TIMER=f"CRON_TZ=Asia/Shanghai 0 {minutes} * * * *")[0]
         for minutes in ("*/5", "0,20")
     )
-    assert well is None
-    assert "less than the 40m between runs of the timer" in told["error"]
+    assert accepted is None
+    assert "less than the 40m between runs of the timer" in refused["error"]
 
 
-def test_it_does_the_whole_job(
+def test_the_package_does_the_complete_job(
     package: Package, double_clusters: list[DoubleCluster], tmp_path: Path
 ) -> None:
-    """What was pruned is not needed: clouds, clusters, TLS and all."""
+    """Nothing that was pruned is needed for clouds, clusters and TLS."""
     site = Site(double_clusters[0], double_clusters[1], f"pkg{package.tag}")
     for cluster in double_clusters:
         cluster.apply_rbac()
@@ -60,7 +60,7 @@ def test_it_does_the_whole_job(
     config.write_text(config_of({"watchNamespace": f"{site.prefix}-*"}), encoding="utf-8")
     cloud = Cloud(company({"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}))
     with serving(cloud) as proxy:
-        context, variables = handed_over(cloud.function_credentials(FUNCTION_ROLE), package.tag)
+        context, variables = runtime_input(cloud.function_credentials(FUNCTION_ROLE), package.tag)
         variables |= {
             "ACR_REFRESHER_CONFIG": str(config),
             "ACR_REFRESHER_LOCAL_CLOUD": proxy,
@@ -70,8 +70,8 @@ def test_it_does_the_whole_job(
     assert references(site.hangzhou, shop) == [SECRET]
 
 
-def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The context and the environment in which a runtime has its role's credentials."""
+def runtime_input(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The context and the environment in which a runtime provides the role's credentials."""
     credentials = {
         "access_key_id": session.access_key_id,
         "access_key_secret": session.access_key_secret,
@@ -82,7 +82,7 @@ def handed_over(session: Session, tag: str) -> tuple[dict[str, Any], dict[str, s
     return NO_ROLE, {f"ALIBABA_CLOUD_{name.upper()}": value for name, value in credentials.items()}
 
 
-def test_it_is_small(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_package_is_small(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     size = megabytes(deployment.code)
     with capsys.disabled():
         print(f"\nthe code is {size:.0f} MB unpacked")  # noqa: T201  # of interest in CI
@@ -97,8 +97,8 @@ def test_dependencies_are_compiled_ahead_and_licences_kept(package: Package) -> 
     assert list(built.glob("kubernetes-*.dist-info/**/LICENSE*"))
 
 
-def test_every_locked_package_for_the_runtime_is_in_it(deployment: Deployment) -> None:
-    """Under the same version; the lock also has what only other Pythons and systems need."""
+def test_the_package_has_every_locked_dependency_of_the_runtime(deployment: Deployment) -> None:
+    """It has the locked version. The lock also has packages for other Pythons and systems."""
     lock = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9-]+==\S+)", lock, flags=re.MULTILINE))
     built = {

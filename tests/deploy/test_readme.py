@@ -1,4 +1,4 @@
-"""The README's steps from a clone to a first refresh, taken one after another by two newcomers.
+"""Two newcomers take the README's steps from a clone to a first refresh, one after another.
 
 Nothing of theirs is the example's: an ID that stands fixed somewhere would come to light. The tools
 are real, except for what they would change elsewhere: npm installs nothing, Terraform
@@ -31,9 +31,9 @@ README = (REPOSITORY / "README.md").read_text("utf-8")
 _SECTION = README.split("## Deploy\n")[1].split("\n## ")[0]
 STEPS = re.findall(r"^\d+\. (.*?)(?=^\d+\. |\Z)", _SECTION, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [[code for code in re.findall(r"`([^`]*)`", step) if " " in code] for step in STEPS]
-"""Of each step; what has no space is the name of a file."""
+"""The parts of each step. A part without a space is the name of a file."""
 EVERY_OTHER_ACCOUNT = "TF_WORKSPACE=partner "
-"""With it begins what is done once more for each account but the function's."""
+"""The first command that is repeated for each account other than the function's."""
 
 OURS = {
     "1000000000000001": "4000000000000004",
@@ -47,14 +47,14 @@ OURS = {
     "cn-beijing": "eu-west-1",
     "platform-on-call": "our-on-call",
 }
-"""In place of whatever in the examples is the example company's."""
+"""Replacements for the values of the example company."""
 HOME, PARTNER = list(OURS.values())[:2]
 FUNCTION_ROLE = f"acs:ram::{HOME}:role/acr-refresher-function"
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Who follows the steps: the files as edited when a step says so, and the other accounts."""
+    """A newcomer who follows the steps, with the edited files and the other accounts."""
 
     files: Mapping[str, str]
     other_accounts: Sequence[str] = ()
@@ -91,7 +91,7 @@ THREE_ACCOUNTS = Newcomer(
 
 @dataclass(frozen=True)
 class Taken:
-    """What the steps led to: what npm and the component were given, and plans by workspace."""
+    """The result of the steps: the inputs of npm and the component, and plans by workspace."""
 
     folder: Path
 
@@ -99,7 +99,7 @@ class Taken:
         return Plan(json.loads((self.folder / f"plan.{workspace}.json").read_text("utf-8")))
 
     def inputs(self, command: str) -> list[dict[str, Any]]:
-        """What the component was given, each time that the command was asked for."""
+        """The inputs of the component, for each call of the command."""
         return [json.loads(file.read_text("utf-8")) for file in self.folder.glob(f"{command}.*")]
 
     def everything(self) -> str:
@@ -108,7 +108,7 @@ class Taken:
         )
 
 
-def test_there_are_ten_steps_at_most_and_each_is_a_command() -> None:
+def test_there_are_at_most_ten_steps_and_each_is_a_command() -> None:
     assert 0 < len(STEPS) <= 10
     once = [
         [command for command in commands if not command.startswith(EVERY_OTHER_ACCOUNT)]
@@ -137,7 +137,9 @@ def with_three(
 
 
 @pytest.mark.parametrize("newcomer", ["with_one", "with_three"])
-def test_they_lead_from_a_clone_to_a_refresh(newcomer: str, request: pytest.FixtureRequest) -> None:
+def test_the_steps_lead_from_a_clone_to_a_refresh(
+    newcomer: str, request: pytest.FixtureRequest
+) -> None:
     taken: Taken = request.getfixturevalue(newcomer)
     assert (taken.folder / "npm").read_text("utf-8").split()[-1] == _locked_tool()
     (deployed,) = (each["props"] for each in taken.inputs("deploy"))
@@ -157,7 +159,7 @@ def test_they_lead_from_a_clone_to_a_refresh(newcomer: str, request: pytest.Fixt
         assert example not in taken.everything()
 
 
-def test_with_one_account_the_functions_role_may_do_all_of_it(with_one: Taken) -> None:
+def test_with_a_single_account_the_functions_role_has_all_permissions(with_one: Taken) -> None:
     plan = with_one.plan()
     assert set(plan.trusts()) == {"function"}
     assert f"instance/{OURS['cri-acmehz0000000001']}" in str(
@@ -168,7 +170,7 @@ def test_with_one_account_the_functions_role_may_do_all_of_it(with_one: Taken) -
     }
 
 
-def test_with_three_each_account_trusts_the_function_for_its_part(with_three: Taken) -> None:
+def test_with_three_accounts_each_account_trusts_the_function(with_three: Taken) -> None:
     made = {name: set(with_three.plan(name).trusts()) for name in ("default", "beijing", "partner")}
     assert made == {
         "default": {"function", "cluster"}, "beijing": {"cluster"}, "partner": {"registry"},
@@ -228,11 +230,11 @@ run "${{@/#apply/plan}}" -out="$plan"
 run "$1" show -json "$plan" >"$plan.json"
 rm "$plan"
 """
-"""It plans in place of applying, and keeps the plan."""
+"""A stand-in that plans instead of applying, and keeps the plan."""
 
 
 def _script(newcomer: Newcomer, edited: Path) -> str:
-    """Each step's commands, with the newcomer's own file in place once it says to edit it."""
+    """The commands of each step, with the newcomer's file after the step that edits it."""
     lines = []
     for step, commands in zip(STEPS, COMMANDS, strict=True):
         for command in commands:
@@ -245,7 +247,7 @@ def _script(newcomer: Newcomer, edited: Path) -> str:
                 file = edited / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-                # What is edited comes before the command, what is copied is edited after it.
+                # Edited files are placed before the command, copied files are edited after it.
                 lines.insert(len(lines) - 1 if "edit" in step else len(lines), f"cp {file} {name}")
     return "\n".join(lines)
 

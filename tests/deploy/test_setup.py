@@ -1,4 +1,4 @@
-"""infra/setup on machines that lack something: what it installs, or the one line it prints."""
+"""infra/setup on machines that lack something: what it installs, or the line that it prints."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from deploy.serverless_devs import REPOSITORY
 SETUP = REPOSITORY / "infra" / "setup"
 OF_TESTS = ("chromium", "docker-registry", "npm", "skopeo", "xz")
 COREUTILS = ("bash", "cat", "chmod", "dirname", "env", "sort", "true")
-"""What the script and the stand-ins below are written with."""
+"""The commands that the script and the stand-ins below use."""
 
 
 class Machine:
-    """A folder of commands that stands for a machine, and what was called on it.
+    """A folder of commands that represents a machine, and the calls of these commands.
 
-    It begins as a fresh Debian: python3 without venv, apt-get, a user who is root.
+    It begins as a new Debian: python3 without venv, apt-get, and the user root.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class Machine:
     def python(
         self, version: tuple[int, int], *, name: str = "python3", venv: bool = False
     ) -> None:
-        """A Python that answers what the script asks: its version, its packages, its modules."""
+        """A Python that reports its version, its packages and its modules to the script."""
         major, minor = version
         self.has(
             name,
@@ -97,7 +97,7 @@ def command(*packages: str) -> str:
     return f"apt-get update && apt-get install --no-install-recommends {' '.join(packages)}"
 
 
-def test_nothing_is_done_where_nothing_is_missing(machine: Machine) -> None:
+def test_nothing_is_installed_if_nothing_is_missing(machine: Machine) -> None:
     machine.python((3, 11), venv=True)
     for name in OF_TESTS:
         machine.has(name)
@@ -105,7 +105,7 @@ def test_nothing_is_done_where_nothing_is_missing(machine: Machine) -> None:
     assert (done.returncode, done.stdout, done.stderr, machine.calls()) == (0, "", "", [])
 
 
-def test_root_gets_what_is_missing(machine: Machine) -> None:
+def test_for_root_the_missing_packages_are_installed(machine: Machine) -> None:
     machine.has("npm")  # from elsewhere: Debian's would conflict with it
     done = machine.setup("test")
     packages = ("chromium", "docker-registry", "python3.11-venv", "skopeo", "xz-utils")
@@ -114,12 +114,12 @@ def test_root_gets_what_is_missing(machine: Machine) -> None:
     assert machine.calls() == ["apt-get update -qq", installed(*packages)]
 
 
-def test_the_demo_needs_a_virtual_environment_alone(machine: Machine) -> None:
+def test_the_demo_needs_only_a_virtual_environment(machine: Machine) -> None:
     assert machine.setup("demo").returncode == 0
     assert machine.calls() == ["apt-get update -qq", installed("python3.11-venv")]
 
 
-def test_a_user_with_sudo_gets_it_through_sudo(machine: Machine) -> None:
+def test_for_a_user_with_sudo_packages_are_installed_with_sudo(machine: Machine) -> None:
     machine.user(1000)
     machine.sudo(password=False)
     assert machine.setup("demo").returncode == 0
@@ -153,7 +153,7 @@ def without_apt(machine: Machine) -> None:
         ("test", ["chromium", "docker-registry", "npm", "python3.11-venv", "skopeo", "xz-utils"]),
     ],
 )
-def test_others_get_one_line_with_the_command(
+def test_other_users_get_a_line_with_the_command(
     machine: Machine, kind: object, target: str, packages: list[str]
 ) -> None:
     assert callable(kind)
@@ -186,7 +186,7 @@ def test_an_old_python_is_refused_before_anything_is_installed(machine: Machine)
     )
 
 
-def test_without_python_it_says_so(machine: Machine) -> None:
+def test_a_missing_python_is_reported(machine: Machine) -> None:
     machine.lacks("python3")
     done = machine.setup("demo")
     assert (done.returncode, len(done.stderr.splitlines()), machine.calls()) == (2, 1, [])
@@ -205,7 +205,7 @@ def test_an_unknown_target_is_refused(machine: Machine) -> None:
 
 
 class TestMakefile:
-    """The targets, on a machine that lacks everything and whose user may install nothing."""
+    """The targets on a machine that lacks everything and whose user may not install anything."""
 
     @pytest.mark.parametrize("target", ["demo", "test", "check"])
     def test_the_line_comes_before_anything_else(
@@ -224,7 +224,7 @@ class TestMakefile:
         assert first.startswith("Packages are missing: ")
         assert all(line.startswith("make: ***") for line in rest)
 
-    def test_alone_it_prints_what_there_is(self, machine: Machine) -> None:
+    def test_make_without_a_target_prints_the_targets(self, machine: Machine) -> None:
         for name in ("make", "awk"):
             (machine.commands / name).symlink_to(shutil.which(name) or name)
         done = self._make(machine, REPOSITORY)

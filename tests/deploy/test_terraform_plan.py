@@ -51,7 +51,9 @@ def test_every_policy_is_attached_to_its_role(terraform: Terraform) -> None:
         }
 
 
-def test_it_makes_what_s_yaml_names(terraform: Terraform, serverless_devs: ServerlessDevs) -> None:
+def test_terraform_creates_everything_that_s_yaml_names(
+    terraform: Terraform, serverless_devs: ServerlessDevs
+) -> None:
     props = props_of(serverless_devs.read(REPOSITORY / "s.yaml", HOME))
     on_failure = props["asyncInvokeConfig"]["destinationConfig"]["onFailure"]
     plan = terraform.plan()

@@ -1,4 +1,4 @@
-"""Each test runs on the double and on a real kube-apiserver, in namespaces of its own."""
+"""Each test runs on the API double and on a real kube-apiserver, in its own namespaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from localkube import KubeCluster
 from localkube.double import DoubleCluster
-from sites import BrokenSite, Site, clear_secrets
+from sites import BrokenSite, Site, clear_requests, clear_secrets
 
 _numbers = itertools.count(1)
 
@@ -24,7 +24,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.fixture
 def broken(double_clusters: list[DoubleCluster]) -> Iterator[BrokenSite]:
-    """Two doubles, whose faults the test orders."""
+    """Two API doubles in which the test injects faults."""
     hangzhou, beijing = double_clusters
     for cluster in double_clusters:
         _prepare(cluster)
@@ -40,14 +40,15 @@ def _site(clusters: Sequence[KubeCluster]) -> Iterator[Site]:
 
 
 def _prepare(cluster: KubeCluster) -> None:
-    """The clusters are shared: take away what earlier tests left in them."""
+    """Restore the rights, and remove what earlier tests left on the shared cluster."""
     cluster.apply_rbac()
     clear_secrets(cluster)
+    clear_requests(cluster)
 
 
 @pytest.fixture
 def log(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
-    """The lines logged since it was last asked."""
+    """The log lines since the last call."""
 
     def lines() -> list[dict[str, Any]]:
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

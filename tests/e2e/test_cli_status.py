@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED
 from demo.stage import Stage
 from localkube.double import Fault
 from operators import command, printed_secrets

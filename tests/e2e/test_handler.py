@@ -18,10 +18,10 @@ from sites import Site, only, passwords, references, results
 TIMER = b'{"triggerTime":"2026-01-01T00:00:00Z","triggerName":"t","payload":""}'
 
 
-def test_credentials_in_the_environment_serve_as_well(
+def test_credentials_in_the_environment_are_used(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runtime python3.12: its context has no `credentials` and no `service`."""
+    """The context of runtime python3.12 has no `credentials` and no `service`."""
     shop = site.namespace("shop")
     with site.function() as function:
         session = function.cloud.function_credentials(FUNCTION_ROLE)
@@ -35,7 +35,7 @@ def test_credentials_in_the_environment_serve_as_well(
     assert report["run"] == "1-a-b"
 
 
-def test_a_function_without_a_role_is_told_to_have_one(site: Site) -> None:
+def test_without_a_role_the_function_fails_and_asks_for_a_role(site: Site) -> None:
     with site.function() as function, pytest.raises(Denied, match="give it a RAM role"):
         function.handler.handle(TIMER, SimpleNamespace(request_id="1"))
 
@@ -87,7 +87,7 @@ def test_secrets_that_can_expire_between_runs_are_refused_at_start(
     assert "can expire between two runs" in str(refused.value)
 
 
-def test_a_timer_that_may_not_fail_once_is_told_of_at_start(
+def test_a_timer_of_which_no_run_may_fail_gives_a_warning_at_start(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ACR_REFRESHER_TIMER", "@every 10m")
@@ -100,7 +100,7 @@ def test_a_timer_that_may_not_fail_once_is_told_of_at_start(
     assert line["remedy"].startswith("make it 20m or more")
 
 
-def test_a_schedule_that_is_none_is_refused_at_start(
+def test_an_invalid_schedule_is_refused_at_start(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACR_REFRESHER_TIMER", "10m")
@@ -108,8 +108,8 @@ def test_a_schedule_that_is_none_is_refused_at_start(
         function.handler.initialize(SimpleNamespace())
 
 
-def test_the_example_config_serves_as_it_is(site: Site) -> None:
-    """function/config.yaml, byte for byte: what the README shows and the demo runs."""
+def test_the_example_config_works_unchanged(site: Site) -> None:
+    """function/config.yaml, byte for byte, is what the README shows and the demo runs."""
     clusters = {
         "prod-hangzhou": site.hangzhou,
         "prod-beijing": site.beijing,
@@ -130,7 +130,7 @@ def test_a_timers_payload_narrows_its_run(site: Site) -> None:
     assert report["trigger"] == "timer:every-5-minutes"
 
 
-def test_an_instance_serves_again_after_it_was_told_to_stop(site: Site) -> None:
+def test_an_instance_works_again_after_a_stop_signal(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function() as function:
         function.timer()
@@ -139,7 +139,7 @@ def test_an_instance_serves_again_after_it_was_told_to_stop(site: Site) -> None:
 
 
 def test_two_runs_at_once_do_no_harm(site: Site) -> None:
-    """A timer may be delivered twice, and overlap."""
+    """A timer event may be delivered twice, and its runs may overlap."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # this test's alone
 
     shop = site.namespace("shop", default=("theirs",))
@@ -149,7 +149,7 @@ def test_two_runs_at_once_do_no_harm(site: Site) -> None:
     assert references(site.hangzhou, shop) == ["theirs", "acr-pull"]
 
 
-def test_logs_tell_every_cluster_and_run_in_flat_lines_and_no_secret(
+def test_logs_have_flat_lines_for_every_cluster_and_run_and_no_secret(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shop = site.namespace("shop")
@@ -159,8 +159,8 @@ def test_logs_tell_every_cluster_and_run_in_flat_lines_and_no_secret(
         issued = [*function.cloud.sessions.values()]
         secrets = [
             *function.cloud.registry_tokens,
-            *(one.access_key_secret for one in issued),
-            *(one.security_token for one in issued),
+            *(session.access_key_secret for session in issued),
+            *(session.security_token for session in issued),
         ]
     printed = capfd.readouterr()
     lines = [json.loads(line) for line in printed.out.splitlines()]
@@ -172,4 +172,4 @@ def test_logs_tell_every_cluster_and_run_in_flat_lines_and_no_secret(
     assert by_event["run.finished"]["secrets_created"] == 1
     assert by_event["cluster.served"]["requests"] > 0
     assert by_event["token.minted"]["request_id"]
-    assert not [line for line in lines if any(isinstance(one, dict) for one in line.values())]
+    assert not [line for line in lines if any(isinstance(value, dict) for value in line.values())]

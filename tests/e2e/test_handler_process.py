@@ -1,4 +1,4 @@
-"""An instance of the function as a process of its own: what a run leaves behind in it."""
+"""An instance of the function as its own process: what a run leaves behind in it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ print(json.dumps({"report": report, "late": late, "modules": len(sys.modules)}))
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one run said of a cluster whose kubeconfig is never read: a pipe that has no writer.
+    """What a run reports of a cluster whose kubeconfig is a pipe without a writer.
 
-    The process has ended by itself, although opening the file has not.
+    The process has ended by itself, although opening the file never ends.
     """
     folder = tmp_path_factory.mktemp("function")
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
@@ -55,7 +55,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return last
 
 
-def test_a_kubeconfig_file_that_hangs_keeps_no_run_from_its_end(ended: dict[str, Any]) -> None:
+def test_a_run_ends_although_a_kubeconfig_file_hangs(ended: dict[str, Any]) -> None:
     [cluster] = ended["report"]["clusters"]
     assert cluster["cluster"] == "idc"
     assert cluster["deferred"] is not None

@@ -22,7 +22,7 @@ DATA = {
 
 @pytest.fixture
 def cluster(real_clusters: list[KubeCluster]) -> Iterator[KubeCluster]:
-    """One in which the helper is configured."""
+    """A cluster in which the helper is configured."""
     found = real_clusters[0]
     found.request("POST", "/api/v1/namespaces", {"metadata": {"name": "kube-system"}})
     found.expect("POST", PATH, {"metadata": {"name": "acr-configuration"}, "data": DATA})
@@ -37,7 +37,7 @@ def imported(file: Path, *arguments: str) -> Result:
 
 
 def kubeconfig(folder: Path, cluster: KubeCluster, *, current: str, **users: str) -> Path:
-    """A kubeconfig with a context for each user, named as the user is."""
+    """A kubeconfig with a context for each user, with the user's name."""
     documents = {name: yaml.safe_load(text) for name, text in users.items()}
     file = folder / "kubeconfig"
     contexts = [
@@ -56,12 +56,14 @@ def kubeconfig(folder: Path, cluster: KubeCluster, *, current: str, **users: str
     return file
 
 
-def test_the_config_map_is_read_in_the_context_named(tmp_path: Path, cluster: KubeCluster) -> None:
+def test_the_config_map_is_read_with_the_named_context(
+    tmp_path: Path, cluster: KubeCluster
+) -> None:
     users = {
         "admin": cluster.kubeconfig("admin", ["system:masters"]),
-        "nobody": cluster.kubeconfig("nobody"),
+        "without-rights": cluster.kubeconfig("without-rights"),
     }
-    file = kubeconfig(tmp_path, cluster, current="nobody", **users)
+    file = kubeconfig(tmp_path, cluster, current="without-rights", **users)
     result = imported(file, "--context", "admin", "--cluster-name", "idc")
     assert result.exit_code == 0
     document = yaml.safe_load(result.stdout)
@@ -73,7 +75,7 @@ def test_the_config_map_is_read_in_the_context_named(tmp_path: Path, cluster: Ku
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_a_cluster_without_the_helper(tmp_path: Path, cluster: KubeCluster) -> None:
+def test_a_cluster_without_the_helper_is_reported(tmp_path: Path, cluster: KubeCluster) -> None:
     cluster.expect("DELETE", f"{PATH}/acr-configuration")
     admin = cluster.kubeconfig("admin", ["system:masters"])
     result = imported(kubeconfig(tmp_path, cluster, current="admin", admin=admin))
@@ -81,7 +83,7 @@ def test_a_cluster_without_the_helper(tmp_path: Path, cluster: KubeCluster) -> N
     assert "acr-configuration" in result.stderr
 
 
-def test_a_context_that_is_not_there(tmp_path: Path, cluster: KubeCluster) -> None:
+def test_an_unknown_context_is_refused(tmp_path: Path, cluster: KubeCluster) -> None:
     admin = cluster.kubeconfig("admin", ["system:masters"])
     file = kubeconfig(tmp_path, cluster, current="admin", admin=admin)
     result = imported(file, "--context", "staging")
@@ -89,7 +91,7 @@ def test_a_context_that_is_not_there(tmp_path: Path, cluster: KubeCluster) -> No
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_what_is_no_kubeconfig(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_kubeconfig_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text("[]")
     result = imported(file, "--context", "staging")

@@ -1,4 +1,4 @@
-"""Runs have exactly infra/ram and infra/rbac; take one right away, and the run says which."""
+"""Runs have exactly infra/ram and infra/rbac. Without one permission, the run names it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ACTIONS = {
     "cs:DescribeClusterUserKubeconfig": ("cluster", "cs:DescribeClusterUserKubeconfig"),
     "cs:GetUserConfig": ("cluster", "cs:GetUserConfig"),
 }
-"""Those of the company's cloud, by whose they are."""
+"""The policies of the company's cloud, by their owner."""
 
 FAILING = "test_without_an_action_a_run_fails_and_names_it"
 TRIED = {
@@ -47,36 +47,36 @@ TRIED = {
     "registry-account-role": {
         "cr:GetAuthorizationToken": FAILING,
         "cr:ListInstanceEndpoint": FAILING,
-        "cr:PullRepository": "test_a_token_that_it_refuses_is_not_and_the_old_secret_stays",
+        "cr:PullRepository": "test_a_token_that_the_registry_refuses_is_not_written",
     },
     "personal-edition": {
-        "cr:GetAuthorizationToken": "test_personal_edition_without_its_right_is_told_what_to_allow",
+        "cr:GetAuthorizationToken": "test_without_its_permission_personal_edition_fails",
         "cr:PullRepository": "test_a_token_of_personal_edition_that_pulls_nothing_is_not_written",
     },
-    "rrsa-role": {"sts:AssumeRole": "test_a_role_that_may_not_assume_the_registrys_is_told"},
+    "rrsa-role": {"sts:AssumeRole": "test_without_permission_to_assume_the_registry_role_it_fails"},
     "cluster-discovery": {
-        "cs:DescribeClustersV1": "test_without_a_right_a_run_fails_and_names_it",
-        "cs:ListClusters": "test_without_a_right_a_run_fails_and_names_it",
+        "cs:DescribeClustersV1": "test_without_a_permission_a_run_fails_and_names_it",
+        "cs:ListClusters": "test_without_a_permission_a_run_fails_and_names_it",
     },
     "kubeconfig-secret": {
-        "kms:GetSecretValue": "test_without_a_right_to_the_secret_a_run_fails_and_names_it",
-        "kms:Decrypt": "test_without_a_right_to_the_secret_a_run_fails_and_names_it",
+        "kms:GetSecretValue": "test_without_permission_for_the_kms_secret_a_run_fails",
+        "kms:Decrypt": "test_without_permission_for_the_kms_secret_a_run_fails",
     },
     "outcomes-log": {
-        "log:PostLogStoreLogs": "test_without_the_right_to_write_the_report_says_which"
+        "log:PostLogStoreLogs": "test_without_permission_to_write_the_report_names_the_action"
     },
     "function-platform": {
-        "log:PostLogStoreLogs": "test_without_the_right_to_store_them_lines_are_not_there",
-        "mns:SendMessage": "test_without_the_right_to_tell_it_a_failed_run_is_told_nowhere",
+        "log:PostLogStoreLogs": "test_without_permission_to_store_log_lines_none_are_stored",
+        "mns:SendMessage": "test_without_permission_to_send_messages_none_is_sent",
     },
     "fan-out": {
-        "fc:InvokeFunction": "test_without_the_right_to_start_itself_it_serves_all_and_names_it"
+        "fc:InvokeFunction": "test_without_permission_to_start_itself_it_serves_all_clusters"
     },
 }
-"""Every action of every policy in infra/ram, with the test that takes it away and sees it named."""
+"""Every action of every policy in infra/ram, with the test that removes it and expects its name."""
 
 
-def test_the_actions_tried_are_all_there_are() -> None:
+def test_every_action_of_the_policies_is_tested() -> None:
     granted = {
         file.name.removesuffix(".policy.json"): sorted(actions_of(json.loads(file.read_text())))
         for file in POLICY_DIRECTORY.glob("*.policy.json")
@@ -102,9 +102,9 @@ def test_without_an_action_a_run_fails_and_names_it(
     with function_in(without(world, owner, action), broken) as function:
         report = function.invoke()
     assert report["ok"] is False
-    told = str(report)
-    assert "denied" in told
-    assert action in told
+    text = str(report)
+    assert "denied" in text
+    assert action in text
 
 
 @pytest.mark.parametrize("owner", ["cluster", "registry"])
@@ -125,56 +125,58 @@ FANNING_OUT = {
 
 
 @pytest.mark.parametrize(("file", "resource"), FANNING_OUT.values(), ids=FANNING_OUT)
-def test_without_the_right_to_start_itself_it_serves_all_and_names_it(
+def test_without_permission_to_start_itself_it_serves_all_clusters(
     tmp_path: Path, file: Path, resource: str
 ) -> None:
-    """With it, in the same cloud, all is handed on."""
-    whole = company({})
-    narrow = without(whole, "function", "fc:InvokeFunction")
+    """With the permission, in the same cloud, all clusters are delegated."""
+    complete = company({})
+    narrow = without(complete, "function", "fc:InvokeFunction")
     with fleet(tmp_path, 4, file=file, world=narrow, shardSize=2) as there:
-        report = there.by_hand()
+        report = there.invoke()
         assert (report["ok"], report["failing"], there.unserved) == (False, [], [])
-        assert [one["started"] for one in report["delegated"]] == [False, False]
-        for one in report["delegated"]:
-            assert one["failure"]["meaning"] == "denied"
-            told = f"Allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:{resource} in a policy"
-            assert told in one["failure"]["message"]
-        failed = there.tick().result
+        assert [shard["started"] for shard in report["delegated"]] == [False, False]
+        for shard in report["delegated"]:
+            assert shard["failure"]["meaning"] == "denied"
+            text = f"Allow fc:InvokeFunction on acs:fc:{REGION}:{HOME}:{resource} in a policy"
+            assert text in shard["failure"]["message"]
+        failed = there.fire_timer().result
         assert failed is not None
         assert "could not be started: timer-" in failed.body.decode()
         assert there.shards == {}
 
-        there.grant(whole)
-        assert there.by_hand()["ok"]
+        there.grant(complete)
+        assert there.invoke()["ok"]
         there.function.wait_until_idle()
         assert [task.state for task in there.shards.values()] == ["Succeeded", "Succeeded"]
 
 
-def test_without_the_right_to_store_them_lines_are_not_there(tmp_path: Path) -> None:
-    """The right to write outcomes, which is for another logstore, does not stand in for it."""
-    whole = company({})
-    narrow = without(whole, "function", "log:PostLogStoreLogs", on="logstore/function")
+def test_without_permission_to_store_log_lines_none_are_stored(tmp_path: Path) -> None:
+    """The permission to write outcomes is for another logstore and does not suffice."""
+    complete = company({})
+    narrow = without(complete, "function", "log:PostLogStoreLogs", on="logstore/function")
     with fleet(tmp_path, 1, world=narrow) as there:
-        there.by_hand()
+        there.invoke()
         printed = there.function.lines
         assert there.cloud.logs.records(LOG_PROJECT.name, "function") == []
 
-        there.grant(whole)
-        there.by_hand()
+        there.grant(complete)
+        there.invoke()
         stored = there.cloud.logs.records(LOG_PROJECT.name, "function")
         assert [*printed, *(line["message"] for line in stored)] == there.function.lines
         assert stored
 
 
-def test_without_the_right_to_tell_it_a_failed_run_is_told_nowhere(tmp_path: Path) -> None:
-    whole = company({})
-    with fleet(tmp_path, 1, world=without(whole, "function", "mns:SendMessage")) as there:
+def test_without_permission_to_send_messages_none_is_sent(
+    tmp_path: Path,
+) -> None:
+    complete = company({})
+    with fleet(tmp_path, 1, world=without(complete, "function", "mns:SendMessage")) as there:
         there.clusters[0].faults.add(Fault("GET", "/secrets", status=403, times=None))
         there.function.fire_timer()
         there.function.wait_until_idle()
         assert there.cloud.messages[FAILED_RUNS.arn] == []
 
-        there.grant(whole)
+        there.grant(complete)
         there.function.fire_timer()
         there.function.wait_until_idle()
         assert [task.state for task in there.function.tasks] == ["Failed", "Failed"]
@@ -191,7 +193,7 @@ def function_in(world: World, site: Site) -> Iterator[Stage]:
 
 
 def without(world: World, owner: str, action: str, on: str = "") -> World:
-    """The world in which one role's policies no longer allow an action on such resources."""
+    """The world in which the policies of a role do not allow this action on such resources."""
 
     def narrowed(role: Role) -> Role:
         if not role.name.endswith(owner):
@@ -211,7 +213,7 @@ def policy_without(policy: Mapping[str, Any], action: str, on: str) -> dict[str,
             continue
         actions = statement["Action"]
         actions = [actions] if isinstance(actions, str) else actions
-        statement["Action"] = [one for one in actions if one != action] or ["none:None"]
+        statement["Action"] = [allowed for allowed in actions if allowed != action] or ["none:None"]
     return narrowed
 
 
@@ -244,7 +246,7 @@ RIGHTS = [
 """Every right in infra/rbac."""
 
 
-def test_the_rights_tried_are_all_there_are() -> None:
+def test_every_rule_of_the_cluster_role_is_tested() -> None:
     role = manifests()[0]
     granted = [
         (resource, verb)
@@ -259,33 +261,33 @@ def test_the_rights_tried_are_all_there_are() -> None:
 def test_without_a_right_in_the_cluster_a_run_fails_and_names_it(
     broken: BrokenSite, resource: str, verb: str
 ) -> None:
-    """Each right is used in the life of a secret: created, bound against a rival, removed."""
+    """Each right is used in the life of a secret: creation, binding with a competitor, removal."""
     shop = broken.namespace("shop", default=("theirs",))
     removing = verb == "delete"
     with broken.function() as function:
         if removing:
             function.timer()
     broken.hangzhou.grant(USER, manifests_without(resource, verb))
-    rival = rival_of(broken, shop)
+    rival = competitor_for(broken, shop)
     broken.hangzhou.faults.add(Fault("PATCH", OUR_BINDING, meanwhile=rival))
     watched = "elsewhere" if removing else f"{broken.prefix}-*"
     with broken.function(watchNamespace=watched) as function:
-        told = str(function.invoke(force=True)["clusters"][0])
-    assert "denied" in told
-    assert f"'{resource}'" in told or f'"{resource}"' in told
-    assert verb in told
+        text = str(function.invoke(force=True)["clusters"][0])
+    assert "denied" in text
+    assert f"'{resource}'" in text or f'"{resource}"' in text
+    assert verb in text
 
 
 def manifests_without(resource: str, verb: str) -> list[dict[str, Any]]:
     role, binding = manifests()
     for rule in role["rules"]:
         if resource in rule["resources"]:
-            rule["verbs"] = [one for one in rule["verbs"] if one != verb]
+            rule["verbs"] = [allowed for allowed in rule["verbs"] if allowed != verb]
     return [role, binding]
 
 
-def rival_of(site: BrokenSite, namespace: str) -> Callable[[], object]:
-    """Somebody who writes the service account just before us."""
+def competitor_for(site: BrokenSite, namespace: str) -> Callable[[], object]:
+    """Another controller that writes the service account just before our write."""
     return lambda: site.hangzhou.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}/serviceaccounts/default",

@@ -1,4 +1,4 @@
-"""The main job, on real parts: what a platform team sees in its clusters after each run."""
+"""The main job with real parts: what a platform team sees in its clusters after each run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_timer_creates_secrets_and_binds_them(site: Site) -> None:
     assert references(site.beijing, web) == [SECRET]
 
 
-def test_the_secret_is_typed_labelled_and_tells_when_it_expires(site: Site) -> None:
+def test_the_secret_has_its_type_its_labels_and_its_expiry(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function() as function:
         report = function.timer()
@@ -48,7 +48,9 @@ def test_the_secret_is_typed_labelled_and_tells_when_it_expires(site: Site) -> N
     assert annotations["acr-refresher/run"] == report["run"]
 
 
-def test_an_idle_tick_costs_three_lists_a_cluster_and_no_token(site: Site) -> None:
+def test_a_run_with_nothing_to_do_makes_three_lists_per_cluster_and_issues_no_token(
+    site: Site,
+) -> None:
     for name in ("a", "b", "c"):
         site.namespace(name)
     with site.function() as function:
@@ -60,7 +62,7 @@ def test_an_idle_tick_costs_three_lists_a_cluster_and_no_token(site: Site) -> No
         assert function.cloud.calls("GetAuthorizationToken") == []
 
 
-def test_first_run_costs_two_writes_a_namespace_and_a_rotation_one(site: Site) -> None:
+def test_the_first_run_makes_two_writes_per_namespace_and_a_rotation_makes_one(site: Site) -> None:
     for name in ("a", "b", "c"):
         site.namespace(name)
     with site.function() as function:
@@ -105,7 +107,7 @@ def test_a_secret_is_renewed_before_it_expires(site: Site) -> None:
     assert all(before[host] != after[host] for host in MAIN_HOSTS + PARTNER_HOSTS)
 
 
-def test_a_secret_that_expired_says_so(site: Site) -> None:
+def test_an_expired_secret_is_renewed_with_the_reason_expired(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function() as function:
         function.timer()
@@ -113,7 +115,7 @@ def test_a_secret_that_expired_says_so(site: Site) -> None:
             assert only(function.timer(), shop)["reason"] == "expired"
 
 
-def test_the_threshold_is_the_clusters_own(site: Site) -> None:
+def test_each_cluster_has_its_own_threshold(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function(expiringThreshold="50m") as function:
         function.timer()
@@ -121,7 +123,7 @@ def test_the_threshold_is_the_clusters_own(site: Site) -> None:
             assert only(function.timer(), shop)["reason"] == "near-expiry"
 
 
-def test_force_rotates_only_what_was_asked_for(site: Site) -> None:
+def test_force_rotates_only_the_requested_secrets(site: Site) -> None:
     team, other = site.namespace("team-a"), site.namespace("other")
     site.namespace("team-b", site.beijing)
     with site.function() as function:
@@ -154,7 +156,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(site: Site) -> None:
     assert references(site.hangzhou, shop) == []
 
 
-def test_every_service_account_is_bound_on_a_star_and_later_ones_too(site: Site) -> None:
+def test_a_star_binds_every_service_account_and_also_later_accounts(site: Site) -> None:
     shop = site.namespace("shop", default=(), builder=("theirs",))
     with site.function(serviceAccount="*") as function:
         function.timer()
@@ -165,7 +167,7 @@ def test_every_service_account_is_bound_on_a_star_and_later_ones_too(site: Site)
     assert references(site.hangzhou, shop, "runner") == [SECRET]
 
 
-def test_an_account_that_does_not_exist_yet_is_waited_for(site: Site) -> None:
+def test_a_missing_service_account_is_reported_as_waiting_and_bound_later(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function(serviceAccount="default,runner") as function:
         assert only(function.timer(), shop)["waitingFor"] == ["runner"]
@@ -175,7 +177,7 @@ def test_an_account_that_does_not_exist_yet_is_waited_for(site: Site) -> None:
     assert references(site.hangzhou, shop, "runner") == [SECRET]
 
 
-def test_a_reference_that_somebody_took_away_comes_back(site: Site) -> None:
+def test_a_reference_that_somebody_removed_is_added_again(site: Site) -> None:
     shop = site.namespace("shop", default=("theirs",))
     with site.function() as function:
         function.timer()
@@ -184,7 +186,7 @@ def test_a_reference_that_somebody_took_away_comes_back(site: Site) -> None:
     assert references(site.hangzhou, shop) == ["theirs", "newer", SECRET]
 
 
-def test_a_strangers_secret_is_never_touched(site: Site, log: Log) -> None:
+def test_a_secret_that_somebody_else_created_is_never_changed(site: Site, log: Log) -> None:
     taken, shop = site.namespace("taken"), site.namespace("shop")
     site.hangzhou.create_secret(taken, SECRET, stringData={"theirs": "untouched"})
     with site.function() as function:
@@ -200,7 +202,7 @@ def test_a_strangers_secret_is_never_touched(site: Site, log: Log) -> None:
     assert "secret.conflict" in {line["event"] for line in log()}
 
 
-def test_an_edited_secret_is_written_anew(site: Site) -> None:
+def test_an_edited_secret_is_written_again(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function() as function:
         function.timer()
@@ -227,7 +229,7 @@ def test_an_edited_secret_is_written_anew(site: Site) -> None:
         ),
     ],
 )
-def test_ours_that_cannot_be_changed_is_replaced(site: Site, unusable: dict[str, Any]) -> None:
+def test_an_immutable_secret_of_ours_is_replaced(site: Site, unusable: dict[str, Any]) -> None:
     shop = site.namespace("shop")
     labels = {"app.kubernetes.io/managed-by": "acr-refresher"}
     body = {"metadata": {"name": SECRET, "labels": labels}, **unusable}
@@ -238,7 +240,7 @@ def test_ours_that_cannot_be_changed_is_replaced(site: Site, unusable: dict[str,
     assert sorted(passwords(site.hangzhou, shop)) == sorted(MAIN_HOSTS + PARTNER_HOSTS)
 
 
-def test_changed_inputs_are_minted_for_at_once(site: Site) -> None:
+def test_a_changed_configuration_is_applied_at_once_with_new_tokens(site: Site) -> None:
     shop = site.namespace("shop")
     with site.function(registries=["main"]) as function:
         function.timer()
@@ -264,7 +266,7 @@ def test_a_terminating_namespace_is_skipped(site: Site) -> None:
     assert (outcome["result"], outcome["reason"]) == ("skipped", "namespace-terminating")
 
 
-def test_namespaces_by_label(site: Site) -> None:
+def test_namespaces_are_selected_by_label(site: Site) -> None:
     chosen = site.namespace("chosen", labels={"team": site.prefix})
     site.namespace("other", labels={"team": "other"})
     selector = {"matchExpressions": [{"key": "team", "operator": "In", "values": [site.prefix]}]}
@@ -273,7 +275,7 @@ def test_namespaces_by_label(site: Site) -> None:
 
 
 def rewrite_references(site: Site, namespace: str, *names: str) -> None:
-    """What other tools do: write the whole list as they want it."""
+    """Write the complete list, as other tools do."""
     site.hangzhou.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}/serviceaccounts/default",

@@ -1,4 +1,4 @@
-"""docs/migrating.md, step by step: whoever pulls can pull at any moment."""
+"""docs/migrating.md, step by step: pods can pull at any moment."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ HOST = MAIN_HOSTS[0]
 
 
 class Pod:
-    """A pod of the default service account, with the references that it had when it was made."""
+    """A pod of the default service account, with the references at the time of its creation."""
 
     def __init__(self, cluster: KubeCluster, namespace: str) -> None:
         self._cluster, self._namespace = cluster, namespace
         self._references = references(cluster, namespace)
 
     def pulls_with(self) -> set[str]:
-        """The secrets it can log in with. Those that are not there are passed over."""
+        """The existing secrets that the pod can log in with."""
         return {
             name
             for name in self._references
@@ -28,7 +28,7 @@ class Pod:
         }
 
 
-def test_both_side_by_side_then_ours_alone(site: Site) -> None:
+def test_both_controllers_run_side_by_side_and_then_ours_alone(site: Site) -> None:
     shop = site.namespace("shop", default=(HELPERS,))
     install_helper(site.hangzhou, shop)
     older = Pod(site.hangzhou, shop)
@@ -42,7 +42,7 @@ def test_both_side_by_side_then_ours_alone(site: Site) -> None:
         assert only(function.invoke(force=True), shop)["result"] == "renewed"
         assert (older.pulls_with(), newer.pulls_with()) == ({HELPERS}, {HELPERS, SECRET})
 
-        # Step 3: there is no older pod any more.
+        # Step 3: no older pod is left.
         site.hangzhou.expect("DELETE", f"/api/v1/namespaces/{shop}/secrets/{HELPERS}")
         assert newer.pulls_with() == Pod(site.hangzhou, shop).pulls_with() == {SECRET}
         unbind_helper(site.hangzhou, shop)
@@ -53,7 +53,7 @@ def test_both_side_by_side_then_ours_alone(site: Site) -> None:
         assert references(site.hangzhou, shop) == [SECRET]
 
 
-def test_the_way_back_leaves_the_helpers_as_they_were(site: Site) -> None:
+def test_the_way_back_leaves_the_secrets_of_the_helper_unchanged(site: Site) -> None:
     shop = site.namespace("shop", default=(HELPERS,))
     install_helper(site.hangzhou, shop)
     with site.function() as function:
@@ -64,7 +64,7 @@ def test_the_way_back_leaves_the_helpers_as_they_were(site: Site) -> None:
     assert Pod(site.hangzhou, shop).pulls_with() == {HELPERS}
 
 
-def test_a_cluster_counts_its_namespaces_with_two_writers(site: Site) -> None:
+def test_the_report_counts_namespaces_with_competing_controllers(site: Site) -> None:
     names = [site.namespace(name, default=(HELPERS,)) for name in ("a", "b")]
     alone = site.namespace("c")
     with site.function() as function:
@@ -79,7 +79,7 @@ def test_a_cluster_counts_its_namespaces_with_two_writers(site: Site) -> None:
 
 
 def install_helper(cluster: KubeCluster, namespace: str) -> None:
-    """What the helper leaves in a namespace beside its binding."""
+    """Create what the helper leaves in a namespace, and its binding."""
     auth = base64.b64encode(b"cr_temp_user:the helper's").decode()
     document = json.dumps({"auths": {host: {"auth": auth} for host in MAIN_HOSTS}})
     kind = "kubernetes.io/dockerconfigjson"

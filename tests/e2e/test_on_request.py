@@ -1,16 +1,15 @@
-"""Namespaces that ask for registries themselves, by annotation."""
+"""Namespaces request registries by annotation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from sites import (
     CLUSTERS,
     MAIN_HOSTS,
     PARTNER_HOSTS,
+    REQUESTED_INSTANCES,
     Site,
     config_of,
     only,
@@ -20,18 +19,8 @@ from sites import (
 )
 
 Log = Callable[[], list[dict[str, Any]]]
-INSTANCES = "k8s.aliyun.com/acr-instance-ids"
 ROLES = "k8s.aliyun.com/acr-user-arns"
 PARTNER = "cri-partnerbj00000001"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_asked_for_afterwards(site: Site) -> Iterator[None]:
-    """The clusters are shared: what a namespace asks for would be given in other tests too."""
-    yield
-    for namespace in site.hangzhou.list_items("namespaces"):
-        if INSTANCES in namespace["metadata"].get("annotations", {}):
-            annotate(site, namespace["metadata"]["name"], instances=None, roles=None)
 
 
 def config(site: Site) -> str:
@@ -44,7 +33,7 @@ def config(site: Site) -> str:
 
 
 def annotate(site: Site, namespace: str, **annotations: str | None) -> None:
-    names = {"instances": INSTANCES, "roles": ROLES}
+    names = {"instances": REQUESTED_INSTANCES, "roles": ROLES}
     site.hangzhou.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}",
@@ -53,7 +42,7 @@ def annotate(site: Site, namespace: str, **annotations: str | None) -> None:
     )
 
 
-def test_a_namespace_gets_the_registry_that_it_asks_for(site: Site) -> None:
+def test_a_namespace_gets_the_registry_that_it_requests(site: Site) -> None:
     shop, lab, other = (site.namespace(name) for name in ("shop", "lab", "other"))
     annotate(site, shop, instances=PARTNER)
     annotate(site, lab, instances=f"cn-beijing:{PARTNER}")
@@ -66,7 +55,7 @@ def test_a_namespace_gets_the_registry_that_it_asks_for(site: Site) -> None:
     assert passwords(site.hangzhou, other) == {}
 
 
-def test_it_goes_when_the_annotation_goes(site: Site) -> None:
+def test_the_registry_is_removed_with_the_annotation(site: Site) -> None:
     shop, lab = site.namespace("shop"), site.namespace("lab")
     kept = [site.namespace(f"kept-{number}") for number in range(3)]
     for name in (shop, lab, *kept):
@@ -82,7 +71,9 @@ def test_it_goes_when_the_annotation_goes(site: Site) -> None:
     assert passwords(site.hangzhou, lab) == {}
 
 
-def test_what_may_not_be_had_is_told(site: Site, log: Log) -> None:
+def test_a_request_for_a_registry_that_is_not_grantable_gives_a_warning(
+    site: Site, log: Log
+) -> None:
     shop, lab, sealed = (site.namespace(name) for name in ("shop", "lab", "sealed"))
     for name in (shop, lab, sealed):
         annotate(site, name, instances="cri-elsewhere")

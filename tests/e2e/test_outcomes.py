@@ -1,4 +1,4 @@
-"""Outcomes as records in SLS: they arrive, and where they cannot, nothing else suffers."""
+"""Outcomes are written as records to SLS. If that fails, the rest of the run is not affected."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ DENIED = ApiError(403, "NoPermission", "You are not authorized to do this action
 
 @contextmanager
 def recording(site: Site, **defaults: Any) -> Iterator[Stage]:
-    """The function, which writes its outcomes to the company's log project."""
+    """The function, configured to write its outcomes to the company's log project."""
     text = config_of({"watchNamespace": f"{site.prefix}-*", **defaults})
     with site.function(f"{text}sls: {{project: {LOG_PROJECT.name}}}\n") as function:
         yield function
 
 
 def recorded(function: Stage, kind: str, **fields: str) -> list[dict[str, Any]]:
-    """The records of a kind that have these fields, as they arrived."""
+    """The records of a kind that have these fields, as SLS received them."""
     every = function.cloud.logs.records(LOG_PROJECT.name, "outcomes")
     wanted = {"kind": kind, **fields}.items()
     return [dict(record) for record in every if wanted <= record.items()]
 
 
-def put_foreign_secret(site: Site, namespace: str) -> None:
+def put_conflicting_secret(site: Site, namespace: str) -> None:
     site.hangzhou.expect(
         "POST",
         f"/api/v1/namespaces/{namespace}/secrets",
@@ -52,7 +52,7 @@ def put_foreign_secret(site: Site, namespace: str) -> None:
 
 def test_every_outcome_of_a_run_arrives(site: Site) -> None:
     shop, taken = site.namespace("shop"), site.namespace("taken")
-    put_foreign_secret(site, taken)
+    put_conflicting_secret(site, taken)
     web = site.namespace("web", site.beijing)
     with recording(site) as function:
         report = function.invoke(reason="a drill")
@@ -62,15 +62,18 @@ def test_every_outcome_of_a_run_arrives(site: Site) -> None:
         [created] = recorded(function, "secret", namespace=shop)
         [conflict] = recorded(function, "secret", namespace=taken)
     assert report["outcomesUnsent"] == 0
-    assert {one["namespace"]: one["result"] for one in secrets} == results(report)
+    assert {record["namespace"]: record["result"] for record in secrets} == results(report)
     assert results(report) == {shop: "created", taken: "conflict", web: "created"}
-    assert {one["run"] for one in (run, *clusters, *secrets)} == {report["run"]}
+    assert {record["run"] for record in (run, *clusters, *secrets)} == {report["run"]}
     assert (run["result"], run["secrets_created"], run["run_reason"]) == (
         "attention",
         "2",
         "a drill",
     )
-    assert {one["cluster"]: (one["result"], one["account"], one["region"]) for one in clusters} == {
+    assert {
+        record["cluster"]: (record["result"], record["account"], record["region"])
+        for record in clusters
+    } == {
         "prod-hangzhou": ("attention", "1000000000000001", "cn-hangzhou"),
         "prod-beijing": ("served", "3000000000000003", "cn-beijing"),
     }
@@ -81,7 +84,7 @@ def test_every_outcome_of_a_run_arrives(site: Site) -> None:
     assert (conflict["reason"], conflict["failing"]) == ("foreign-secret", "true")
 
 
-def test_a_failure_arrives_with_what_its_operators_ask_for(broken: BrokenSite) -> None:
+def test_a_failure_is_recorded_with_its_cause_and_request_id(broken: BrokenSite) -> None:
     shop = broken.namespace("shop")
     with recording(broken, registries=["main"]) as function:
         function.cloud.faults.inject("GetAuthorizationToken", DENIED)
@@ -97,12 +100,12 @@ def test_a_failure_arrives_with_what_its_operators_ask_for(broken: BrokenSite) -
     assert (failed["request_id"], failed["message"]) == (failure["requestId"], failure["message"])
 
 
-def test_an_idle_tick_is_recorded_too_in_one_call(site: Site) -> None:
+def test_a_run_with_nothing_to_do_is_recorded_in_one_call(site: Site) -> None:
     shop = site.namespace("shop")
     with recording(site) as function:
         function.timer()
         function.timer()
-        assert [one["result"] for one in recorded(function, "secret", namespace=shop)] == [
+        assert [record["result"] for record in recorded(function, "secret", namespace=shop)] == [
             "created",
             "unchanged",
         ]
@@ -132,8 +135,8 @@ def test_records_hold_no_secret(site: Site) -> None:
         cloud = function.cloud
         secrets = [
             *cloud.registry_tokens,
-            *(one.access_key_secret for one in cloud.sessions.values()),
-            *(one.security_token for one in cloud.sessions.values()),
+            *(session.access_key_secret for session in cloud.sessions.values()),
+            *(session.security_token for session in cloud.sessions.values()),
             "hunter2",
         ]
         written = json.dumps(cloud.logs.records(LOG_PROJECT.name, "outcomes"))
@@ -153,7 +156,7 @@ BROKEN: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize(("fault", "error"), BROKEN.values(), ids=BROKEN)
-def test_where_sls_is_broken_the_refresh_is_not(
+def test_a_refresh_succeeds_although_sls_fails(
     broken: BrokenSite, fault: Fault, error: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if isinstance(fault, Stall):
@@ -170,10 +173,10 @@ def test_where_sls_is_broken_the_refresh_is_not(
     assert {line["error"] for line in lines} == {error}
     assert report["outcomesFailure"]["meaning"] == error
     assert report["outcomesUnsent"] == sum(line["count"] for line in lines) == 4
-    assert any(one.startswith(f"prod-hangzhou/{shop}/acr-pull created") for one in named(lines))
+    assert any(name.startswith(f"prod-hangzhou/{shop}/acr-pull created") for name in named(lines))
 
 
-def test_what_passes_at_sls_is_tried_again(broken: BrokenSite) -> None:
+def test_a_temporary_failure_of_sls_is_tried_again(broken: BrokenSite) -> None:
     broken.namespace("shop")
     with recording(broken) as function, stamina.set_testing(True, attempts=4, cap=True):
         function.cloud.faults.inject("PutLogs", throttled(), times=2)
@@ -181,8 +184,10 @@ def test_what_passes_at_sls_is_tried_again(broken: BrokenSite) -> None:
         assert len(recorded(function, "run")) == 1
 
 
-def test_without_the_right_to_write_the_report_says_which(broken: BrokenSite, log: Log) -> None:
-    """infra/ram/outcomes-log.policy.json taken away from the function's role."""
+def test_without_permission_to_write_the_report_names_the_action(
+    broken: BrokenSite, log: Log
+) -> None:
+    """The function's role lacks infra/ram/outcomes-log.policy.json."""
     shop = broken.namespace("shop")
     clusters = {"prod-hangzhou": broken.hangzhou, "prod-beijing": broken.beijing}
     world = company(clusters)
@@ -202,16 +207,16 @@ def test_without_the_right_to_write_the_report_says_which(broken: BrokenSite, lo
     assert f"Allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in line["message"]
 
 
-def test_a_refresh_from_here_says_why_outcomes_could_not_be_written(broken: BrokenSite) -> None:
+def test_a_local_refresh_says_why_outcomes_could_not_be_written(broken: BrokenSite) -> None:
     broken.namespace("shop")
     with recording(broken) as function:
         function.cloud.faults.inject("PutLogs", DENIED, times=None)
         shown = command(function, "refresh")
-        told = json.loads(command(function, "refresh", "-o", "json").stdout)
-    assert (shown.exit_code, told["outcomesUnsent"]) == (0, 4)
+        report = json.loads(command(function, "refresh", "-o", "json").stdout)
+    assert (shown.exit_code, report["outcomesUnsent"]) == (0, 4)
     [line] = [line for line in shown.stdout.splitlines() if "could not be written" in line]
     assert line.startswith("4 outcomes could not be written to the logstore: denied: ")
-    for words in (line, told["outcomesFailure"]["message"]):
+    for words in (line, report["outcomesFailure"]["message"]):
         assert f"Allow log:PostLogStoreLogs on project/{LOG_PROJECT.name}" in words
 
 

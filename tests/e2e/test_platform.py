@@ -1,4 +1,4 @@
-"""What Function Compute does for the deployed function: tells of runs that failed, stores lines."""
+"""Function Compute sends messages about failed runs and stores log lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEPLOYED = {
 
 
 @pytest.mark.parametrize(("file", "arn"), DEPLOYED.values(), ids=DEPLOYED)
-def test_a_run_that_fails_twice_is_told_once_with_its_event_and_its_error(
+def test_a_run_that_fails_twice_sends_one_message_with_its_event_and_its_error(
     tmp_path: Path, file: Path, arn: str
 ) -> None:
     with fleet(tmp_path, 1, file=file) as there:
@@ -43,7 +43,7 @@ def test_a_run_that_fails_twice_is_told_once_with_its_event_and_its_error(
     assert "1 of 1 clusters need attention: cluster-0000" in error["errorMessage"]
 
 
-def test_a_run_that_is_well_the_second_time_is_not_told(tmp_path: Path) -> None:
+def test_a_run_that_succeeds_at_the_second_attempt_sends_no_message(tmp_path: Path) -> None:
     with fleet(tmp_path, 1) as there:
         there.cloud.faults.inject("GetAuthorizationToken", DENIED)
         [task] = there.function.fire_timer()
@@ -56,14 +56,14 @@ def test_every_line_that_is_printed_arrives_in_the_logstore_of_the_function(
     tmp_path: Path,
 ) -> None:
     with fleet(tmp_path, 1) as there:
-        report = there.by_hand()
+        report = there.invoke()
         stored = stored_lines(there)
         assert [line["message"] for line in stored] == there.function.lines
     assert {line["__topic__"] for line in stored} == {f"FCLogs:{FUNCTION}"}
     assert {line["functionName"] for line in stored} == {FUNCTION}
     assert len({line["instanceID"] for line in stored}) == 1
-    told = [json.loads(str(line["message"])) for line in stored]
-    [created] = [line for line in told if line["event"] == "secret.created"]
+    lines = [json.loads(str(line["message"])) for line in stored]
+    [created] = [line for line in lines if line["event"] == "secret.created"]
     assert (created["namespace"], created["run"]) == (NAMESPACE, report["run"])
 
 

@@ -1,4 +1,4 @@
-"""The cloud is called once for what all share, within its budgets, and slower when it asks for it.
+"""Shared results are requested once, within the budgets, and slower when the cloud throttles.
 
 The real adapters call a local cloud in virtual time: a minute of waiting takes none here, and a
 call neither. Nothing is looked for in the clusters.
@@ -62,7 +62,7 @@ REGISTRY_THERE = Registry(
 
 @dataclass
 class TimedJournal(Journal):
-    """Also notes when a call arrived, in seconds of virtual time, and for which account."""
+    """Also records when a call arrived, in seconds of virtual time, and for which account."""
 
     loop: VirtualTime | None = None
     arrived: list[tuple[str, str, float]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class TimedJournal(Journal):
 
 
 class Connector(KubeConnector):
-    """Opens nothing."""
+    """A connector that opens no connection."""
 
     def connect(self, *_: Any) -> KubeApi:
         class Kube:
@@ -92,7 +92,7 @@ class Connector(KubeConnector):
 
 @dataclass
 class Scene:
-    """A warm instance of the function before a cloud of many ACK clusters."""
+    """A warm instance of the function, and a cloud with many ACK clusters."""
 
     cloud: Cloud
     journal: TimedJournal
@@ -100,9 +100,9 @@ class Scene:
     clusters: Sequence[Cluster]
 
     def run(self, patience: float | None = None) -> Counter[str]:
-        """Visit every cluster at once, each with a need of the registry's token: what came of it.
+        """Visit every cluster at once. Each needs the registry's token. Counts the results.
 
-        `patience` is the seconds after which all is given up.
+        After `patience` seconds, the remaining visits are given up.
         """
         self.journal.arrived.clear()
         return in_virtual_time(lambda loop: self._run(loop, patience))
@@ -141,15 +141,17 @@ class Scene:
 
         try:
             last_seen = (visit(cluster) for cluster in self.clusters)
-            told = await asyncio.gather(*last_seen, return_exceptions=True)
+            outcomes = await asyncio.gather(*last_seen, return_exceptions=True)
         finally:
             await minter.aclose()
-        return Counter(one if isinstance(one, str) else type(one).__name__ for one in told)
+        return Counter(
+            outcome if isinstance(outcome, str) else type(outcome).__name__ for outcome in outcomes
+        )
 
 
 @contextmanager
 def scene(*, count: int = CLUSTERS, elsewhere: int = 0) -> Iterator[Scene]:
-    """So many clusters in one account, and so many in another."""
+    """A scene with so many clusters in one account, and so many in another account."""
     ids = [f"c{n:032}" for n in range(count + elsewhere)]
     accounts = [CLUSTER_ACCOUNT] * count + [OTHER_ACCOUNT] * elsewhere
     world = demo_world(
@@ -181,21 +183,21 @@ def busiest_second(times: Sequence[float]) -> int:
     return max(sum(start <= each < start + 1 for each in times) for start in times)
 
 
-def test_hundreds_of_clusters_in_one_account_keep_to_its_budget() -> None:
+def test_hundreds_of_clusters_in_one_account_keep_within_its_budget() -> None:
     with scene() as there:
         assert there.run() == {"served": CLUSTERS}
         asked = there.journal.times(KUBECONFIG)
-        assert len(asked) == CLUSTERS, "one each: none was warm"
+        assert len(asked) == CLUSTERS, "one call per cluster: no kubeconfig was cached"
         assert asked[-1] == pytest.approx((CLUSTERS - 5) / RATES["cs"])
         assert asked[-1] > SETTINGS.cluster_timeout.total_seconds(), (
-            "the queue is nobody's own time"
+            "time in the queue does not count for any cluster"
         )
         assert busiest_second(asked) <= 1.5 * RATES["cs"]
         assert len(there.cloud.calls("AssumeRole")) == 2, "the clusters' role and the registry's"
         assert len(there.cloud.calls("GetAuthorizationToken")) == 1
 
 
-def test_what_all_share_is_asked_for_once_and_what_is_warm_not_at_all() -> None:
+def test_shared_results_are_requested_once_and_cached_results_never() -> None:
     with scene(count=40, elsewhere=10) as there:
         there.run()
         first = Counter(call.action for call in there.cloud.calls())
@@ -218,7 +220,7 @@ def test_accounts_do_not_slow_each_other_down() -> None:
     assert busy[-1] > 100 / RATES["cs"]
 
 
-def test_where_the_cloud_throttles_a_run_goes_slower_and_serves_all() -> None:
+def test_a_throttled_run_slows_down_and_serves_all_clusters() -> None:
     with scene(count=100) as there:
         there.run()
         usual = there.journal.times(KUBECONFIG)
@@ -233,7 +235,7 @@ def test_where_the_cloud_throttles_a_run_goes_slower_and_serves_all() -> None:
     assert slowed[-1] > 1.5 * usual[-1]
 
 
-def test_a_warm_instance_begins_its_next_run_as_slow_as_it_ended_the_last() -> None:
+def test_a_warm_instance_starts_its_next_run_at_the_rate_of_the_last_run() -> None:
     with scene(count=1) as there:
         there.cloud.faults.inject(KUBECONFIG, throttled(), times=3)
         there.run()
@@ -242,15 +244,15 @@ def test_a_warm_instance_begins_its_next_run_as_slow_as_it_ended_the_last() -> N
         assert there.instance.buckets[FUNCTION_ACCOUNT, "sts"].rate == RATES["sts"]
 
 
-def test_who_waits_for_the_budget_gives_up_with_the_run() -> None:
+def test_clusters_that_wait_for_the_budget_give_up_at_the_end_of_the_run() -> None:
     with scene() as there:
-        told = there.run(patience=10.05)
+        outcomes = there.run(patience=10.05)
         asked = there.journal.times(KUBECONFIG)
-    assert told == {"served": len(asked), "TimeoutError": CLUSTERS - len(asked)}
+    assert outcomes == {"served": len(asked), "TimeoutError": CLUSTERS - len(asked)}
     assert len(asked) == pytest.approx(10 * RATES["cs"] + 5, abs=1)
 
 
-def test_a_report_counts_what_was_refused_as_too_many(broken: BrokenSite, log: Any) -> None:
+def test_a_report_counts_throttled_calls(broken: BrokenSite, log: Any) -> None:
     shop = broken.namespace("shop")
     with broken.function() as function:
         function.cloud.faults.inject(KUBECONFIG, throttled(timedelta(milliseconds=10)), times=2)
@@ -261,7 +263,7 @@ def test_a_report_counts_what_was_refused_as_too_many(broken: BrokenSite, log: A
     assert line["throttled_cs"] == 2
 
 
-def test_throttling_that_does_not_end_is_told_as_such() -> None:
+def test_endless_throttling_is_reported_as_throttling() -> None:
     with scene(count=1) as there:
         there.cloud.faults.inject(KUBECONFIG, throttled(), times=None)
         assert there.run() == {Throttled.__name__: 1}

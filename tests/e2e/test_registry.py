@@ -1,4 +1,4 @@
-"""A registry and a client that know nothing of us: docker-registry, skopeo, and what we wrote."""
+"""The pull secrets work with an unmodified registry and client: docker-registry and skopeo."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shop:
     folder: Path
 
     def pull(self) -> None:
-        """Pull with nothing but the Secret's dockerconfigjson. CalledProcessError if refused."""
+        """Pull with only the Secret's dockerconfigjson. Raises CalledProcessError if refused."""
         secret = self.site.hangzhou.get_secret(self.namespace, SECRET)
         assert secret
         authfile = self.folder / "auth.json"
@@ -73,7 +73,7 @@ def test_an_image_is_pulled_until_the_token_expires_and_again_after_the_next_run
             shop.pull()
 
 
-def test_a_rotated_secret_pulls_at_once(site: Site, tmp_path: Path) -> None:
+def test_a_rotated_secret_can_pull_at_once(site: Site, tmp_path: Path) -> None:
     with shop_of(site, tmp_path) as shop:
         shop.function.timer()
         assert only(shop.function.invoke(force=True), shop.namespace)["reason"] == "forced"

@@ -1,8 +1,8 @@
-"""What is no longer wanted goes: unbound first, and never too much of it at once."""
+"""Secrets that are no longer wanted are unbound and removed, never too many at once."""
 
 from __future__ import annotations
 
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED
 from sites import SECRET, Site, only, passwords, references
 
 
@@ -19,8 +19,8 @@ def test_a_deselected_namespace_is_unbound_and_cleared(site: Site) -> None:
     assert all(passwords(site.hangzhou, namespace) for namespace in kept)
 
 
-def test_a_large_removal_must_be_allowed(site: Site) -> None:
-    """Force alone does not allow it, and to allow it renews nothing."""
+def test_a_large_removal_must_be_allowed_explicitly(site: Site) -> None:
+    """`force` alone does not allow the removal, and `allowRemoval` renews nothing."""
     old, kept = site.namespace("old"), site.namespace("kept")
     for number in range(MIN_SECRETS_GUARDED - 2):
         site.namespace(f"old-{number}")

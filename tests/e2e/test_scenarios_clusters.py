@@ -1,4 +1,4 @@
-"""Every way to a cluster, as docs/scenarios.md shows it, with exactly the rights it names."""
+"""Every cluster scenario of docs/scenarios.md, with exactly the permissions that it names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WITHIN = "cluster-own"
 # ---- ACK -----------------------------------------------------------------------------------------
 
 
-def test_an_idle_tick_costs_three_lists_a_cluster_and_no_call_to_the_cloud(
+def test_a_run_with_nothing_to_do_makes_three_lists_per_cluster_and_no_call_to_the_cloud(
     site: Site,
 ) -> None:
     shop, web = site.namespace("shop"), site.namespace("web", site.beijing)
@@ -55,19 +55,19 @@ def test_an_idle_tick_costs_three_lists_a_cluster_and_no_call_to_the_cloud(
         assert function.cloud.calls() == []
 
 
-def test_a_kept_kubeconfig_that_the_server_refuses_is_fetched_anew_in_the_same_run(
+def test_a_cached_kubeconfig_that_the_server_refuses_is_fetched_again_in_the_same_run(
     site: Site,
 ) -> None:
     shop = site.namespace("shop")
     with staged(site, scenario(ACK)) as function:
-        keep_expired(function, site)
+        cache_expired(function, site)
         report = function.timer()
         assert only(report, shop)["result"] == "created"
-        assert len(function.cloud.calls("DescribeClusterUserKubeconfig")) == 2, "one a cluster"
+        assert len(function.cloud.calls("DescribeClusterUserKubeconfig")) == 2, "a call per cluster"
 
 
-def keep_expired(function: Stage, site: Site) -> None:
-    """Let the instance hold a kubeconfig whose credentials the API server takes no longer."""
+def cache_expired(function: Stage, site: Site) -> None:
+    """Let the instance cache a kubeconfig whose credentials have expired."""
     role = Role(f"acs:ram::{HOME}:role/acr-refresher-cluster")
     access = AckAccess(
         "c1d00000000000000000000000000001",
@@ -84,7 +84,7 @@ def keep_expired(function: Stage, site: Site) -> None:
     assert cache.get(access, now)
 
 
-def test_a_registered_cluster_is_served_like_one_that_ack_runs(site: Site) -> None:
+def test_a_registered_cluster_is_served_like_a_managed_cluster(site: Site) -> None:
     shop = site.namespace("shop")
     there = the_company(site)
     registered = replace(there.clusters[0], cluster_type="ExternalKubernetes")
@@ -92,7 +92,7 @@ def test_a_registered_cluster_is_served_like_one_that_ack_runs(site: Site) -> No
         assert only(function.invoke(clusters=["prod-hangzhou"]), shop)["result"] == "created"
 
 
-def test_a_cluster_that_is_not_up_is_skipped_and_fails_nothing(site: Site) -> None:
+def test_a_cluster_that_is_not_running_is_skipped_without_a_failure(site: Site) -> None:
     web = site.namespace("web", site.beijing)
     there = the_company(site)
     clusters = (replace(there.clusters[0], state="initial"), there.clusters[1])
@@ -109,7 +109,7 @@ def test_a_cluster_that_is_not_up_is_skipped_and_fails_nothing(site: Site) -> No
 
 
 def with_secret(there: world.World, site: Site) -> world.World:
-    """The data centre's kubeconfig is a secret, and a role may read it and no other."""
+    """The data centre's kubeconfig is a KMS secret, and a role may read only this secret."""
     policy = load_policy(
         "kubeconfig-secret.policy",
         region=REGION,
@@ -123,7 +123,7 @@ def with_secret(there: world.World, site: Site) -> world.World:
     return replace(there, roles=(*there.roles, role), secrets=(secret,))
 
 
-def test_a_kubeconfig_kept_as_a_secret_is_read_through_its_role(site: Site) -> None:
+def test_a_kubeconfig_in_kms_is_read_with_its_role(site: Site) -> None:
     shop = site.namespace("shop")
     with staged(site, scenario(SECRET), with_secret(the_company(site), site)) as function:
         assert only(function.timer(), shop)["result"] == "created"
@@ -133,9 +133,7 @@ def test_a_kubeconfig_kept_as_a_secret_is_read_through_its_role(site: Site) -> N
 
 
 @pytest.mark.parametrize("action", ["kms:GetSecretValue", "kms:Decrypt"])
-def test_without_a_right_to_the_secret_a_run_fails_and_names_it(
-    broken: BrokenSite, action: str
-) -> None:
+def test_without_permission_for_the_kms_secret_a_run_fails(broken: BrokenSite, action: str) -> None:
     there = without_action(with_secret(the_company(broken), broken), action)
     with staged(broken, scenario(SECRET), there) as function:
         (cluster,) = function.invoke()["clusters"]
@@ -143,7 +141,7 @@ def test_without_a_right_to_the_secret_a_run_fails_and_names_it(
     assert action in cluster["failure"]["message"]
 
 
-def test_a_secret_that_may_not_be_read_is_denied_with_what_is_missing(site: Site) -> None:
+def test_a_denied_kms_secret_is_reported_with_the_missing_permission(site: Site) -> None:
     document = scenario(SECRET)
     del document["clusters"][0]["kubeconfigSecret"]["assumeRoleARN"]
     with staged(site, document) as function:
@@ -152,7 +150,7 @@ def test_a_secret_that_may_not_be_read_is_denied_with_what_is_missing(site: Site
     assert "Allow kms:GetSecretValue on it, and kms:Decrypt" in cluster["failure"]["message"]
 
 
-def test_a_proxy_and_a_certificate_authority_go_before_the_kubeconfigs_own(
+def test_a_configured_proxy_and_certificate_authority_replace_those_of_the_kubeconfig(
     site: Site, tmp_path: Path
 ) -> None:
     shop = site.namespace("shop")
@@ -176,7 +174,7 @@ def test_a_proxy_and_a_certificate_authority_go_before_the_kubeconfigs_own(
     assert set(proxy.asked) == {urlsplit(site.hangzhou.url).netloc}
 
 
-def test_a_server_that_another_authority_vouches_for_is_not_trusted(
+def test_a_server_with_a_certificate_of_another_authority_is_not_trusted(
     site: Site, tmp_path: Path
 ) -> None:
     (tmp_path / "idc.yaml").write_text(site.hangzhou.kubeconfig())
@@ -193,7 +191,7 @@ def test_a_server_that_another_authority_vouches_for_is_not_trusted(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_credential_plugin_is_run_where_its_kubeconfig_is_trusted_and_only_there(
+def test_a_credential_plugin_runs_only_if_its_kubeconfig_is_trusted(
     site: Site, tmp_path: Path, trusted: bool
 ) -> None:
     shop = site.namespace("shop")
@@ -235,6 +233,6 @@ def test_a_pod_serves_its_own_cluster(
         assert only(function.timer(), shop)["result"] == "unchanged"
 
 
-def test_every_way_that_is_shown_is_gone_here() -> None:
+def test_every_cluster_scenario_of_the_document_is_tested() -> None:
     shown = re.findall(r"^```yaml (cluster-[a-z-]+)$", SCENARIOS, re.MULTILINE)
     assert shown == [ACK, SECRET, FILE, PLUGIN, WITHIN]

@@ -1,4 +1,4 @@
-"""Clusters found by themselves, as docs/scenarios.md shows it, with the rights that it names."""
+"""Discovery of clusters as in docs/scenarios.md, with the permissions that it names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOUND = "clusters-discovered"
 
 
 def with_discovery(there: world.World, *accounts: str) -> world.World:
-    """The cluster roles of these accounts may find clusters besides."""
+    """The world in which the cluster roles of these accounts may also discover clusters."""
     may = load_policy("cluster-discovery.policy")
     roles = tuple(
         replace(role, policies=(*role.policies, may))
@@ -36,7 +36,7 @@ def there(site: Site) -> world.World:
     return with_discovery(the_company(site), HOME, BEIJING)
 
 
-def test_clusters_are_found_and_served_under_their_own_names(
+def test_discovered_clusters_are_served_under_their_own_names(
     site: Site, there: world.World
 ) -> None:
     shop = site.namespace("shop")
@@ -50,7 +50,7 @@ def test_clusters_are_found_and_served_under_their_own_names(
         assert [cluster["requests"] for cluster in idle["clusters"]] == [3, 3]
 
 
-def test_a_new_cluster_is_served_at_the_next_tick_and_one_not_up_is_skipped(
+def test_the_next_timer_run_serves_a_new_cluster_and_skips_a_cluster_that_is_not_running(
     site: Site, there: world.World
 ) -> None:
     web = site.namespace("web", site.beijing)
@@ -66,14 +66,14 @@ def test_a_new_cluster_is_served_at_the_next_tick_and_one_not_up_is_skipped(
 
 
 def grow(function: Stage, cluster: world.AckCluster) -> None:
-    """Let the cloud have this cluster from now on, beside the first one."""
+    """Add this cluster to the cloud from now on, beside the first cluster."""
     there = function.cloud.world
     object.__setattr__(
         function.cloud, "world", replace(there, clusters=(there.clusters[0], cluster))
     )
 
 
-def test_what_is_configured_too_is_served_once_and_as_configured(
+def test_a_discovered_cluster_that_is_also_configured_is_served_once_as_configured(
     site: Site, there: world.World
 ) -> None:
     shop = site.namespace("shop")
@@ -86,18 +86,20 @@ def test_what_is_configured_too_is_served_once_and_as_configured(
         assert results(report) == {shop: "created"}
 
 
-def test_two_clusters_of_one_name_go_by_their_ids_too(site: Site, there: world.World) -> None:
+def test_two_clusters_with_the_same_name_are_distinguished_by_their_ids(
+    site: Site, there: world.World
+) -> None:
     namesake = replace(there.clusters[1], name="prod-hangzhou")
     document = scenario(FOUND)
     with staged(site, document, replace(there, clusters=(there.clusters[0], namesake))) as function:
         names = set(by_name(function.timer()))
-        assert names == {f"prod-hangzhou@{one.id}" for one in (there.clusters[0], namesake)}
+        assert names == {f"prod-hangzhou@{cluster.id}" for cluster in (there.clusters[0], namesake)}
         assert set(by_name(function.invoke(clusters=["*@c1d*1"]))) == {
             f"prod-hangzhou@{there.clusters[0].id}"
         }
 
 
-def test_a_list_that_is_denied_fails_by_itself_and_the_rest_is_served(site: Site) -> None:
+def test_a_denied_list_fails_alone_and_the_other_clusters_are_served(site: Site) -> None:
     shop = site.namespace("shop")
     only_home = with_discovery(the_company(site), HOME)
     with staged(site, scenario(FOUND), only_home) as function:
@@ -115,14 +117,14 @@ def test_a_list_that_is_denied_fails_by_itself_and_the_rest_is_served(site: Site
     ("patterns", "served"),
     [(["prod-b*"], ["prod-beijing"]), (["prod-hangzhou"], ["prod-hangzhou"])],
 )
-def test_an_event_may_name_clusters_that_are_found(
+def test_an_event_may_name_discovered_clusters(
     site: Site, there: world.World, patterns: list[str], served: list[str]
 ) -> None:
     with staged(site, scenario(FOUND), there) as function:
         assert list(by_name(function.invoke(clusters=patterns))) == served
 
 
-def test_an_event_about_no_cluster_at_all_is_refused_with_nothing_done(
+def test_an_event_that_matches_no_cluster_is_refused_and_nothing_is_changed(
     site: Site, there: world.World
 ) -> None:
     shop = site.namespace("shop")
@@ -134,14 +136,14 @@ def test_an_event_about_no_cluster_at_all_is_refused_with_nothing_done(
     assert passwords(site.hangzhou, shop) == {}
 
 
-def test_where_a_list_is_missing_no_pattern_can_be_called_unknown(site: Site) -> None:
+def test_a_pattern_is_not_called_unknown_if_a_list_is_missing(site: Site) -> None:
     with staged(site, scenario(FOUND), with_discovery(the_company(site), HOME)) as function:
         report = function.invoke(clusters=["elsewhere"])
     assert report["failing"] == ["discover[1] cn-beijing"]
 
 
 @pytest.mark.parametrize("action", ["cs:DescribeClustersV1", "cs:ListClusters"])
-def test_without_a_right_a_run_fails_and_names_it(broken: BrokenSite, action: str) -> None:
+def test_without_a_permission_a_run_fails_and_names_it(broken: BrokenSite, action: str) -> None:
     there = with_discovery(the_company(broken), HOME, BEIJING)
     with staged(broken, scenario(FOUND), without_action(there, action)) as function:
         report = function.invoke()

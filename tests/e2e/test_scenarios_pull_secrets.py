@@ -1,4 +1,4 @@
-"""docs/scenarios.md: several pull secrets, and namespaces that ask for a registry."""
+"""docs/scenarios.md: several pull secrets, and namespaces that request a registry."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import yaml
 
 from localkube import KubeCluster
 from scenarios import SCENARIOS, scenario
-from sites import MAIN_HOSTS, PARTNER_HOSTS, Site, passwords, references
+from sites import MAIN_HOSTS, PARTNER_HOSTS, REQUESTED_INSTANCES, Site, passwords, references
 
 NAMES = ("acr-pull", "main-pull", "partner-pull")
-ASKED = "k8s.aliyun.com/acr-instance-ids"
+NAMESPACES = ("shop", "web", "lab", "sandbox")
 SEVERAL = "pull-secrets-several"
 ASKING = "pull-secrets-on-request"
 
 
 @pytest.fixture
 def cluster(site: Site) -> Iterator[KubeCluster]:
-    """One with the namespaces that the scenarios speak of, and none of their secrets after."""
+    """A cluster with the namespaces of the scenarios. They have no secrets and no requests."""
     found = site.hangzhou
     found.apply_rbac(secret_names=NAMES)
-    for namespace in ("shop", "web", "lab", "sandbox"):
+    for namespace in NAMESPACES:
         found.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         for account in ("default", "builder"):
             path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
@@ -33,7 +33,7 @@ def cluster(site: Site) -> Iterator[KubeCluster]:
             found.expect("PATCH", f"{path}/{account}", body, content_type=merge)
         annotate(found, namespace, None)
     yield found
-    for namespace in ("shop", "web", "lab"):
+    for namespace in NAMESPACES:
         annotate(found, namespace, None)
         for name in NAMES:
             found.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
@@ -44,12 +44,12 @@ def annotate(cluster: KubeCluster, namespace: str, asked: str | None) -> None:
     cluster.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}",
-        {"metadata": {"annotations": {ASKED: asked}}},
+        {"metadata": {"annotations": {REQUESTED_INSTANCES: asked}}},
         content_type="application/merge-patch+json",
     )
 
 
-def test_several_pull_secrets(site: Site, cluster: KubeCluster) -> None:
+def test_several_pull_secrets_are_written_and_bound(site: Site, cluster: KubeCluster) -> None:
     with site.function(yaml.safe_dump(scenario(SEVERAL))) as function:
         report = function.timer()
     assert report["ok"]
@@ -62,7 +62,7 @@ def test_several_pull_secrets(site: Site, cluster: KubeCluster) -> None:
     assert references(cluster, "web", "builder") == ["main-pull"]
 
 
-def test_a_pull_secret_is_taken_out_as_the_text_says(site: Site, cluster: KubeCluster) -> None:
+def test_a_pull_secret_is_removed_as_the_document_says(site: Site, cluster: KubeCluster) -> None:
     with site.function(yaml.safe_dump(scenario(SEVERAL))) as function:
         function.timer()
     emptied = scenario(SEVERAL)
@@ -73,8 +73,8 @@ def test_a_pull_secret_is_taken_out_as_the_text_says(site: Site, cluster: KubeCl
     assert references(cluster, "shop", "builder") == ["main-pull"]
 
 
-def test_namespaces_that_ask(site: Site, cluster: KubeCluster) -> None:
-    (asked,) = re.findall(rf"kubectl annotate namespace lab {ASKED}=(.*)", SCENARIOS)
+def test_namespaces_request_registries_by_annotation(site: Site, cluster: KubeCluster) -> None:
+    (asked,) = re.findall(rf"kubectl annotate namespace lab {REQUESTED_INSTANCES}=(.*)", SCENARIOS)
     for name in ("lab", "sandbox"):
         annotate(cluster, name, asked)
     with site.function(yaml.safe_dump(scenario(ASKING))) as function:

@@ -1,4 +1,4 @@
-"""Every way to a registry, as docs/scenarios.md shows it, with exactly the rights it names."""
+"""Every registry scenario of docs/scenarios.md, with exactly the permissions that it names."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from sites import MAIN_HOSTS, PARTNER_HOSTS, Site, only, passwords
 # ---- in the function's own account ---------------------------------------------------------------
 
 
-def test_own_account(site: Site) -> None:
+def test_a_registry_in_the_account_of_the_function(site: Site) -> None:
     namespace = site.namespace("shop")
     with function_in(Cloud(world_of(site)), site, "registry-own-account") as function:
         outcome = only(function.invoke(), namespace)
@@ -61,7 +61,7 @@ def test_own_account(site: Site) -> None:
 
 
 def test_the_functions_role_reaches_no_other_instance_of_the_account(site: Site) -> None:
-    """As docs tell: its policy names one instance."""
+    """As the documentation says: its policy names one instance."""
     namespace = site.namespace("shop")
     other = dataclasses.replace(MAIN_REGISTRY, id="cri-acmehz0000000009")
     world = world_of(site, registries=(MAIN_REGISTRY, other))
@@ -94,7 +94,9 @@ CHOICES: dict[str, tuple[dict[str, Any], list[str], int]] = {
 
 
 @pytest.mark.parametrize(("keys", "hosts", "asked"), CHOICES.values(), ids=CHOICES.keys())
-def test_custom_domain(site: Site, keys: dict[str, Any], hosts: list[str], asked: int) -> None:
+def test_a_custom_domain_of_a_registry(
+    site: Site, keys: dict[str, Any], hosts: list[str], asked: int
+) -> None:
     namespace = site.namespace("shop")
     cloud = Cloud(world_of(site, registries=(WITH_CUSTOM,)))
 
@@ -111,7 +113,7 @@ def test_custom_domain(site: Site, keys: dict[str, Any], hosts: list[str], asked
 # ---- regions -------------------------------------------------------------------------------------
 
 
-def test_other_region(site: Site) -> None:
+def test_a_registry_in_another_region(site: Site) -> None:
     namespace = site.namespace("shop")
     host = "acme-registry.cn-beijing.cr.aliyuncs.com"
     endpoints = (Endpoint("internet", (Domain(host),)),)
@@ -126,7 +128,7 @@ def test_other_region(site: Site) -> None:
 # ---- accounts ------------------------------------------------------------------------------------
 
 
-def test_other_account(site: Site) -> None:
+def test_a_registry_in_another_account(site: Site) -> None:
     namespace = site.namespace("shop")
     role = partner_role(trusting_tenant(FUNCTION_ROLE), timedelta(hours=12))
     cloud = Cloud(world_of(site, role))
@@ -152,7 +154,7 @@ def test_a_role_that_allows_an_hour_gives_an_hour_and_a_warning(site: Site) -> N
 
 
 def chain_world(site: Site, registry_trust: Mapping[str, Any]) -> World:
-    """The partner trusts the cluster's account, and that one the function."""
+    """The partner trusts the cluster's account, which trusts the function."""
     between = f"acs:ram::{BEIJING}:role/{PREFIX}cluster"
     trust = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
     policies = (
@@ -163,7 +165,7 @@ def chain_world(site: Site, registry_trust: Mapping[str, Any]) -> World:
     return world_of(site, role, partner_role(registry_trust))
 
 
-def test_role_chain(site: Site) -> None:
+def test_a_chain_of_roles(site: Site) -> None:
     namespace = site.namespace("shop", site.beijing)
     between = f"acs:ram::{BEIJING}:role/{PREFIX}cluster"
     cloud = Cloud(chain_world(site, trusting_tenant(between)))
@@ -182,21 +184,21 @@ DISTRUST = {
 
 
 @pytest.mark.parametrize("trust", DISTRUST.values(), ids=DISTRUST.keys())
-def test_missing_trust_names_the_role_and_whom_it_lacks(
+def test_missing_trust_names_the_role_and_the_missing_principal(
     site: Site, trust: Callable[[None], Mapping[str, Any]]
 ) -> None:
     namespace = site.namespace("shop", site.beijing)
     with function_in(
         Cloud(chain_world(site, trust(None))), site, "registry-role-chain"
     ) as function:
-        told = message(function.invoke(), namespace)
-    assert f"The trust policy of {PARTNER_ROLE} lacks this caller" in told
-    assert f"denied to {PREFIX}cluster:" in told
-    assert f"of account {BEIJING}" in told
-    assert "external ID" in told
+        text = message(function.invoke(), namespace)
+    assert f"The trust policy of {PARTNER_ROLE} lacks this caller" in text
+    assert f"denied to {PREFIX}cluster:" in text
+    assert f"of account {BEIJING}" in text
+    assert "external ID" in text
 
 
-def test_without_the_permission_to_assume_the_next_role_it_is_told(site: Site) -> None:
+def test_without_permission_to_assume_the_next_role_the_failure_says_so(site: Site) -> None:
     namespace = site.namespace("shop", site.beijing)
     world = chain_world(site, trusting_tenant(f"acs:ram::{BEIJING}:role/{PREFIX}cluster"))
     roles = tuple(
@@ -205,13 +207,13 @@ def test_without_the_permission_to_assume_the_next_role_it_is_told(site: Site) -
     )
     cloud = Cloud(dataclasses.replace(world, roles=roles))
     with function_in(cloud, site, "registry-role-chain") as function:
-        told = message(function.invoke(), namespace)
-    assert f"a policy of the caller lacks sts:AssumeRole on {PARTNER_ROLE}" in told
-    assert f"denied to {PREFIX}cluster:" in told
+        text = message(function.invoke(), namespace)
+    assert f"a policy of the caller lacks sts:AssumeRole on {PARTNER_ROLE}" in text
+    assert f"denied to {PREFIX}cluster:" in text
 
 
 def sessions_of(cloud: Cloud, role_arn: str) -> list[Mapping[str, str]]:
-    """What was asked for each session of a role, in order, refused ones too."""
+    """The parameters of each requested session of a role, in order, including refused requests."""
     calls = cloud.calls("AssumeRole")
     return [call.parameters for call in calls if call.parameters["RoleArn"] == role_arn]
 
@@ -219,7 +221,7 @@ def sessions_of(cloud: Cloud, role_arn: str) -> list[Mapping[str, str]]:
 # ---- Personal Edition ----------------------------------------------------------------------------
 
 
-def test_personal_edition(site: Site) -> None:
+def test_a_personal_edition_registry(site: Site) -> None:
     namespace = site.namespace("shop")
     role = function_role(load_policy("personal-edition.policy"))
     personal = PersonalRegistry(HOME, REGION, tuple(PERSONAL_HOSTS))
@@ -231,15 +233,15 @@ def test_personal_edition(site: Site) -> None:
     assert cloud.registry_tokens[password].registry == personal
 
 
-def test_personal_edition_without_its_right_is_told_what_to_allow(site: Site) -> None:
-    """The function's usual one names an instance; pulling alone brings no token."""
+def test_without_its_permission_personal_edition_fails(site: Site) -> None:
+    """The function's usual policy names an instance. The permission to pull gives no token."""
     namespace = site.namespace("shop")
     role = function_role(load_policy("personal-edition.policy"))
     there = world_of(site, role, personal_registries=(PersonalRegistry(HOME, REGION),))
     cloud = Cloud(without_action(there, "cr:GetAuthorizationToken"))
     with function_in(cloud, site, "registry-personal-edition") as function:
-        told = message(function.invoke(), namespace)
-    assert "Allow cr:GetAuthorizationToken and cr:PullRepository on *" in told
+        text = message(function.invoke(), namespace)
+    assert "Allow cr:GetAuthorizationToken and cr:PullRepository on *" in text
 
 
 def test_personal_edition_of_another_account(site: Site) -> None:
@@ -265,7 +267,7 @@ def several(site: Site, **more: Any) -> World:
     return world_of(site, function_role(*policies), personal_registries=personal, **more)
 
 
-def test_several(site: Site) -> None:
+def test_several_registries_in_one_secret(site: Site) -> None:
     namespace = site.namespace("shop")
     with function_in(Cloud(several(site)), site, "registry-several") as function:
         outcome = only(function.invoke(), namespace)
@@ -276,8 +278,8 @@ def test_several(site: Site) -> None:
     assert len(set(by_host.values())) == 3
 
 
-def test_two_that_claim_one_host_are_told_in_the_run(site: Site) -> None:
-    """The partner's instance has a host of ours: its name comes second."""
+def test_two_registries_with_the_same_host_give_a_warning(site: Site) -> None:
+    """The partner's instance claims a host of ours. Its name comes second."""
     namespace = site.namespace("shop")
     endpoints = (Endpoint("internet", (Domain(MAIN_HOSTS[0]),)),)
     clashing = dataclasses.replace(PARTNER_REGISTRY, endpoints=endpoints)
@@ -294,7 +296,7 @@ def test_two_that_claim_one_host_are_told_in_the_run(site: Site) -> None:
     assert [each["subject"] for each in again["failures"]] == ["registry partner"]
 
 
-def test_every_registry_scenario_shown_is_tested() -> None:
+def test_every_registry_scenario_of_the_document_is_tested() -> None:
     shown: Sequence[str] = re.findall(r"^```yaml (registry-[a-z-]+)$", SCENARIOS, re.MULTILINE)
     tests = [file.read_text() for file in Path(__file__).parent.glob("test_scenarios_*.py")]
     assert len(shown) == 9

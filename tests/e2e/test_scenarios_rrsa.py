@@ -1,4 +1,4 @@
-"""Registry tokens that begin with the cluster's own identity, as docs/scenarios.md shows it."""
+"""Registry tokens that are issued for the cluster's own identity, as in docs/scenarios.md."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def rrsa(site: Site) -> Iterator[Cloud]:
         site.hangzhou.request("DELETE", f"{path}/acr-refresher-rrsa")
 
 
-def test_rrsa(site: Site, rrsa: Cloud) -> None:
+def test_a_registry_with_the_identity_of_the_cluster(site: Site, rrsa: Cloud) -> None:
     namespace = site.namespace("shop")
     site.hangzhou.grant_rrsa()
     with function_in(rrsa, site, "registry-rrsa") as function:
@@ -72,33 +72,37 @@ def test_rrsa(site: Site, rrsa: Cloud) -> None:
     assert f"assumed-role/{PREFIX}rrsa/" in last.caller_arn
 
 
-def test_without_the_right_to_ask_for_its_token_the_rule_is_told(site: Site, rrsa: Cloud) -> None:
+def test_without_permission_to_request_the_token_the_failure_names_the_rule(
+    site: Site, rrsa: Cloud
+) -> None:
     namespace = site.namespace("shop")
     with function_in(rrsa, site, "registry-rrsa") as function:
-        told = message(function.invoke(), namespace)
+        text = message(function.invoke(), namespace)
     assert (
         '{apiGroups: [""], resources: ["serviceaccounts/token"],'
         f' resourceNames: ["{HELPERS_ACCOUNT[1]}"], verbs: ["create"]}}'
-    ) in told
-    assert f"in {HELPERS_ACCOUNT[0]} lacks this rule, or its binding is missing: " in told
+    ) in text
+    assert f"in {HELPERS_ACCOUNT[0]} lacks this rule, or its binding is missing: " in text
 
 
-def test_a_provider_that_does_not_know_the_cluster_is_told(site: Site, rrsa: Cloud) -> None:
-    """As where the cluster was made anew: its issuer's keys are other ones."""
+def test_an_oidc_provider_that_does_not_know_the_cluster_is_reported(
+    site: Site, rrsa: Cloud
+) -> None:
+    """For example because the cluster was created again: its issuer has other keys."""
     namespace = site.namespace("shop")
     site.hangzhou.grant_rrsa()
     provider = dataclasses.replace(rrsa.world.oidc_providers[0], jwks=Issuer(ISSUER).jwks)
     stale = Cloud(dataclasses.replace(rrsa.world, oidc_providers=(provider,)))
     with function_in(stale, site, "registry-rrsa") as function:
-        told = message(function.invoke(), namespace)
+        text = message(function.invoke(), namespace)
     assert (
         f"sts:AssumeRoleWithOIDC for role {RRSA_ROLE}: STS does not accept the cluster's token"
-        in told
+        in text
     )
-    assert "Check rrsaOIDCProviderRoleARN" in told
+    assert "Check rrsaOIDCProviderRoleARN" in text
 
 
-def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cloud) -> None:
+def test_a_role_that_trusts_another_service_account_is_reported(site: Site, rrsa: Cloud) -> None:
     namespace = site.namespace("shop")
     site.hangzhou.grant_rrsa()
     role = rrsa.world.find_role(RRSA_ROLE)
@@ -112,12 +116,12 @@ def test_a_role_that_trusts_another_service_account_is_told(site: Site, rrsa: Cl
         oidc_providers=rrsa.world.oidc_providers,
     )
     with function_in(Cloud(changed), site, "registry-rrsa") as function:
-        told = message(function.invoke(), namespace)
+        text = message(function.invoke(), namespace)
     subject = "system:serviceaccount:{}:{}".format(*HELPERS_ACCOUNT)
-    assert f"the role's trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in told
+    assert f"the role's trust policy lacks {RRSA_PROVIDER} with oidc:sub {subject}" in text
 
 
-def test_a_role_that_may_not_assume_the_registrys_is_told(site: Site, rrsa: Cloud) -> None:
+def test_without_permission_to_assume_the_registry_role_it_fails(site: Site, rrsa: Cloud) -> None:
     namespace = site.namespace("shop")
     site.hangzhou.grant_rrsa()
     role = rrsa.world.find_role(RRSA_ROLE)
@@ -127,19 +131,19 @@ def test_a_role_that_may_not_assume_the_registrys_is_told(site: Site, rrsa: Clou
         site, powerless, partner_role(trusting(RRSA_ROLE)), oidc_providers=rrsa.world.oidc_providers
     )
     with function_in(Cloud(changed), site, "registry-rrsa") as function:
-        told = message(function.invoke(), namespace)
-    assert f"a policy of the caller lacks sts:AssumeRole on {PARTNER_ROLE}" in told
-    assert f"denied to {PREFIX}rrsa:" in told
+        text = message(function.invoke(), namespace)
+    assert f"a policy of the caller lacks sts:AssumeRole on {PARTNER_ROLE}" in text
+    assert f"denied to {PREFIX}rrsa:" in text
 
 
 def checked(cloud: Cloud, site: Site) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code of `check`, and what it found of the registry and the rights, by what it is."""
+    """The exit code of `check`, and its findings about the registry and the rights, by subject."""
     with function_in(cloud, site, "registry-rrsa") as function:
         result = command(function, "check", "--cluster", "prod-hangzhou", "-o", "json")
     return result.exit_code, {
-        one["what"]: one
-        for one in json.loads(result.stdout)["findings"]
-        if one["subject"] in ("registry partner by prod-hangzhou", "cluster prod-hangzhou")
+        finding["what"]: finding
+        for finding in json.loads(result.stdout)["findings"]
+        if finding["subject"] in ("registry partner by prod-hangzhou", "cluster prod-hangzhou")
     }
 
 
@@ -147,7 +151,7 @@ ACCOUNT = "/".join(HELPERS_ACCOUNT)
 FIRST, LAST = f"assume {RRSA_ROLE} as service account {ACCOUNT}", f"assume {PARTNER_ROLE}"
 
 
-def test_the_preflight_tries_it_as_the_cluster(site: Site, rrsa: Cloud) -> None:
+def test_the_preflight_check_uses_the_identity_of_the_cluster(site: Site, rrsa: Cloud) -> None:
     code, without = checked(rrsa, site)
     site.hangzhou.grant_rrsa()
     well, with_it = checked(rrsa, site)
@@ -170,7 +174,7 @@ def powerless(role: Role) -> Role:
     return replace(role, policies=())
 
 
-def trusting_a_stranger(role: Role) -> Role:
+def trusting_somebody_else(role: Role) -> Role:
     return distrusting(role, RAM=["acs:ram::9999999999999999:role/stranger"])
 
 
@@ -179,24 +183,24 @@ def trusting_a_stranger(role: Role) -> Role:
     [
         pytest.param(RRSA_ROLE, trusting_another_account, FIRST, id="the first role's trust"),
         pytest.param(RRSA_ROLE, powerless, LAST, id="the first role's policy"),
-        pytest.param(PARTNER_ROLE, trusting_a_stranger, LAST, id="the registry role's trust"),
+        pytest.param(PARTNER_ROLE, trusting_somebody_else, LAST, id="the registry role's trust"),
         pytest.param(
             PARTNER_ROLE, powerless, "cr:GetAuthorizationToken", id="the registry role's policy"
         ),
     ],
 )
-def test_what_the_preflight_prints_for_each_role_mends_it(
+def test_the_statements_that_the_preflight_check_prints_repair_each_role(
     site: Site, rrsa: Cloud, arn: str, change: Callable[[Role], Role], what: str
 ) -> None:
     site.hangzhou.grant_rrsa()
     world = changed(rrsa.world, arn, change)
-    while True:  # each role of the chain is tried where the one before can be assumed
+    while True:  # each role of the chain is tried if the role before it can be assumed
         code, found = checked(Cloud(world), site)
-        missing = [one for one in found.values() if one["verdict"] == "missing"]
+        missing = [finding for finding in found.values() if finding["verdict"] == "missing"]
         if not missing:
             break
         assert code == 1
-        assert all(one["grants"] for one in missing)
+        assert all(finding["grants"] for finding in missing)
         before, world = world, mended(world, missing)
         assert world != before
     assert (code, found[what]["verdict"]) == (0, "ok")

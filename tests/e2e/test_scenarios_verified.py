@@ -1,4 +1,4 @@
-"""A token is tried at its registry before it is written, as docs/scenarios.md shows it."""
+"""A token is verified at its registry before it is written, as in docs/scenarios.md."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IMAGE = "shop/web:1"
 
 @dataclasses.dataclass(frozen=True)
 class Shop:
-    """A function whose registry is a real one on this machine."""
+    """A function whose registry is a real registry on this machine."""
 
     cloud: Cloud
     function: Stage
@@ -57,13 +57,13 @@ def shop(site: Site) -> Iterator[Shop]:
         yield Shop(cloud, function, registry, site.namespace("shop"))
 
 
-def test_a_token_that_the_registry_takes_is_written(site: Site, shop: Shop) -> None:
+def test_a_token_that_the_registry_accepts_is_written(site: Site, shop: Shop) -> None:
     outcome = only(shop.function.invoke(), shop.namespace)
     assert (outcome["result"], outcome["warnings"]) == ("created", [])
     assert list(passwords(site.hangzhou, shop.namespace)) == [shop.registry.address]
 
 
-def test_a_token_that_it_refuses_is_not_and_the_old_secret_stays(site: Site, shop: Shop) -> None:
+def test_a_token_that_the_registry_refuses_is_not_written(site: Site, shop: Shop) -> None:
     shop.function.invoke()
     before = passwords(site.hangzhou, shop.namespace)
     without_pulling(shop.cloud)
@@ -89,13 +89,13 @@ def test_a_token_of_personal_edition_that_pulls_nothing_is_not_written(site: Sit
         }
         text, ca = yaml.safe_dump(document), registry.certificates / "ca.crt"
         with deployed(cloud, url, clusters_of(site), text, ca) as function:
-            told = message(function.invoke(), namespace)
-    assert "refuses the new token for pulling shop/web. Allow cr:PullRepository" in told
+            text = message(function.invoke(), namespace)
+    assert "refuses the new token for pulling shop/web. Allow cr:PullRepository" in text
     assert site.hangzhou.get_secret(namespace, "acr-pull") is None
 
 
 def without_pulling(cloud: Cloud) -> None:
-    """Take cr:PullRepository from everybody, while the cloud is being served."""
+    """Remove cr:PullRepository from all roles while the cloud is running."""
     roles = []
     for role in cloud.world.roles:
         policies = tuple(
@@ -109,14 +109,14 @@ def without_pulling(cloud: Cloud) -> None:
     object.__setattr__(cloud, "world", dataclasses.replace(cloud.world, roles=tuple(roles)))
 
 
-def test_with_always_a_host_that_cannot_be_reached_fails_the_token(site: Site) -> None:
+def test_an_unreachable_host_fails_the_token_with_verify_always(site: Site) -> None:
     namespace = site.namespace("shop")
     with function_in(Cloud(world_of(site)), site, "registry-verified") as function:
         assert f"registry host {CUSTOM_HOST}" in message(function.invoke(), namespace)
     assert site.hangzhou.get_secret(namespace, "acr-pull") is None
 
 
-def test_by_default_it_is_a_warning(site: Site) -> None:
+def test_an_unreachable_host_is_a_warning_by_default(site: Site) -> None:
     namespace = site.namespace("shop")
     with function_in(Cloud(world_of(site)), site, "registry-custom-domain") as function:
         outcome = only(function.invoke(), namespace)
@@ -124,7 +124,7 @@ def test_by_default_it_is_a_warning(site: Site) -> None:
     assert f"registry host {CUSTOM_HOST}" in outcome["warnings"][0]
 
 
-def test_an_image_is_pulled_with_what_was_verified(site: Site, shop: Shop, tmp_path: Path) -> None:
+def test_an_image_is_pulled_with_the_verified_token(site: Site, shop: Shop, tmp_path: Path) -> None:
     shop.function.invoke()
     (password,) = passwords(site.hangzhou, shop.namespace).values()
     authfile, destination = tmp_path / "auth.json", tmp_path / "image"

@@ -1,4 +1,4 @@
-"""Several pull secrets in one cluster, each with its own registries, places and accounts."""
+"""Several pull secrets in one cluster, each with its own registries, namespaces and accounts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sites import (
     PARTNER_HOSTS,
     BrokenSite,
     Site,
+    clear_secrets,
     config_of,
     passwords,
     references,
@@ -26,20 +27,17 @@ OURS, THEIRS = "main-pull", "partner-pull"
 
 @pytest.fixture
 def both(site: Site) -> Iterator[Site]:
-    """The function may write Secrets of both names, and of no other."""
+    """A site on which the function may write only Secrets of these two names."""
     with writing_both(site.hangzhou):
         yield site
 
 
 @contextmanager
 def writing_both(cluster: KubeCluster) -> Iterator[None]:
-    """The clusters are shared: rights and Secrets are as they were, after."""
+    """Restore rights and remove the Secrets afterwards, because the clusters are shared."""
     cluster.apply_rbac(secret_names=[OURS, THEIRS])
     yield
-    for secret in cluster.list_items("secrets"):
-        namespace, name = secret["metadata"]["namespace"], secret["metadata"]["name"]
-        if name in {OURS, THEIRS}:
-            cluster.expect("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    clear_secrets(cluster)
     cluster.apply_rbac()
 
 
@@ -61,7 +59,7 @@ def held(cluster: KubeCluster, namespace: str) -> dict[str, list[str]]:
     return {name: hosts for name, hosts in names.items() if hosts}
 
 
-def test_each_has_its_registries_its_namespaces_and_its_accounts(both: Site) -> None:
+def test_each_pull_secret_has_its_registries_namespaces_and_accounts(both: Site) -> None:
     shop = both.namespace("shop", default=("docker-hub",), builder=())
     web = both.namespace("web")
     with both.function(config(both)) as function:
@@ -71,12 +69,14 @@ def test_each_has_its_registries_its_namespaces_and_its_accounts(both: Site) -> 
     assert held(both.hangzhou, web) == {OURS: MAIN_HOSTS}
     assert references(both.hangzhou, shop) == ["docker-hub", OURS, THEIRS]
     assert references(both.hangzhou, shop, "builder") == [OURS]
-    told = [(one["namespace"], one["secret"]) for one in report["clusters"][0]["secrets"]]
-    assert sorted(told) == [(shop, OURS), (shop, THEIRS), (web, OURS)]
+    reported = [
+        (secret["namespace"], secret["secret"]) for secret in report["clusters"][0]["secrets"]
+    ]
+    assert sorted(reported) == [(shop, OURS), (shop, THEIRS), (web, OURS)]
 
 
-def test_they_bind_one_account_without_a_conflict(both: Site) -> None:
-    """Lists, and for each pull secret a write and a binding: nothing read anew."""
+def test_two_pull_secrets_bind_the_same_account_without_a_conflict(both: Site) -> None:
+    """Requests are lists, and a write and a binding per pull secret. Nothing is read again."""
     for name in ("shop", "web"):
         both.namespace(name)
     with both.function(config(both, theirs="*")) as function:
@@ -86,14 +86,15 @@ def test_they_bind_one_account_without_a_conflict(both: Site) -> None:
     assert idle["requests"] == 4  # namespaces, service accounts, and Secrets by each name
 
 
-def test_one_moves_out_and_another_stays(both: Site) -> None:
+def test_a_pull_secret_is_removed_from_a_namespace_and_the_other_is_kept(both: Site) -> None:
     shop, *kept = (both.namespace(name) for name in ("shop", "k1", "k2", "k3"))
     with both.function(config(both, theirs="*")) as function:
         function.timer()
     with both.function(config(both, theirs="k*")) as function:
         report = function.timer()
     results = {
-        (one["namespace"], one["secret"]): one["result"] for one in report["clusters"][0]["secrets"]
+        (secret["namespace"], secret["secret"]): secret["result"]
+        for secret in report["clusters"][0]["secrets"]
     }
     assert results[shop, THEIRS] == "removed"
     assert results[shop, OURS] == "unchanged"
@@ -101,19 +102,19 @@ def test_one_moves_out_and_another_stays(both: Site) -> None:
     assert all(references(both.hangzhou, name) == [OURS, THEIRS] for name in kept)
 
 
-def test_a_request_for_one_registry_reads_and_rotates_its_pull_secret_alone(both: Site) -> None:
+def test_a_request_for_one_registry_rotates_only_its_pull_secret(both: Site) -> None:
     shop = both.namespace("shop")
     with both.function(config(both)) as function:
         function.timer()
         before = passwords(both.hangzhou, shop, OURS)
         cluster = function.invoke(registries=["partner"], force=True)["clusters"][0]
-    assert [one["secret"] for one in cluster["secrets"]] == [THEIRS]
+    assert [secret["secret"] for secret in cluster["secrets"]] == [THEIRS]
     assert cluster["requests"] == 3 + 1
     assert passwords(both.hangzhou, shop, OURS) == before
 
 
-def test_what_somebody_binds_between_the_two_stays(broken: BrokenSite) -> None:
-    """The second is bound to the account as the first left it: found stale, it is read anew."""
+def test_a_reference_that_somebody_adds_between_two_bindings_is_kept(broken: BrokenSite) -> None:
+    """The second binding finds a stale version of the account, so the account is read again."""
     shop = broken.namespace("shop")
     account = f"/api/v1/namespaces/{shop}/serviceaccounts/default"
 

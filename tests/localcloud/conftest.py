@@ -1,4 +1,4 @@
-"""A demo cloud with one cluster, served on the loopback interface."""
+"""A demo cloud with one cluster on the loopback interface."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Requests that are not signed as they must be, sent by the SDK or by hand."""
+"""Wrongly signed requests, sent by the SDK or manually."""
 
 import uuid
 from collections.abc import Callable
@@ -51,14 +51,14 @@ def authorized(session: Session, unsigned: dict[str, str], body: bytes = BODY) -
 
 
 def send(url: str, signed: dict[str, str], body: bytes = BODY) -> tuple[int, str]:
-    """POST as a form; gives HTTP status and error code."""
+    """POST a form. Returns HTTP status and error code."""
     proxies = {"http": url}
     response = requests.post(f"http://{STS}/", body, headers=signed, proxies=proxies, timeout=10)
     response.close()
     return response.status_code, response.json().get("Code", "")
 
 
-def test_a_form_signed_by_hand_is_accepted(url: str, function: Session) -> None:
+def test_a_manually_signed_form_is_accepted(url: str, function: Session) -> None:
     assert send(url, authorized(function, headers(function))) == (200, "")
 
 
@@ -68,7 +68,7 @@ def test_a_request_sent_twice_is_refused(url: str, function: Session) -> None:
     assert send(url, signed) == (400, "SignatureNonceUsed")
 
 
-def test_a_nonce_is_not_used_up_by_whoever_cannot_sign(url: str, function: Session) -> None:
+def test_a_wrongly_signed_request_does_not_use_up_its_nonce(url: str, function: Session) -> None:
     unsigned = headers(function)
     send(url, authorized(replace(function, access_key_secret="guessed"), unsigned))
     assert send(url, authorized(function, unsigned)) == (200, "")
@@ -129,20 +129,20 @@ DATES = [
 @pytest.mark.parametrize(
     ("error", "expected"), [row[1:] for row in DATES], ids=[row[0] for row in DATES]
 )
-def test_a_callers_clock(
+def test_the_clock_of_the_caller_is_checked(
     url: str, function: Session, error: timedelta, expected: tuple[int, str]
 ) -> None:
     unsigned = headers(function, date=datetime.now(timezone.utc) + error)
     assert send(url, authorized(function, unsigned)) == expected
 
 
-def test_a_date_that_is_none(url: str, function: Session) -> None:
+def test_an_invalid_date_is_refused(url: str, function: Session) -> None:
     unsigned = {**headers(function), "x-acs-date": "today"}
     assert send(url, authorized(function, unsigned)) == (400, "IllegalTimestamp")
 
 
 CREDENTIALS = [
-    ("unknown key", {"access_key_id": "STS.nobody"}, 404, "InvalidAccessKeyId.NotFound"),
+    ("unknown key", {"access_key_id": "STS.unknown"}, 404, "InvalidAccessKeyId.NotFound"),
     ("wrong secret", {"access_key_secret": "guessed"}, 400, "SignatureDoesNotMatch"),
     ("no token", {"security_token": ""}, 400, "MissingSecurityToken"),
     ("unknown token", {"security_token": "made-up"}, 400, "InvalidSecurityToken.Malformed"),
@@ -167,7 +167,7 @@ def test_a_token_goes_with_its_own_key(cloud: Cloud, url: str, function: Session
     assert caught.value.code == "InvalidSecurityToken.MismatchWithAccessKey"
 
 
-def test_credentials_end_when_they_say(cloud: Cloud, url: str) -> None:
+def test_credentials_expire_at_their_expiration(cloud: Cloud, url: str) -> None:
     session = cloud.function_credentials(FUNCTION_ROLE_ARN, timedelta(minutes=30))
     with time_machine.travel(session.expires_at - timedelta(seconds=1), tick=False):
         assume_role(url, session, REGISTRY_ROLE_ARN)

@@ -1,4 +1,4 @@
-"""A cloud whose clock is not the caller's: it refuses, and every answer tells its time."""
+"""A cloud whose clock differs from the caller's refuses calls. Every answer has its time."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -22,7 +22,7 @@ def skewed_cloud(skew: timedelta) -> Cloud:
 
 
 def measured_skew(headers: Mapping[str, str]) -> timedelta:
-    """What a caller learns from an answer; to the minute, to be on the safe side."""
+    """The clock skew that a caller computes from an answer, rounded to minutes."""
     skew = parsedate_to_datetime(headers["date"]) - datetime.now(timezone.utc)
     return timedelta(minutes=round(skew / timedelta(minutes=1)))
 
@@ -44,7 +44,7 @@ def test_callers_are_refused(skew: timedelta, code: str) -> None:
 
 
 @pytest.mark.parametrize("skew", [row[1] for row in SKEWS], ids=[row[0] for row in SKEWS])
-def test_refusals_tell_the_clouds_time(skew: timedelta) -> None:
+def test_refusals_have_the_time_of_the_cloud(skew: timedelta) -> None:
     with serving(skewed_cloud(skew)) as url:
         for address in (STS, "http://oss.aliyuncs.com/", f"{url}/registry/token", f"{url}/"):
             proxies = {"http": "" if address.startswith(url) else url}
@@ -53,8 +53,8 @@ def test_refusals_tell_the_clouds_time(skew: timedelta) -> None:
                 assert measured_skew(response.headers) == skew
 
 
-def test_a_success_tells_the_clouds_time() -> None:
-    """Ten minutes are within what the cloud puts up with."""
+def test_a_success_has_the_time_of_the_cloud() -> None:
+    """The cloud tolerates ten minutes."""
     skew = timedelta(minutes=-10)
     cloud = skewed_cloud(skew)
     with serving(cloud) as url:

@@ -101,7 +101,7 @@ def test_endpoints(url: str, puller: Any) -> None:
     assert body.endpoints[1].linked_vpcs[0].vpc_id.startswith("vpc-")
 
 
-def test_endpoints_that_are_off_or_let_in_some_only_are_told_too() -> None:
+def test_disabled_endpoints_and_endpoints_with_access_lists_are_listed_too() -> None:
     internet, vpc = REGISTRY.endpoints
     endpoints = (replace(internet, enabled=False), replace(vpc, acl=("10.0.0.0/8", "127.0.0.1")))
     world = replace(demo_world(), registries=(replace(REGISTRY, endpoints=endpoints),))
@@ -109,16 +109,16 @@ def test_endpoints_that_are_off_or_let_in_some_only_are_told_too() -> None:
     with serving(cloud) as url:
         puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
         request = ListInstanceEndpointRequest(instance_id=REGISTRY.id, module_name="Registry")
-        told = cr_client(url, puller).list_instance_endpoint(request).body.endpoints
-    assert [(e.enable, e.acl_enable, [a.entry for a in e.acl_entries]) for e in told] == [
+        listed = cr_client(url, puller).list_instance_endpoint(request).body.endpoints
+    assert [(e.enable, e.acl_enable, [a.entry for a in e.acl_entries]) for e in listed] == [
         (False, False, []),
         (True, True, ["10.0.0.0/8", "127.0.0.1"]),
     ]
-    assert told[0].domains[0].domain == "acme-registry.cn-hangzhou.cr.aliyuncs.com"
+    assert listed[0].domains[0].domain == "acme-registry.cn-hangzhou.cr.aliyuncs.com"
 
 
-def test_an_instance_that_does_not_exist_is_an_unsuccessful_success() -> None:
-    """Permission to a missing instance: HTTP 200, IsSuccess false."""
+def test_a_missing_instance_is_answered_with_http_200_and_is_success_false() -> None:
+    """With permission for a missing instance, the answer is HTTP 200 and IsSuccess false."""
     world = replace(demo_world(), registries=())
     cloud = Cloud(world)
     with serving(cloud) as url:

@@ -112,7 +112,7 @@ def test_a_token_pulls_what_its_session_may(
 
 
 def test_the_permission_is_for_all_resources() -> None:
-    """Which is why a role for one Enterprise Edition instance gets no token here."""
+    """Therefore, a role for one Enterprise Edition instance gets no token here."""
     for role in (registry_role(), role_with(("cr:PullRepository", "*"))):
         cloud = cloud_with(role, PERSONAL)
         with serving(cloud) as url:

@@ -74,7 +74,7 @@ def test_a_cluster_without_an_api_server_has_no_kubeconfig(
             assert (error.status_code, error.code) == (400, "ErrorClusterState")
 
 
-def test_a_kubeconfig_lives_for_years_unless_told(url: str, operator: Any) -> None:
+def test_a_kubeconfig_is_valid_for_years_by_default(url: str, operator: Any) -> None:
     assert "1095 days" in user_kubeconfig(url, operator, CLUSTER_ID)["config"]
 
 
@@ -93,7 +93,7 @@ def refusal(url: str, caller: Any, cluster_id: str, *more: Any) -> ClientExcepti
     return caught.value
 
 
-def test_an_unknown_cluster(url: str, operator: Any) -> None:
+def test_an_unknown_cluster_is_refused(url: str, operator: Any) -> None:
     error = refusal(url, operator, "c" + "0" * 32)
     assert (error.status_code, error.code) == (404, "ErrorClusterNotFound")
     assert error.request_id

@@ -31,7 +31,7 @@ def discovering_role(policy: dict[str, Any]) -> Role:
 
 @pytest.fixture
 def cloud(cloud: Cloud) -> Cloud:
-    """A cloud of five clusters, three of which one role can find in one region."""
+    """A cloud with five clusters. A role can discover three of them in one region."""
     [shop] = cloud.world.clusters
     shop = replace(
         shop,
@@ -61,7 +61,9 @@ def finder(url: str, function: Session) -> Any:
     return assume_role(url, function, CLUSTER_ROLE_ARN)
 
 
-def test_a_cluster_is_told_with_its_tags_and_endpoints(cloud: Cloud, url: str, finder: Any) -> None:
+def test_a_cluster_is_listed_with_its_tags_and_endpoints(
+    cloud: Cloud, url: str, finder: Any
+) -> None:
     body = clusters(url, finder, {"name": "shop-prod"})
     assert body["page_info"] == {"page_number": 1, "page_size": 10, "total_count": 1}
     [cluster] = body["clusters"]
@@ -80,7 +82,7 @@ def test_a_cluster_is_told_with_its_tags_and_endpoints(cloud: Cloud, url: str, f
     }
 
 
-def test_what_a_cluster_has_not_is_null_or_empty(url: str, finder: Any) -> None:
+def test_missing_properties_of_a_cluster_are_null_or_empty(url: str, finder: Any) -> None:
     [edge, idc] = clusters(url, finder)["clusters"][1:]
     assert edge["tags"] is None
     assert (idc["master_url"], idc["state"]) == ("", "waiting")
@@ -118,7 +120,7 @@ def test_page_by_page(url: str, finder: Any) -> None:
     assert pages[1]["page_info"] == {"page_number": 2, "page_size": 2, "total_count": 3}
 
 
-def test_another_regions_host_tells_of_its_own_clusters(url: str, finder: Any) -> None:
+def test_the_host_of_another_region_lists_its_own_clusters(url: str, finder: Any) -> None:
     body = clusters(url, finder, host="cs.cn-beijing.aliyuncs.com")
     assert [cluster["cluster_id"] for cluster in body["clusters"]] == ["c4"]
 
@@ -150,7 +152,7 @@ def test_both_spellings_of_the_action_are_needed(cloud: Cloud, missing: str) -> 
     assert error.access_denied_detail["AuthPrincipalOwnerId"] == CLUSTER_ACCOUNT
 
 
-def test_finding_clusters_is_no_part_of_serving_them(cloud: Cloud) -> None:
+def test_the_permission_to_serve_clusters_does_not_allow_discovery(cloud: Cloud) -> None:
     world = replace(cloud.world, roles=(function_role(), cluster_role()))
     with serving(replace(cloud, world=world)) as url:
         function = cloud.function_credentials(FUNCTION_ROLE_ARN)

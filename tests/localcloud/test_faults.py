@@ -1,4 +1,4 @@
-"""Faults on order, as the SDK meets them, and the journal's account of them."""
+"""Injected faults as the SDK sees them, and their entries in the journal."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -68,7 +68,7 @@ def test_a_fault_and_then_none(
     assert outcomes == [journaled, (200, "")]
 
 
-def test_throttling_tells_how_long_to_wait(cloud: Cloud, url: str, function: Session) -> None:
+def test_throttling_says_how_long_to_wait(cloud: Cloud, url: str, function: Session) -> None:
     cloud.faults.inject("AssumeRole", throttled(timedelta(seconds=1.5)))
     with pytest.raises(ThrottlingException) as caught:
         assume_role(url, function, REGISTRY_ROLE_ARN)
@@ -89,7 +89,9 @@ def token(url: str, function: Session) -> Callable[[], Any]:
     return lambda: client.get_authorization_token(request).body
 
 
-def test_a_success_that_is_none(cloud: Cloud, token: Callable[[], Any]) -> None:
+def test_a_response_with_status_200_can_be_a_failure(
+    cloud: Cloud, token: Callable[[], Any]
+) -> None:
     cloud.faults.inject("GetAuthorizationToken", Unsuccessful("SYSTEM_BUSY"))
     body = token()
     assert (body.is_success, body.code, body.authorization_token) == (False, "SYSTEM_BUSY", None)

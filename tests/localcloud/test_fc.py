@@ -83,14 +83,14 @@ def test_neither_api_sees_the_others_functions(tmp_path: Path) -> None:
     assert (refused_2.value.status_code, refused_2.value.err_code) == (404, "FunctionNotFound")
 
 
-def test_a_function_finds_what_the_platform_gives_it(
+def test_a_function_gets_its_context_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_THE_TEST", "not for the function")
     function = small_function(tmp_path).with_environment(COLOUR="blue")
     with scene(function) as here:
-        told = json.loads(here.three(TELL)["body"])
-        context = told["context"]
+        reply = json.loads(here.three(TELL)["body"])
+        context = reply["context"]
         session = here.cloud.sessions[context["credentials"]["access_key_id"]]
         assert session.role.arn == FUNCTION_ROLE_ARN
         assert context["request_id"] == here.cloud.calls("InvokeFunction")[0].request_id
@@ -102,23 +102,23 @@ def test_a_function_finds_what_the_platform_gives_it(
         "qualifier": "LATEST",
     }  # fmt: skip
     assert (context["service"]["name"], context["account_id"]) == ("", FUNCTION_ACCOUNT)
-    assert told["folder"] == told["path"] == str(tmp_path)
-    assert (told["env"]["COLOUR"], told["env"]["FC_REGION"]) == ("blue", REGION)
-    assert "OF_THE_TEST" not in told["env"]
-    assert told["started"] == 1
+    assert reply["folder"] == reply["path"] == str(tmp_path)
+    assert (reply["env"]["COLOUR"], reply["env"]["FC_REGION"]) == ("blue", REGION)
+    assert "OF_THE_TEST" not in reply["env"]
+    assert reply["started"] == 1
 
 
-def test_a_function_of_2_is_told_its_service(tmp_path: Path) -> None:
+def test_the_context_of_a_function_of_2_names_its_service(tmp_path: Path) -> None:
     with scene(small_function(tmp_path, service="services")) as here:
-        told = json.loads(here.two(TELL).data)
-    assert told["context"]["service"]["name"] == "services"
+        reply = json.loads(here.two(TELL).data)
+    assert reply["context"]["service"]["name"] == "services"
 
 
 def test_python_3_12_has_its_credentials_in_the_environment(tmp_path: Path) -> None:
     with scene(small_function(tmp_path, runtime="python3.12")) as here:
-        told = json.loads(here.three(TELL)["body"])
-        assert told["env"]["ALIBABA_CLOUD_ACCESS_KEY_ID"] in here.cloud.sessions
-    assert set(told["context"]) == {"request_id", "function", "region", "account_id"}
+        reply = json.loads(here.three(TELL)["body"])
+        assert reply["env"]["ALIBABA_CLOUD_ACCESS_KEY_ID"] in here.cloud.sessions
+    assert set(reply["context"]) == {"request_id", "function", "region", "account_id"}
 
 
 def test_an_error_of_the_function_is_an_answer_with_a_header(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_queued_invocation_is_accepted_and_runs_on_its_own(tmp_path: Path) -> 
     assert task.result.body == b"hello"
 
 
-def test_a_task_id_is_taken_once_for_all_in_3(tmp_path: Path) -> None:
+def test_a_task_id_is_accepted_only_once_in_3(tmp_path: Path) -> None:
     queued = {"invocation_type": "Async", "async_task_id": "one"}
     with scene(small_function(tmp_path)) as here:
         here.three(ECHO, **queued)
@@ -161,7 +161,7 @@ def test_a_task_id_is_taken_once_for_all_in_3(tmp_path: Path) -> None:
     assert len(here.there.events) == 1
 
 
-def test_a_task_id_is_taken_once_for_all_in_2(tmp_path: Path) -> None:
+def test_a_task_id_is_accepted_only_once_in_2(tmp_path: Path) -> None:
     queued = {"invocation_type": "Async", "stateful_async_invocation_id": "one"}
     with scene(small_function(tmp_path, service="services")) as here:
         here.two(ECHO, **queued)
@@ -210,7 +210,7 @@ def test_refusals(
     assert here.there.events == []
 
 
-def test_the_largest_payload_is_taken(tmp_path: Path) -> None:
+def test_the_largest_payload_is_accepted(tmp_path: Path) -> None:
     with scene(small_function(tmp_path)) as here:
         wide = ECHO + b" " * (MOST_BYTES - len(ECHO))
         assert here.three(wide)["headers"].get("x-fc-error-type", "") in {
@@ -230,7 +230,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("service", "resource"), OTHERS.values(), ids=OTHERS)
-def test_a_caller_needs_the_right_to_invoke_this_function(
+def test_a_caller_needs_permission_to_invoke_this_function(
     tmp_path: Path, service: str, resource: str
 ) -> None:
     denied = pytest.raises((ClientException, FcError), match="fc:InvokeFunction")
@@ -240,7 +240,7 @@ def test_a_caller_needs_the_right_to_invoke_this_function(
     assert here.there.events == []
 
 
-def test_a_qualifier_is_part_of_what_the_right_is_for_in_2(tmp_path: Path) -> None:
+def test_a_permission_covers_the_qualifier_in_2(tmp_path: Path) -> None:
     resource = ARN_2.replace("services/services", "services/services.LATEST")
     with scene(small_function(tmp_path, service="services"), resource) as here:
         assert here.two(ECHO, service="services.LATEST").data == b"hello"

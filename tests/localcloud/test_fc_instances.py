@@ -1,4 +1,4 @@
-"""Function Compute: processes of their own, limits that end them, tasks that are tried again."""
+"""Function Compute: instances are processes with limits, and failed tasks are tried again."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def order(do: str, **more: Any) -> bytes:
     return json.dumps({"do": do, **more}).encode()
 
 
-def told(there: DeployedFunction, request_id: str = "1") -> dict[str, Any]:
+def instance_state(there: DeployedFunction, request_id: str = "1") -> dict[str, Any]:
     read: dict[str, Any] = json.loads(there.invoke(order("tell"), request_id).body)
     return read
 
 
 def test_a_warm_instance_serves_again(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
-        assert told(there)["pid"] == told(there)["pid"]
+        assert instance_state(there)["pid"] == instance_state(there)["pid"]
         assert there.instances_started == 1
 
 
@@ -65,7 +65,7 @@ def test_a_process_with_many_open_files_can_have_instances(tmp_path: Path) -> No
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
         for _ in range(1024):
             stack.enter_context(Path(os.devnull).open())
-        assert told(there)["started"] == 1
+        assert instance_state(there)["started"] == 1
 
 
 def test_an_instance_serves_one_at_a_time(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_instance_serves_one_at_a_time(tmp_path: Path) -> None:
         awaited = tmp_path / "awaited"
         waiting = threads.submit(there.invoke, order("wait", file=str(awaited)), "1")
         there.wait_until(lambda: "got wait" in there.lines)
-        told(there, "2")
+        instance_state(there, "2")
         awaited.touch()
         assert waiting.result().body == b"done"
         assert there.instances_started == 2
@@ -93,12 +93,12 @@ def test_there_are_no_more_instances_than_allowed(tmp_path: Path) -> None:
         assert there.instances_started == 1
 
 
-def test_retired_instances_are_told_so_and_new_ones_start_afresh(tmp_path: Path) -> None:
+def test_retired_instances_get_a_stop_signal_and_new_instances_start(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
-        first = told(there)["pid"]
+        first = instance_state(there)["pid"]
         there.retire_instances()
         assert there.lines[-1] == "stopping"
-        assert told(there)["pid"] != first
+        assert instance_state(there)["pid"] != first
 
 
 def test_a_failing_initializer_fails_the_invocation(tmp_path: Path) -> None:
@@ -117,13 +117,15 @@ def test_a_failing_initializer_fails_the_invocation(tmp_path: Path) -> None:
         pytest.param(order("exit"), "Process exited unexpectedly", id="exit"),
     ],
 )
-def test_what_breaks_a_limit_is_ended(tmp_path: Path, event: bytes, words: str) -> None:
+def test_an_instance_that_exceeds_a_limit_is_ended(
+    tmp_path: Path, event: bytes, words: str
+) -> None:
     timeout = (5 if "timed out" in words else 30) * SECOND
     with running(small_function(tmp_path).with_timeout(timeout)) as there:
         result = there.invoke(event, "1")
         assert words in json.loads(result.body)["errorMessage"]
         assert result.error_type == "UnhandledInvocationError"
-        assert told(there)["started"] == 1
+        assert instance_state(there)["started"] == 1
         assert there.instances_started == 2
 
 
@@ -137,9 +139,9 @@ def test_a_failed_task_is_tried_again_as_often_as_configured(tmp_path: Path) -> 
     assert b"as ordered" in task.result.body
 
 
-@pytest.mark.parametrize(("length", "told"), [(1, 1), (MOST_BYTES, 0)], ids=["short", "long"])
-def test_a_failed_task_is_told_to_a_queue_if_that_takes_so_much(
-    tmp_path: Path, length: int, told: int
+@pytest.mark.parametrize(("length", "messages"), [(1, 1), (MOST_BYTES, 0)], ids=["short", "long"])
+def test_a_failed_task_is_sent_to_a_queue_unless_the_message_is_too_long(
+    tmp_path: Path, length: int, messages: int
 ) -> None:
     queue = Queue(FUNCTION_ACCOUNT, REGION, "failed")
     grant = {"Effect": "Allow", "Action": "mns:SendMessage", "Resource": queue.arn}
@@ -150,7 +152,7 @@ def test_a_failed_task_is_told_to_a_queue_if_that_takes_so_much(
         there.start(order("raise", text="x" * length), "1")
         there.wait_until_idle()
         assert there.task("1").state == "Failed"
-    assert len(cloud.messages[queue.arn]) == told
+    assert len(cloud.messages[queue.arn]) == messages
 
 
 def test_a_task_whose_instance_is_lost_runs_again(tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_the_timer_may_be_delivered_twice(tmp_path: Path) -> None:
     assert first["triggerTime"].endswith("Z")
 
 
-def test_what_runs_at_the_end_is_ended(tmp_path: Path) -> None:
+def test_running_invocations_are_ended_with_the_server(tmp_path: Path) -> None:
     with running(small_function(tmp_path)) as there:
         there.start(order("sleep"), "1", "task")
         there.wait_until(lambda: "got sleep" in there.lines)
@@ -231,13 +233,13 @@ def test_the_file_for_2_deploys_the_same_to_a_service() -> None:
     assert function_2 == replace(function, service="acr-refresher")
 
 
-def test_a_variable_that_nobody_set_is_missed() -> None:
+def test_a_missing_variable_is_reported() -> None:
     with pytest.raises(LookupError, match="ACR_REFRESHER_ACCOUNT"):
         read_function(REPOSITORY / "s.yaml", {})
 
 
 def test_this_functions_own_code_runs_there() -> None:
-    """Its initializer reads function/config.yaml; then it refuses an event that says nothing."""
+    """Its initializer reads function/config.yaml. Then it refuses an empty event."""
     with running(read_function(REPOSITORY / "s.yaml", ENVIRON)) as there:
         result = there.invoke(b"", "1")
         error = json.loads(result.body)

@@ -1,4 +1,4 @@
-"""Hosts, versions and actions that lead nowhere; the journal; many callers at once."""
+"""Unknown hosts, versions and actions; the journal; many callers at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,7 +28,7 @@ NOWHERE = [
 @pytest.mark.parametrize(
     ("changes", "code"), [row[1:] for row in NOWHERE], ids=[row[0] for row in NOWHERE]
 )
-def test_nowhere(
+def test_unknown_hosts_versions_and_actions_are_refused(
     cloud: Cloud, url: str, function: Session, changes: dict[str, str], code: str
 ) -> None:
     changes = dict(changes)
@@ -51,7 +51,9 @@ def test_addressed_directly_there_is_only_the_token_service(url: str) -> None:
         assert response.status_code == 401
 
 
-def test_the_journal_tells_who_called_what(cloud: Cloud, url: str, function: Session) -> None:
+def test_the_journal_has_caller_and_action_of_each_call(
+    cloud: Cloud, url: str, function: Session
+) -> None:
     assume_role(url, function, REGISTRY_ROLE_ARN, external_id="tenant-7")
     [call] = cloud.calls("AssumeRole")
     assert cloud.calls() == [call]

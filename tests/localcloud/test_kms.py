@@ -15,8 +15,8 @@ from localcloud.server import serving
 from localcloud.sessions import Session
 from localcloud.world import Secret, World
 
-OLD = Secret(FUNCTION_ACCOUNT, REGION, "kubeconfig/idc", "# the old one", version_id="v1")
-NEW = replace(OLD, data="# the new one", version_id="v2")
+OLD = Secret(FUNCTION_ACCOUNT, REGION, "kubeconfig/idc", "# the old version", version_id="v1")
+NEW = replace(OLD, data="# the new version", version_id="v2")
 OTHERS = replace(OLD, account="1000000000000001", data="# another company's")
 ARN = f"acs:kms:{REGION}:{FUNCTION_ACCOUNT}:secret/kubeconfig/idc"
 KEY_ARN = OLD.key_arn
@@ -25,7 +25,7 @@ GRANTS = (("kms:GetSecretValue", ARN), ("kms:Decrypt", KEY_ARN))
 
 @contextmanager
 def secrets_for(*grants: tuple[str, str]) -> Iterator[tuple[Cloud, str, Session]]:
-    """A cloud with secrets, its URL, and a function with permissions of (action, resource)."""
+    """A cloud with secrets, its URL, and a function with permissions as (action, resource)."""
     allowed = [{"Effect": "Allow", "Action": a, "Resource": r} for a, r in grants]
     role = replace(function_role(), policies=({"Version": "1", "Statement": allowed},))
     cloud = Cloud(World(roles=(role,), secrets=(NEW, OLD, OTHERS)))
@@ -40,17 +40,17 @@ def test_the_current_version_by_name_or_arn(name: str) -> None:
         assert body.pop("RequestId") == cloud.calls("GetSecretValue")[0].request_id
         assert body == {
             "SecretName": "kubeconfig/idc",
-            "SecretData": "# the new one",
+            "SecretData": "# the new version",
             "SecretDataType": "text",
             "VersionId": "v2",
         }
         assert NEW.data not in repr(cloud)
 
 
-def test_a_version_of_ones_choice() -> None:
+def test_a_version_can_be_chosen() -> None:
     with secrets_for(*GRANTS) as (_, url, function):
         query = {"SecretName": "kubeconfig/idc", "VersionId": "v1"}
-        assert secret_value(url, function, query)["SecretData"] == "# the old one"
+        assert secret_value(url, function, query)["SecretData"] == "# the old version"
 
 
 ANYTHING = (("*", "*"),)

@@ -50,7 +50,7 @@ def rrsa_role(provider: OidcProvider) -> Role:
 
 
 def world(provider: OidcProvider = PROVIDER, role: Role | None = None) -> World:
-    """A role for the provider's identities, and the registry's role, which trusts that one."""
+    """A role for the provider's identities, and the registry's role, which trusts this role."""
     trust = load_policy("registry-account-role.trust", function_role_arn=ROLE_ARN)
     return World(
         roles=(role or rrsa_role(provider), replace(registry_role(), trust_policy=trust)),
@@ -71,7 +71,7 @@ def url(cloud: Cloud) -> Iterator[str]:
 
 
 def claims(**changes: Any) -> Claims:
-    """Those of a service account's token; None takes one away."""
+    """The claims of a service account's token. None removes a claim."""
     now = int(datetime.now(timezone.utc).timestamp())
     usual: Claims = {"iss": ISSUER.url, "sub": SUBJECT, "aud": ["sts.aliyuncs.com"]}
     times = {"iat": now, "nbf": now, "exp": now + 600}
@@ -112,7 +112,7 @@ def test_the_role_may_assume_the_registrys_role_alone(url: str) -> None:
 
 
 def test_personal_edition_refuses_sessions_that_stem_from_a_token(cloud: Cloud) -> None:
-    """The session of the token's role, and the one of a role that it assumed."""
+    """Both the session of the token's role and the session of a role that it assumed."""
     anything = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     roles = tuple(replace(role, policies=(anything,)) for role in cloud.world.roles)
     personal = tuple(PersonalRegistry(role.account, REGION) for role in roles)
@@ -154,7 +154,7 @@ TOKENS: list[tuple[str, Claims, str]] = [
 @pytest.mark.parametrize(
     ("changes", "code"), [row[1:] for row in TOKENS], ids=[row[0] for row in TOKENS]
 )
-def test_what_the_token_says(url: str, changes: Claims, code: str) -> None:
+def test_the_claims_of_a_token_are_checked(url: str, changes: Claims, code: str) -> None:
     token = ISSUER.token(claims(**changes))
     assert refusal(url, token) == (401, f"AuthenticationFail.{code}")
 
@@ -166,7 +166,7 @@ def test_one_fitting_audience_is_enough(url: str, audience: Any) -> None:
 
 
 def tampered(changed: Claims) -> str:
-    """A token with the claims of another one."""
+    """A token with the claims of another token."""
     header, _, signature = ISSUER.token(claims()).split(".")
     return ".".join([header, ISSUER.token(changed).split(".")[1], signature])
 
@@ -187,7 +187,9 @@ FORGED: list[tuple[str, Callable[[], str], str]] = [
 @pytest.mark.parametrize(
     ("forge", "reason"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED]
 )
-def test_who_signed_the_token(url: str, forge: Callable[[], str], reason: str) -> None:
+def test_a_token_must_be_signed_by_its_issuer(
+    url: str, forge: Callable[[], str], reason: str
+) -> None:
     assert refusal(url, forge()) == (401, f"AuthenticationFail.OIDCToken.{reason}")
 
 
@@ -202,7 +204,7 @@ def test_a_token_is_valid_from_its_time_to_its_end(url: str) -> None:
         assert refusal(url, token) == (401, "AuthenticationFail.OIDCToken.Invalid")
 
 
-def test_keys_that_cannot_be_had() -> None:
+def test_unavailable_keys_are_reported() -> None:
     def unreachable() -> dict[str, Any]:
         raise ConnectionError("no route to host")
 
@@ -267,7 +269,7 @@ def test_faults_meet_anonymous_calls_too(cloud: Cloud, url: str) -> None:
 
 
 def test_a_service_account_of_a_real_cluster(real_clusters: list[KubeCluster]) -> None:
-    """The API server signs the token and publishes the key; nothing of it is made here."""
+    """A real API server signs the token and publishes the key."""
     cluster = real_clusters[0]
     cluster.create_service_account("kube-system", "acr-refresher")
     provider = replace(

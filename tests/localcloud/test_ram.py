@@ -1,4 +1,4 @@
-"""Policy evaluation in tables: what is allowed, what is denied, and what is not a policy."""
+"""Policy evaluation in tables: allowed, denied, and invalid policies."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ def test_condition(operator: str, wanted: Any, context: dict[str, str], holds: b
     assert (ram.find_denial([document], None, PULL, REPOSITORY, context) is None) == holds
 
 
-def test_a_session_may_only_what_both_role_and_session_policy_allow() -> None:
+def test_a_session_may_do_only_what_role_and_session_policy_allow() -> None:
     wide, narrow = policy(allow("*")), policy(allow("cr:Get*"))
     beyond = Denial("SessionPolicy", explicit=False)
     assert ram.find_denial([wide], narrow, PULL, REPOSITORY) == beyond

@@ -1,4 +1,4 @@
-"""The policies of infra/ram as they are read."""
+"""The policy files of infra/ram."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A real registry and a real client: what the tokens of the CR SDK can pull, and for how long."""
+"""What tokens of the CR SDK can pull from a real registry with a real client, and how long."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def registry(cloud: Cloud, url: str) -> Iterator[Registry]:
 
 
 def mint(cloud: Cloud, url: str, **fields: Any) -> Login:
-    """A registry login by way of the role in the registry's account."""
+    """A registry login, issued through the role in the registry's account."""
     function = cloud.function_credentials(FUNCTION_ROLE_ARN)
     credentials = assume_role(url, function, REGISTRY_ROLE_ARN, **fields)
     request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id)
@@ -61,7 +61,7 @@ def mint(cloud: Cloud, url: str, **fields: Any) -> Login:
 
 @pytest.fixture
 def pull(registry: Registry, tmp_path: Path) -> Callable[[Login], list[str]]:
-    """Pulls the image with a login; gives the names of the files it got."""
+    """Pull the image with a login. Returns the names of the files in it."""
 
     def pull_with(login: Login) -> list[str]:
         authfile, destination = tmp_path / "auth.json", tmp_path / "image"
@@ -73,7 +73,7 @@ def pull(registry: Registry, tmp_path: Path) -> Callable[[Login], list[str]]:
 
 
 def refusal(pull: Callable[[Login], list[str]], login: Login) -> str:
-    """What the client says when it is not let in."""
+    """The error of the client when the login is refused."""
     with pytest.raises(subprocess.CalledProcessError) as caught:
         pull(login)
     return str(caught.value.stderr)
@@ -94,7 +94,7 @@ def test_a_token_pulls_until_its_session_ends(
         assert BAD_LOGIN in refusal(pull, login)
 
 
-def test_a_token_may_live_for_a_second_only(
+def test_a_token_may_be_valid_for_only_a_second(
     cloud: Cloud, pull: Callable[[Login], list[str]]
 ) -> None:
     with serving(replace(cloud, token_lifetime=timedelta(seconds=1))) as url:
@@ -115,7 +115,7 @@ def test_without_the_pull_permission_a_token_is_issued_but_does_not_pull(
 def test_a_session_policy_does_not_let_a_token_pull_what_the_role_may_not(
     cloud: Cloud, pull: Callable[[Login], list[str]]
 ) -> None:
-    """The role may pull one repository, the session policy says all of them."""
+    """The role may pull a single repository, the session policy allows all repositories."""
     [first, repositories] = registry_role().policies[0]["Statement"]
     everything = {
         "Version": "1",
@@ -125,7 +125,7 @@ def test_a_session_policy_does_not_let_a_token_pull_what_the_role_may_not(
         narrow = {**repositories, "Resource": REGISTRY.repository_arn(name)}
         policy = {"Version": "1", "Statement": [first, narrow]}
         roles = (function_role(), replace(registry_role(), policies=(policy,)))
-        # The tokens are this cloud's, so that its registry knows them.
+        # This cloud issues the tokens, so that its registry knows them.
         narrowed = replace(cloud, world=replace(cloud.world, roles=roles))
         with serving(narrowed) as url:
             login = mint(narrowed, url, policy=json.dumps(everything))
@@ -135,7 +135,7 @@ def test_a_session_policy_does_not_let_a_token_pull_what_the_role_may_not(
             assert "denied" in refusal(pull, login)
 
 
-def test_a_role_that_insists_on_an_external_id_gives_a_token_that_pulls(
+def test_a_role_that_requires_an_external_id_gives_a_token_that_pulls(
     cloud: Cloud, pull: Callable[[Login], list[str]]
 ) -> None:
     trust = load_policy(
@@ -176,7 +176,7 @@ def test_a_session_policy_may_narrow_a_token_to_repositories(
         assert "denied" in refusal(pull, login)
 
 
-def test_an_unknown_login(pull: Callable[[Login], list[str]]) -> None:
+def test_an_unknown_login_is_refused(pull: Callable[[Login], list[str]]) -> None:
     assert BAD_LOGIN in refusal(pull, Login("cr_temp_user", "made-up"))
 
 

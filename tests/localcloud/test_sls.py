@@ -163,7 +163,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize(("forged", "code"), FORGERIES.values(), ids=FORGERIES.keys())
-def test_who_cannot_prove_who_they_are_is_refused(forged: dict[str, str], code: str) -> None:
+def test_an_unauthenticated_caller_is_refused(forged: dict[str, str], code: str) -> None:
     with logging_under(POLICY) as (_, url, function):
         with pytest.raises(TeaException) as caught:
             put_logs(url, replace(function, **forged), PROJECT.name, "outcomes", [])  # type: ignore[arg-type]  # the fields named are text
@@ -216,7 +216,7 @@ def test_what_is_not_a_log_group_is_recognised(message: bytes) -> None:
         parse_log_group(message)
 
 
-def test_fields_of_later_versions_are_passed_over() -> None:
+def test_fields_of_later_versions_are_ignored() -> None:
     fixed = b"\x25" + bytes(4) + b"\x21" + bytes(8)
     group = parse_log_group(b"\x0a\x07\x08\x07\x25" + bytes(4) + fixed)
     assert [log.time for log in group.logs] == [7]

@@ -30,7 +30,7 @@ from localcloud.world import Role, World
 
 @contextmanager
 def roles(*existing: Role) -> Iterator[tuple[Cloud, str, Session]]:
-    """A cloud of just these roles besides the function's, its URL, the function's credentials."""
+    """A cloud with these roles and the function's, its URL, and the function's credentials."""
     cloud = Cloud(World(roles=(function_role(), *existing)))
     with serving(cloud) as url:
         yield cloud, url, cloud.function_credentials(FUNCTION_ROLE_ARN)
@@ -74,12 +74,14 @@ PARAMETERS: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("fields", "code"), [row[1:] for row in PARAMETERS], ids=[row[0] for row in PARAMETERS]
 )
-def test_parameters(url: str, function: Session, fields: dict[str, Any], code: str) -> None:
+def test_invalid_parameters_are_refused(
+    url: str, function: Session, fields: dict[str, Any], code: str
+) -> None:
     error = refusal(url, function, REGISTRY_ROLE_ARN, **fields)
     assert (error.status_code, error.code) == (400, code)
 
 
-def test_a_wrongly_formed_role_arn(url: str, function: Session) -> None:
+def test_a_malformed_role_arn_is_refused(url: str, function: Session) -> None:
     assert refusal(url, function, "acr-refresher-registry").code == "InvalidParameter.RoleArn"
 
 
@@ -90,7 +92,7 @@ def test_the_edges_of_the_parameters_are_inside(url: str, function: Session) -> 
     assert assume_role(url, function, REGISTRY_ROLE_ARN, **fields).access_key_id
 
 
-def test_a_role_that_does_not_exist(url: str, function: Session) -> None:
+def test_an_unknown_role_is_refused(url: str, function: Session) -> None:
     error = refusal(url, function, f"acs:ram::{REGISTRY_ACCOUNT}:role/acr-refresher-gone")
     assert (error.status_code, error.code) == (404, "EntityNotExist.Role")
 
@@ -126,7 +128,7 @@ def test_the_role_must_trust_the_caller() -> None:
     [({"external_id": "tenant-7"}, True), ({"external_id": "tenant-8"}, False), ({}, False)],
     ids=["right", "wrong", "none"],
 )
-def test_a_role_may_insist_on_an_external_id(fields: dict[str, str], allowed: bool) -> None:
+def test_a_role_may_require_an_external_id(fields: dict[str, str], allowed: bool) -> None:
     trust = load_policy(
         "registry-account-role.trust-external-id",
         function_role_arn=FUNCTION_ROLE_ARN,
@@ -145,7 +147,7 @@ def test_function_compute_gets_credentials_only_for_roles_that_trust_it(cloud: C
     with pytest.raises(PermissionError):
         cloud.function_credentials(REGISTRY_ROLE_ARN)
     with pytest.raises(LookupError):
-        cloud.function_credentials("acs:ram::1000000000000001:role/nobody")
+        cloud.function_credentials("acs:ram::1000000000000001:role/unknown")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_hosts(cloud: Cloud, url: str, function: Session, host: str) -> None:
     assert [call.host for call in cloud.calls("AssumeRole")] == [host]
 
 
-def test_anybody_may_ask_who_they_are(url: str, function: Session) -> None:
+def test_every_caller_may_request_its_identity(url: str, function: Session) -> None:
     body = sts_client(url, function).get_caller_identity().body
     assert body.arn == f"acs:ram::{FUNCTION_ACCOUNT}:assumed-role/acr-refresher-function/function"
     assert (body.account_id, body.identity_type) == (FUNCTION_ACCOUNT, "AssumedRoleUser")

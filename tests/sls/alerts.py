@@ -17,7 +17,7 @@ INDEX = definition("index.outcomes")
 def rows(
     records: Iterable[Mapping[str, Any]], now: datetime, alerts: Alerts = ALERTS
 ) -> dict[str, list[Row]]:
-    """The rows that each alert finds, by its name, for the alerts that fire at that moment."""
+    """The rows that each alert finds at that moment, by the names of the alerts that fire."""
     store = Logstore(INDEX, records, now)
     found = {}
     for name, alert in alerts.items():

@@ -36,7 +36,7 @@ class Written:
 
     def logstore(self, name: str) -> Logstore:
         """The logstore of this name with the records of these runs."""
-        records = {"outcomes": self.outcomes, "function": [_as_stored(one) for one in self.lines]}
+        records = {"outcomes": self.outcomes, "function": [_as_stored(line) for line in self.lines]}
         now = datetime.now(timezone.utc) + timedelta(minutes=10)
         return Logstore(definition(f"index.{name}"), records[name], now)
 
@@ -57,14 +57,14 @@ def written(double_clusters: list[DoubleCluster]) -> Written:
         site.function(config() + "shardSize: 1\n") as function,
         pytest.MonkeyPatch.context() as patching,
     ):
-        whole = replace(SETTINGS, publish_time_min=SETTINGS.publish_time_max)
-        patching.setattr(publish, "SETTINGS", whole)  # the outcomes have to arrive
+        settings = replace(SETTINGS, publish_time_min=SETTINGS.publish_time_max)
+        patching.setattr(publish, "SETTINGS", settings)  # the outcomes have to arrive
         outcomes = without_time(function)
     with recording() as more, site.function(config()) as function:
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", DENIED, host="cn-beijing")
         with suppress(RunFailed):
             function.timer()
-        put_foreign_secret(site, site.namespace("taken"))
+        put_conflicting_secret(site, site.namespace("taken"))
         function.cloud.faults.inject(
             "GetAuthorizationToken", throttled(), times=None, host="cn-beijing"
         )
@@ -96,7 +96,7 @@ def config() -> str:
     return config_of(defaults) + f"sls: {{project: {LOG_PROJECT.name}}}\n"
 
 
-def put_foreign_secret(site: Site, namespace: str) -> None:
+def put_conflicting_secret(site: Site, namespace: str) -> None:
     site.hangzhou.expect(
         "POST",
         f"/api/v1/namespaces/{namespace}/secrets",

@@ -7,22 +7,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from acr_refresher.core.actions import Action
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from acr_refresher.core.model import Cluster, KubeconfigAccess, NamespaceState
 from acr_refresher.core.outcome import (
+    Action,
     ClusterOutcome,
     Deferral,
     Failure,
     SecretOutcome,
-    ShardStart,
     failed_outcome,
     planned_outcome,
 )
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
-from acr_refresher.core.plan import plan
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
+from acr_refresher.core.report import Report, ShardStart
 from acr_refresher.core.request import Request, Shard
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
@@ -63,7 +61,9 @@ def run_at(
 ) -> list[Record]:
     """The records of a run that ends that many minutes after NOW (before NOW if negative)."""
     at = NOW + minute * MINUTE
-    known = tuple(Cluster(one.cluster, KubeconfigAccess("x"), (wanted(),)) for one in clusters)
+    known = tuple(
+        Cluster(outcome.cluster, KubeconfigAccess("x"), (wanted(),)) for outcome in clusters
+    )
     report = Report(f"run{minute}", request, at, clusters, delegated=delegated)
     finished = FinishedRun(report, at, known)
     return [{"__time__": int(at.timestamp()), **record} for record in outcome_records(finished)]
@@ -80,7 +80,7 @@ def in_shards(minute: int, *shards: Sequence[ClusterOutcome], lost: int = 0) -> 
     delegated = tuple(ShardStart(f"task{n}", size, started=True) for n, size in enumerate(sizes))
     found = run_at(minute, delegated=delegated)
     for number, clusters in enumerate(shards, 1):
-        names = frozenset(one.cluster for one in clusters)
+        names = frozenset(outcome.cluster for outcome in clusters)
         shard = Shard(f"run{minute}", "scheduled", names, number, len(sizes))
         found += run_at(minute, *clusters, request=replace(TIMER, shard=shard))
     return found
@@ -121,7 +121,10 @@ def in_deleted_namespace(ends: int) -> SecretOutcome:
 def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:
     """The planned action for a secret whose namespace is no longer selected."""
     listed = [there, *(namespace(f"other-{n}") for n in range(MIN_SECRETS_GUARDED))]
-    found = (held(credential(expires_in=ends * MINUTE), namespace=one.name) for one in listed)
+    found = (
+        held(credential(expires_in=ends * MINUTE), namespace=namespace_state.name)
+        for namespace_state in listed
+    )
     elsewhere = wanted(namespaces=("shopp",))
     [[action], *_] = plan([elsewhere], state(*found, namespaces=listed), request, NOW)
     return action

@@ -275,9 +275,9 @@ def test_a_large_cluster_hides_no_other(
 
 def test_a_row_shows_reason_and_warnings_of_its_example() -> None:
     """Secrets of the same run have the same time: their values must not be mixed."""
-    foreign = secret("b", Result.CONFLICT, None, Reason.FOREIGN_SECRET)
+    taken = secret("b", Result.CONFLICT, None, Reason.FOREIGN_SECRET)
     helped = secret("a", Result.UNCHANGED, 60, warnings=(WARNED,))
-    [row] = rows(run_at(0, *MANY, served("x", foreign, helped)), moment(0))["competing-controller"]
+    [row] = rows(run_at(0, *MANY, served("x", taken, helped)), moment(0))["competing-controller"]
     assert row == {
         "cluster": "x",
         "secrets": 2,

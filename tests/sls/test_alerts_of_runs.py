@@ -86,7 +86,7 @@ def test_an_alert_fires_for_a_secret_that_two_runs_could_not_create(site: Site) 
         assert after_run(function, 10) == set()
 
 
-def test_no_alert_fires_for_a_cluster_that_was_taken_out_and_unregistered(site: Site) -> None:
+def test_no_alert_fires_for_a_removed_and_unregistered_cluster(site: Site) -> None:
     """`unregister` leaves no record. The next run does not name the cluster."""
     with deployed(site) as function:
         function.timer()

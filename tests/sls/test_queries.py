@@ -90,7 +90,7 @@ def test_renewals_and_failures_add_up_to_the_runs(written: Written, written_by: 
     assert total == {"created": 2, "renewed": 0, "incomplete": 3, "conflict": 1, "failed": 0}
 
 
-def test_what_needs_attention_shows_the_cause_and_the_request_id(written: Written) -> None:
+def test_the_attention_chart_shows_the_cause_and_the_request_id(written: Written) -> None:
     rows = shown(CHARTS["what-needs-attention"], written)
     cluster = next(row for row in rows if row["kind"] == "cluster")
     assert (cluster["cluster"], cluster["error"]) == ("prod-beijing", "denied")

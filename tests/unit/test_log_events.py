@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
+from acr_refresher.core.report import Report, ShardStart
 from acr_refresher.core.request import Request
 from acr_refresher.log_events import log_cluster, log_run, log_secrets, log_shard_start
 from factories import HOUR, MINUTE, NOW

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from acr_refresher.errors import Denied
 from acr_refresher.log import MASK, is_secret_name, mask_text
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY3IifQ.c2lnbmF0dXJl"
@@ -83,3 +84,11 @@ def test_names_stay_readable(text: str) -> None:
 )
 def test_names_of_secrets(name: str, secret: bool) -> None:
     assert is_secret_name(name) is secret
+
+
+def test_an_errors_texts_are_masked_where_it_becomes_data() -> None:
+    """Records and reports get what log lines get."""
+    text = "Bearer k8s-aabbccdd"
+    failure = Denied(f"no {text}", service="kube", code=text, request_id=text).failure()
+    masked = f"Bearer {MASK}"
+    assert (failure.message, failure.code, failure.request_id) == (f"no {masked}", masked, masked)

@@ -35,7 +35,7 @@ def test_the_minimal_configuration_loads(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(text)
     (cluster,) = load_config(file).clusters
-    assert cluster.pull_secrets[0].service_accounts.everyone
+    assert cluster.pull_secrets[0].service_accounts.selects("any-account")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.ack_helper import Target, convert_helper_config
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.kube.files import resolve_references
+from acr_refresher.run.concurrency import in_own_thread
 
 VARIABLE = "KUBECONFIG"
 HEADER = "# yaml-language-server: $schema=config.schema.json\n"
@@ -82,7 +83,7 @@ async def _config_map(kubeconfig: Path | None, context: str) -> str:
     first = os.environ.get(VARIABLE, "").split(os.pathsep)[0]  # kubectl's, of several files
     path = kubeconfig or (Path(first) if first else Path.home() / ".kube" / "config")
     with _readable(str(path), f"name another file with --kubeconfig or ${VARIABLE}"):
-        document = path.read_text(encoding="utf-8")
+        document = await in_own_thread(path.read_text, "utf-8")  # a mounted file system may hang
     document = _with_context(document, context, path)
     opened = await resolve_references(SecretStr(document), path.parent, os.environ)
     kube = KubernetesConnector(__version__).connect(opened)

@@ -15,9 +15,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
 from acr_refresher.core.reasons import FAILING, Reason, Result
-from acr_refresher.core.report import Report, clusters_delegated
+from acr_refresher.core.report import Report, ShardStart, clusters_delegated
 
 T = TypeVar("T")
 

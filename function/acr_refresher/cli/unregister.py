@@ -27,10 +27,8 @@ from acr_refresher.cli.session import (
     progress,
 )
 from acr_refresher.config.strict import InvalidInput, Problem, did_you_mean
-from acr_refresher.core.actions import Remove
-from acr_refresher.core.bind import has_reference
 from acr_refresher.core.model import Cluster
-from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.outcome import Remove, SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.cluster import observe
@@ -96,7 +94,7 @@ async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Re
             bound = tuple(
                 account
                 for account in state.service_accounts
-                if account.namespace == secret.namespace and has_reference(account, secret.name)
+                if account.namespace == secret.namespace and account.refers_to(secret.name)
             )
             action = Remove(secret.namespace, secret.name, bound, secret.uid)
             by_namespace[secret.namespace] += (action,)

@@ -1,10 +1,12 @@
-"""The registries themselves: does a host accept a token? Tried as a container runtime does.
+"""Checks whether a registry host accepts a token, by logging in as a container runtime does.
 
-https://distribution.github.io/distribution/spec/auth/token/. The password must not go to the wrong
-place: the host names the login service in its challenge (`realm`). The login service must use HTTPS
-and be either the host itself or Alibaba Cloud's own, dockerauth….<region>.aliyuncs.com, to which
-its registries refer, also under custom domains. Other hosts of aliyuncs.com are not accepted, as
-customers' functions and buckets have such names as well. Redirects are not followed.
+Protocol: https://distribution.github.io/distribution/spec/auth/token/.
+
+A host names its login service in its challenge (`realm`). The password is sent there only over
+HTTPS, and only to the host itself or to Alibaba Cloud's own login service,
+dockerauth….<region>.aliyuncs.com, which its registries name, also under custom domains. Other hosts
+of aliyuncs.com are not accepted, because customers' functions and buckets have such names too.
+Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from aiohttp.abc import AbstractResolver
 
 from acr_refresher.cloud.client import CloudTransport
 from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.run.ports import RegistryHosts, RegistryToken
 from acr_refresher.settings import SETTINGS
@@ -49,13 +51,14 @@ class RegistryClient(RegistryHosts):
     def __init__(self, transport: CloudTransport) -> None:
         self._local = transport.local_cloud is not None
         self._ca_file = transport.registry_ca
+        self._tls: ssl.SSLContext | None = None
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
-        """Raises Denied if the host refuses the token, Unreachable if that cannot be found out."""
+        """Log in. Raises Denied if the host refuses the token, otherwise Unreachable."""
         if self._local and not _is_loopback(host):
             raise _unreachable(host, "with a local cloud, no request leaves this machine")
         with _failures(host):
-            async with self._session() as session:
+            async with self._session(await self._trusted_roots()) as session:
                 await self._check(session, host, token, repository)
 
     async def _check(
@@ -64,7 +67,7 @@ class RegistryClient(RegistryHosts):
         challenge = await self._challenge(session, host)
         bearer = await _log_in(session, host, challenge, token, repository)
         if repository:
-            await _look_into(session, host, bearer, repository)
+            await _list_tags(session, host, bearer, repository)
 
     async def _challenge(self, session: aiohttp.ClientSession, host: str) -> Mapping[str, str]:
         """The login service and the name of the registry there."""
@@ -87,8 +90,15 @@ class RegistryClient(RegistryHosts):
             return _is_loopback(urlsplit(realm).netloc)
         return may_have_password(realm, host)
 
-    def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=Resolver())
+    async def _trusted_roots(self) -> ssl.SSLContext:
+        """The TLS context, read once from files on a file system that may hang."""
+        if self._tls is None:
+            read = in_own_thread(_tls_context, self._ca_file)
+            self._tls = await asyncio.wait_for(read, SETTINGS.registry_timeout.total_seconds())
+        return self._tls
+
+    def _session(self, tls: ssl.SSLContext) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=tls, resolver=Resolver())
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=SETTINGS.registry_timeout.total_seconds()),
@@ -96,14 +106,14 @@ class RegistryClient(RegistryHosts):
             trust_env=not self._local,  # the function may need a proxy
         )
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._ca_file)
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
 
 
 @contextmanager
 def _failures(host: str) -> Iterator[None]:
-    """Any failure of a trial is Unreachable: it says nothing about the token."""
+    """Raise Unreachable for any failure that says nothing about the token."""
     try:
         yield
     except PortError:
@@ -116,8 +126,8 @@ def _failures(host: str) -> Iterator[None]:
         raise _unreachable(host, f"its name cannot be resolved. {CAN_REACH}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise _unreachable(host, f"the connection failed. {CAN_REACH}") from error
-    except Exception as error:  # whatever a strange host makes a library raise
-        raise _unreachable(host, "it gives an answer that makes no sense") from error
+    except Exception as error:  # the answer of a host that is no registry may raise anything
+        raise _unreachable(host, "its answer makes no sense") from error
 
 
 def may_have_password(realm: str, host: str) -> bool:
@@ -154,7 +164,7 @@ async def _log_in(
     return bearer
 
 
-async def _look_into(
+async def _list_tags(
     session: aiohttp.ClientSession, host: str, bearer: str, repository: str
 ) -> None:
     """List the repository's tags, which needs the right to pull. There may be none."""

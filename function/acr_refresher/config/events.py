@@ -1,4 +1,4 @@
-"""What an invocation asks for, read from its event.
+"""Reads an event: what an invocation is asked to do.
 
 A timer's event is `{"triggerTime": …, "triggerName": …, "payload": "…"}`. The payload may be empty
 or any note, which changes nothing, or a JSON object that narrows the run down like a manual event:
@@ -7,8 +7,8 @@ or any note, which changes nothing, or a JSON object that narrows the run down l
      "force": true, "allowRemoval": false, "dryRun": false, "reason": "suspected leak"}
 
 If there are more clusters than one invocation serves, the function invokes itself once per shard. A
-shard's event has `shard` instead of `clusters`, with exact names. Discovered clusters come with
-what it takes to serve them without another discovery:
+shard's event has `shard` instead of `clusters`, with exact names. For discovered clusters it has
+what is needed to serve them without another discovery:
 
     {"action": "refresh", "shard": {…, "clusters": ["idc"], "found": [
         {"section": "discover[0]", "regionId": "cn-hangzhou", "clusters": {"prod-a": "c1…"}}]}}
@@ -40,6 +40,7 @@ from acr_refresher.config.strict import (
 )
 from acr_refresher.core.request import KnownCluster, Request, Shard
 from acr_refresher.core.select import matches_any
+from acr_refresher.log import mask_text
 
 _ROOT = "event"
 _EXAMPLE = 'send a JSON object such as {"action": "refresh"}'
@@ -61,7 +62,7 @@ class InvalidEvent(InvalidInput):
 
 
 class _TimerPayload(StrictModel):
-    """What a run may be narrowed down to, and how it is run."""
+    """What an event may say: which part of the clusters to serve, and how."""
 
     action: Literal["refresh"] = "refresh"
     clusters: _ClusterGlobs | None = None
@@ -247,14 +248,15 @@ def _manual_request(event: _ManualEvent) -> Request:
 
 
 def _request(wishes: _TimerPayload, trigger: str, scheduled_at: str = "") -> Request:
+    """The request. Secrets in its texts are masked, as they stand in logs, records and reports."""
     return Request(
-        trigger=trigger,
+        trigger=mask_text(trigger),
         clusters=tuple(wishes.clusters or ()),
         namespaces=tuple(wishes.namespaces or ()),
         registries=tuple(wishes.registries or ()),
         force=wishes.force,
         allow_removal=wishes.allow_removal,
         dry_run=wishes.dry_run,
-        reason=wishes.reason,
+        reason=mask_text(wishes.reason),
         scheduled_at=scheduled_at,
     )

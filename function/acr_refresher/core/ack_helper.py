@@ -16,20 +16,11 @@ from acr_refresher.core.model import ServiceAccountState
 
 UNKNOWN_REGION = "REGION-ID"
 """A placeholder that is refused as a region, so that the user has to replace it."""
-UNKNOWN_CLUSTER = "imported"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")  # leaves room for a number
 _RRSA_KEYS = {"rrsarolearn": "rrsaRoleARN", "rrsaoidcproviderrolearn": "rrsaOIDCProviderRoleARN"}
 _ACCESS_KEYS = ("customaccesskey", "customaccesskeysecret")
-_REGISTRY_KEYS = (
-    "instanceid",
-    "regionid",
-    "domains",
-    "assumerolearn",
-    "expireduration",
-    *_RRSA_KEYS,
-    *_ACCESS_KEYS,
-)
+_PLAIN_KEYS = ("instanceid", "regionid", "domains", "assumerolearn", "expireduration")
 
 FoundRegistry = Mapping[str, Any]
 """An entry of `acr-registry-info`, its keys in lower case."""
@@ -37,17 +28,14 @@ FoundRegistry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HelperConfig:
-    """The helper's settings as they were written; empty where not set.
-
-    `others` are the names of settings that acr-refresher does not have.
-    """
+    """The helper's settings as they were written; empty where not set."""
 
     registries: tuple[FoundRegistry, ...] = ()
     watch_namespace: object = ""
     service_account: object = ""
     expiring_threshold: object = ""
     rrsa: bool = False
-    others: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # names of settings that acr-refresher does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +58,14 @@ class ConvertedConfig:
 def convert_helper_config(helper: HelperConfig, target: Target) -> ConvertedConfig:
     """A configuration that serves the cluster like the helper, with or without the helper."""
     found = helper.registries or ({},)
-    registries = [
-        _registry(name, registry, target, rrsa=helper.rrsa)
-        for name, registry in zip(_names(found), found, strict=True)
-    ]
-    remarks = (
-        *(
-            f"registries[{index}] {remark}"
-            for index, registry in enumerate(found)
-            for remark in _registry_remarks(registry, target, rrsa=helper.rrsa)
-        ),
-        *_cluster_remarks(helper, target),
-    )
-    return ConvertedConfig(
-        {"registries": registries, "clusters": [_cluster(helper, target)]}, remarks
-    )
+    registries: list[dict[str, Any]] = []
+    remarks: list[str] = []
+    for index, (name, registry) in enumerate(zip(_names(found), found, strict=True)):
+        registries.append(_registry(name, registry, target, rrsa=helper.rrsa))
+        about = _registry_remarks(registry, target, rrsa=helper.rrsa)
+        remarks += (f"registries[{index}] {remark}" for remark in about)
+    document = {"registries": registries, "clusters": [_cluster(helper, target)]}
+    return ConvertedConfig(document, (*remarks, *_cluster_remarks(helper, target)))
 
 
 # ---- registries ----------------------------------------------------------------------------------
@@ -116,7 +97,7 @@ def _registry_remarks(found: FoundRegistry, target: Target, *, rrsa: bool) -> It
         )
     if found.get("expireduration") and _seconds(found["expireduration"]) is None:
         yield "has an expireDuration that is not a number, which is left out"
-    unknown = ", ".join(sorted(found.keys() - set(_REGISTRY_KEYS)))
+    unknown = ", ".join(sorted(found.keys() - {*_PLAIN_KEYS, *_RRSA_KEYS, *_ACCESS_KEYS}))
     if unknown:
         yield f"has settings that are not carried over: {unknown}"
     yield from _identity_remarks(found, rrsa=rrsa)
@@ -163,12 +144,10 @@ def _names(found: Iterable[FoundRegistry]) -> list[str]:
 
 
 def _cluster(helper: HelperConfig, target: Target) -> dict[str, Any]:
-    name = target.name or target.cluster_id or UNKNOWN_CLUSTER
+    name = target.name or target.cluster_id or "imported"
     if target.cluster_id:
-        access = {
-            "clusterId": target.cluster_id,
-            "regionId": target.region_id or UNKNOWN_REGION,
-        }
+        region_id = target.region_id or UNKNOWN_REGION
+        access = {"clusterId": target.cluster_id, "regionId": region_id}
     else:
         access = {"kubeconfig": f"kubeconfigs/{name}.yaml"}
     settings = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import accumulate, pairwise
+from typing import TypeAlias
 
 from pydantic import SecretStr
 
@@ -19,19 +20,14 @@ from acr_refresher.core.select import matches_any
 
 # ---- order ---------------------------------------------------------------------------------------
 
-_Priority = tuple[int, datetime, datetime, str]
-
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """When a cluster was last visited, and when the first of its secrets expires, as far as known.
-
-    `ok` is False if something failed there, so that work is left.
-    """
+    """When a cluster was last visited, and when the first of its secrets expires, if known."""
 
     at: datetime
     earliest_expiry: datetime | None = None
-    ok: bool = True
+    ok: bool = True  # False if something failed there, so that work is left
 
 
 def most_urgent_first(
@@ -47,8 +43,15 @@ def most_urgent_first(
     when it ends, and no cluster may come last every time.
     """
 
-    def priority(cluster: Cluster) -> _Priority:
-        return _priority(cluster, last_seen.get(cluster.name), now)
+    def priority(cluster: Cluster) -> tuple[int, datetime, datetime, str]:
+        tiebreak = sha256(f"{now.isoformat()} {cluster.name}".encode()).hexdigest()
+        seen = last_seen.get(cluster.name)
+        if seen is None:
+            return (1, now, now, tiebreak)
+        expiry = seen.earliest_expiry or seen.at
+        if is_due(cluster, seen, now):
+            return (2, expiry, seen.at, tiebreak)
+        return (3, seen.at, expiry, tiebreak)
 
     return tuple(sorted(clusters, key=priority))
 
@@ -60,22 +63,11 @@ def is_due(cluster: Cluster, seen: LastSeen, now: datetime) -> bool:
     return expiry is not None and expiry <= now + max(thresholds, default=timedelta())
 
 
-def _priority(cluster: Cluster, seen: LastSeen | None, now: datetime) -> _Priority:
-    tiebreak = sha256(f"{now.isoformat()} {cluster.name}".encode()).hexdigest()
-    if seen is None:
-        return (1, now, now, tiebreak)
-    expiry = seen.earliest_expiry or seen.at
-    if is_due(cluster, seen, now):
-        return (2, expiry, seen.at, tiebreak)
-    return (3, seen.at, expiry, tiebreak)
-
-
 # ---- shards --------------------------------------------------------------------------------------
 
 ClusterNames = frozenset[str]
 
-MAX_WORD_LENGTH = 40
-"""The maximum characters of a trigger's name or time in a task's ID, which may have 128."""
+MAX_WORD_LENGTH = 40  # of a trigger's name or time in a task's ID, which may have 128 characters
 
 
 def split_into_shards(
@@ -88,7 +80,11 @@ def split_into_shards(
     """
 
     def place(cluster: Cluster) -> tuple[str, str, str]:
-        return (*_account_and_region(cluster, own_account), cluster.name)
+        access = cluster.access
+        if not isinstance(access, AckAccess | KmsAccess):  # it needs no role
+            return ("", "", cluster.name)
+        account = access.role_chain[-1].account_id if access.role_chain else own_account
+        return (account, access.region_id, cluster.name)
 
     names = [cluster.name for cluster in sorted(clusters, key=place)]
     count = -(-len(names) // size)
@@ -105,28 +101,15 @@ def task_id(request: Request, shard: Shard) -> str:
     The same scheduled time, clusters and options make the same ID in every invocation. So a timer
     that fires twice, or a retry of the coordinator, starts no shard twice.
     """
-    options = (
-        request.namespaces,
-        request.registries,
-        request.force,
-        request.dry_run,
-        request.allow_removal,
-    )
-    content = (
-        request.trigger,
-        shard.scheduled_at,
-        shard.continued,
-        sorted(shard.clusters),
-        options,
-    )
+    options = (request.namespaces, request.registries)
+    flags = (request.force, request.dry_run, request.allow_removal)
+    run = (request.trigger, shard.scheduled_at, shard.continued)
+    content = (*run, sorted(shard.clusters), (*options, *flags))
     digest = sha256(json.dumps(content).encode()).hexdigest()[:12]
-    words = (
-        request.trigger[:MAX_WORD_LENGTH],
-        shard.scheduled_at[:MAX_WORD_LENGTH],
-        f"{shard.number}of{shard.of}",
-        *((f"continued{shard.continued}",) if shard.continued else ()),
-        digest,
-    )
+    part = f"{shard.number}of{shard.of}"
+    if shard.continued:
+        part += f"-continued{shard.continued}"
+    words = (request.trigger[:MAX_WORD_LENGTH], shard.scheduled_at[:MAX_WORD_LENGTH], part, digest)
     return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(words))
 
 
@@ -138,24 +121,10 @@ def _balanced(names: Sequence[str], count: int) -> tuple[ClusterNames, ...]:
     return tuple(frozenset(names[start:end]) for start, end in pairwise(bounds))
 
 
-def _account_and_region(cluster: Cluster, own_account: str) -> tuple[str, str]:
-    """The account and region that a cluster's access needs a role for, if any."""
-    access = cluster.access
-    if not isinstance(access, AckAccess | KmsAccess):
-        return ("", "")
-    return (
-        access.role_chain[-1].account_id if access.role_chain else own_account,
-        access.region_id,
-    )
-
-
 # ---- discovery -----------------------------------------------------------------------------------
 
 SERVING_STATES = frozenset({"running", "updating", "upgrading", "scaling", "draining", "removing"})
-"""States in which the API server answers. Tokens also expire while a cluster is being upgraded.
-
-`removing` and `draining` are states of a cluster that loses nodes.
-"""
+"""States in which the API server answers. In `removing` and `draining`, a cluster loses nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +138,6 @@ class FoundCluster:
     profile: str = ""
     state: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def serving(self) -> bool:
-        """Whether the cluster's API server should answer."""
-        return self.state in SERVING_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,49 +174,34 @@ class Discovery:
         return not self.names or matches_any(name, self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoveredCluster:
-    """A discovered cluster, and the section that found it."""
-
-    discovery: Discovery
-    found: FoundCluster
-
-
-@dataclass(frozen=True, slots=True)
-class DiscoveryResult:
-    """The clusters that discovery adds, and the reasons for those it skips, by name."""
-
-    clusters: tuple[Cluster, ...] = ()
-    skipped: Mapping[str, str] = field(default_factory=dict)
+Discovered: TypeAlias = tuple[Discovery, FoundCluster]
+"""A discovered cluster, after the section that found it."""
 
 
 def resolve_discovered(
-    configured: Sequence[Cluster], findings: Iterable[DiscoveredCluster]
-) -> DiscoveryResult:
-    """The discovered clusters that are not configured. The first section that found one counts.
+    configured: Sequence[Cluster], findings: Iterable[Discovered]
+) -> tuple[tuple[Cluster, ...], Mapping[str, str]]:
+    """The discovered clusters that are not configured, and why others are skipped, by name.
 
-    A cluster is called by its own name. If another cluster has that name too, its ID is appended,
-    so that no name depends on the order of discovery.
+    The first section that found a cluster counts. A cluster is called by its own name. If another
+    cluster has that name too, its ID is appended, so that no name depends on the discovery's order.
     """
     configured_ids = _cluster_ids(configured)
-    new: dict[str, DiscoveredCluster] = {}
-    for discovered in findings:
-        cluster_id = discovered.found.cluster_id
-        if cluster_id not in configured_ids and discovered.discovery.selects(discovered.found):
-            new.setdefault(cluster_id, discovered)
+    new: dict[str, Discovered] = {}
+    for section, found in findings:
+        if found.cluster_id not in configured_ids and section.selects(found):
+            new.setdefault(found.cluster_id, (section, found))
     uses = Counter([cluster.name for cluster in configured])
-    uses.update(discovered.found.name for discovered in new.values())
+    uses.update(found.name for _, found in new.values())
     clusters: list[Cluster] = []
     skipped: dict[str, str] = {}
-    for discovered in new.values():
-        found = discovered.found
+    for section, found in new.values():
         name = found.name if uses[found.name] == 1 else f"{found.name}@{found.cluster_id}"
-        if found.serving:
-            section = discovered.discovery
+        if found.state in SERVING_STATES:
             clusters.append(_cluster(name, section, found.cluster_id, found.region_id))
         else:
             skipped[name] = f"its state is {found.state or 'unknown'}"
-    return DiscoveryResult(tuple(clusters), skipped)
+    return tuple(clusters), skipped
 
 
 def known_clusters(clusters: Iterable[Cluster]) -> tuple[KnownCluster, ...]:
@@ -270,10 +219,20 @@ def known_cluster_problems(
     """The problems of a shard's discovered clusters: whatever config.yaml does not allow."""
     taken = frozenset(cluster.name for cluster in configured)
     by_name = {section.name: section for section in sections}
-    problems = [_known_cluster_problem(known, by_name.get(known.section), taken) for known in found]
+    problems: list[str] = []
+    for known in found:  # the coordinator has checked their types, profiles and tags
+        section = by_name.get(known.section)
+        if section is None:
+            problems.append(f"{known.section} is not a section of config.yaml")
+        elif known.region_id not in section.regions:
+            problems.append(f"{section.name} does not include region {known.region_id}")
+        elif not section.names_cover(known.name.removesuffix(f"@{known.cluster_id}")):
+            problems.append(f"{section.name} has no name or glob for {known.name}")
+        elif known.name in taken:
+            problems.append(f"{known.name} is the name of a configured cluster")
     uses = Counter(known.name for known in found)
-    problems += [f"{name} is the name of two clusters" for name, count in uses.items() if count > 1]
-    return tuple(dict.fromkeys(filter(None, problems)))
+    problems += (f"{name} is the name of two clusters" for name, count in uses.items() if count > 1)
+    return tuple(dict.fromkeys(problems))
 
 
 def clusters_from_known(
@@ -287,21 +246,6 @@ def clusters_from_known(
         for known in found
         if known.cluster_id not in configured_ids
     )
-
-
-def _known_cluster_problem(
-    found: KnownCluster, section: Discovery | None, taken: frozenset[str]
-) -> str:
-    """The problem of a cluster, or "". The coordinator has checked its type, profile and tags."""
-    if section is None:
-        return f"{found.section} is not a section of config.yaml"
-    if found.region_id not in section.regions:
-        return f"{section.name} does not include region {found.region_id}"
-    if not section.names_cover(found.name.removesuffix(f"@{found.cluster_id}")):
-        return f"{section.name} has no name or glob for {found.name}"
-    if found.name in taken:
-        return f"{found.name} is the name of a configured cluster"
-    return ""
 
 
 def _cluster_ids(clusters: Iterable[Cluster]) -> frozenset[str]:

@@ -7,7 +7,7 @@ which masks its `repr` and `str`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -95,13 +95,10 @@ class AckAccess:
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigAccess:
-    """A cluster whose kubeconfig is a file beside the configuration.
-
-    `trusted`: the kubeconfig may name files to read and a credential plugin to run.
-    """
+    """A cluster whose kubeconfig is a file beside the configuration."""
 
     path: str
-    trusted: bool = False
+    trusted: bool = False  # whether it may name files to read and a credential plugin to run
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,29 +151,23 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Logstore:
-    """The logstore in Simple Log Service (SLS) that outcomes are written to.
-
-    An empty `region_id` means the function's own region, an empty `endpoint` its public endpoint.
-    """
+    """The logstore in Simple Log Service (SLS) that outcomes are written to."""
 
     project: str
     name: str
-    region_id: str = ""
-    endpoint: str = ""
+    region_id: str = ""  # empty: the function's own region
+    endpoint: str = ""  # empty: the region's public endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of Function Compute 3.0; with `service`, one of Function Compute 2.0.
-
-    `qualifier` is a version or an alias; empty means LATEST.
-    """
+    """A function of Function Compute 3.0; with `service`, one of Function Compute 2.0."""
 
     name: str
     region_id: str
     account_id: str
     service: str = ""
-    qualifier: str = ""
+    qualifier: str = ""  # a version or an alias; empty means LATEST
 
 
 # ---- what is found in a cluster -----------------------------------------------------------------
@@ -214,12 +205,30 @@ class SecretState:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccountState:
-    """A ServiceAccount as listed or read, with the names in its imagePullSecrets, in order."""
+    """A ServiceAccount as listed or read, with the names in its imagePullSecrets, in order.
+
+    The API server treats `imagePullSecrets` as an atomic list: a write replaces all of it.
+    """
 
     namespace: str
     name: str
     resource_version: str
     image_pull_secrets: tuple[str, ...] = ()
+
+    def refers_to(self, secret: str) -> bool:
+        """Whether pods of the account pull with the secret."""
+        return secret in self.image_pull_secrets
+
+    def with_reference(self, secret: str) -> ServiceAccountState:
+        """The account with the reference at the end of its list, or unchanged if it has one."""
+        if self.refers_to(secret):
+            return self
+        return replace(self, image_pull_secrets=(*self.image_pull_secrets, secret))
+
+    def without_reference(self, secret: str) -> ServiceAccountState:
+        """The account without the reference. The other references stay in their order."""
+        others = tuple(name for name in self.image_pull_secrets if name != secret)
+        return replace(self, image_pull_secrets=others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,15 +255,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A registry token, with its record for the secret.
-
-    `warnings` are about deviations from the configuration when the token was minted.
-    """
+    """A registry token, with its record for the secret."""
 
     entry: Entry
     username: str
     password: SecretStr
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # deviations from the configuration in minting
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""The outcome of each secret and of each cluster, with its reason.
+"""The actions in a namespace, as data, and the outcomes of secrets and clusters, with reasons.
 
-Outcomes are part of the report's JSON: `core.report` writes and reads these classes.
+`core.plan` decides the actions, `run.apply` executes them. In every action, `secret` is the name of
+the pull secret, `entries` is the record of the Secret that was found if it is ours, and `warnings`
+go into the outcome. Outcomes are part of the report's JSON: `core.report` writes and reads them.
 """
 
 from __future__ import annotations
@@ -12,17 +14,128 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
-from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
-from acr_refresher.core.model import Entry, SecretContent
+from acr_refresher.core.model import (
+    Credential,
+    Entry,
+    Registry,
+    SecretContent,
+    ServiceAccountState,
+)
 from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.request import Request
 from acr_refresher.core.secret import rfc3339
+
+# ---- actions -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a decision depends on besides the secret: above all, the registries it must hold."""
+
+    registries: tuple[Registry, ...]
+    request: Request
+    expiring_threshold: timedelta
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySecret:
+    """Write the secret with new tokens for `mint`, and with the credentials in `kept`.
+
+    `fallback` holds the valid credentials of the registries in `mint`, for those whose minting
+    fails. `replace`: the type of the Secret that was found cannot be changed, so the Secret is
+    deleted (by uid) just before the new one is written. Namespaces with the same content share one
+    instance.
+    """
+
+    terms: Terms
+    reason: Reason
+    mint: tuple[Registry, ...]
+    kept: tuple[Credential, ...]
+    fallback: tuple[Credential, ...]
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Bring the secret and its references in a namespace up to date.
+
+    `apply` is None if the secret is fresh. `uid` and `resource_version` are those of the Secret
+    that was found, if any. `bind` are the selected `service_accounts` that lack the reference.
+    `waiting_for` are selected by name and do not exist yet.
+    """
+
+    namespace: str
+    secret: str
+    uid: str | None
+    resource_version: str | None
+    apply: ApplySecret | None
+    bind: tuple[ServiceAccountState, ...]
+    service_accounts: tuple[str, ...]
+    waiting_for: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Unbind the service accounts, then delete our secret: the namespace is no longer selected."""
+
+    namespace: str
+    secret: str
+    unbind: tuple[ServiceAccountState, ...]
+    uid: str
+    entries: tuple[Entry, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Change nothing, for a reason."""
+
+    namespace: str
+    secret: str
+    result: Result
+    reason: Reason
+    entries: tuple[Entry, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+Action = Reconcile | Remove | Skip
+
+
+def costs_requests(actions: Iterable[Action]) -> bool:
+    """Whether the actions need requests to the API server."""
+    return any(
+        isinstance(action, Remove)
+        or (isinstance(action, Reconcile) and bool(action.apply or action.bind))
+        for action in actions
+    )
+
+
+def accounts_changed(actions: Iterable[Action]) -> int:
+    """How many service accounts the actions bind or unbind."""
+    return sum(
+        len(action.unbind if isinstance(action, Remove) else action.bind)
+        for action in actions
+        if not isinstance(action, Skip)
+    )
+
+
+# ---- outcomes ------------------------------------------------------------------------------------
+
+
+def milliseconds(duration: timedelta) -> int:
+    """The duration as reports, records and log lines have it."""
+    return round(duration / timedelta(milliseconds=1))
+
 
 Moment = Annotated[AwareDatetime, Strict(), PlainSerializer(rfc3339)]
 """A time, in JSON as RFC 3339."""
 _Milliseconds = Annotated[
     timedelta,
     AfterValidator(lambda seconds: seconds / 1000),  # pydantic reads a number as seconds
-    PlainSerializer(lambda duration: round(duration / timedelta(milliseconds=1))),
+    PlainSerializer(milliseconds),
 ]
 
 
@@ -66,13 +179,10 @@ class SecretOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """Why a cluster is left to the next run.
-
-    `fresh`: the last visit saw nothing that is due now. `earliest_expiry` is what it saw.
-    """
+    """Why a cluster is left to the next run, and what the last visit saw."""
 
     why: str
-    fresh: bool = False
+    fresh: bool = False  # whether nothing is due now
     earliest_expiry: Moment | None = None
 
 
@@ -95,45 +205,33 @@ class ClusterOutcome:
     secrets: tuple[SecretOutcome, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ShardStart:
-    """An invocation that serves a number of clusters, under this task ID and the same run.
-
-    `started` is False where an earlier attempt or delivery started it, or where a `failure`
-    prevented the start.
-    """
-
-    task_id: str
-    clusters: int
-    started: bool = False
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnsentOutcomes:
-    """How many records could not be written to the log of outcomes, and why."""
-
-    records: int
-    failure: Failure
-
-
 def reconciled_outcome(
     action: Reconcile,
     written: SecretContent | None = None,
     bound: tuple[str, ...] = (),
-    unminted: tuple[Failure, ...] = (),
-    unwritten: tuple[Failure, ...] = (),
+    unminted: tuple[Failure, ...] = (),  # failures to get a token
+    unwritten: tuple[Failure, ...] = (),  # failures to write to the API server
     warnings: tuple[str, ...] = (),
 ) -> SecretOutcome:
-    """The outcome of a namespace that was served, as far as that succeeded.
-
-    `unminted`: failures to get a token. `unwritten`: failures to write to the API server.
-    """
+    """The outcome of a namespace that was served, as far as that succeeded."""
+    apply = action.apply
+    if unwritten:
+        result = Result.FAILED
+    elif unminted:
+        others_hold = apply is not None and apply.kept
+        result = Result.INCOMPLETE if written or others_hold else Result.FAILED
+    elif written:
+        created = apply is not None and apply.reason is Reason.SECRET_MISSING
+        result = Result.CREATED if created else Result.RENEWED
+    elif bound:
+        result = Result.BOUND
+    else:
+        result = Result.WAITING if action.waiting_for else Result.UNCHANGED
     unbound = {account.name for account in action.bind} - set(bound)
     return _outcome(
         action,
-        result=_result(action, written, bound, unminted, unwritten),
-        reason=action.apply.reason if action.apply else Reason.FRESH,
+        result=result,
+        reason=apply.reason if apply else Reason.FRESH,
         entries=written.entries if written else action.entries,
         service_accounts=tuple(name for name in action.service_accounts if name not in unbound),
         bound=bound,
@@ -158,10 +256,10 @@ def refused_outcome(
 
 def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> SecretOutcome:
     """The outcome of a removal. With failures, the namespace still has its secret."""
+    reason = Reason.NAMESPACE_DESELECTED
     if not failures:
-        return _outcome(action, Result.REMOVED, Reason.NAMESPACE_DESELECTED)
-    deselected = Reason.NAMESPACE_DESELECTED
-    return _outcome(action, Result.FAILED, deselected, action.entries, failures=failures)
+        return _outcome(action, Result.REMOVED, reason)
+    return _outcome(action, Result.FAILED, reason, action.entries, failures=failures)
 
 
 def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:
@@ -211,23 +309,3 @@ def _outcome(
         expires_at=entries_expiry(entries),
         **{"warnings": action.warnings, **more},
     )
-
-
-def _result(
-    action: Reconcile,
-    written: SecretContent | None,
-    bound: tuple[str, ...],
-    unminted: tuple[Failure, ...],
-    unwritten: tuple[Failure, ...],
-) -> Result:
-    if unwritten:
-        return Result.FAILED
-    if unminted:
-        others_hold = action.apply is not None and action.apply.kept
-        return Result.INCOMPLETE if written or others_hold else Result.FAILED
-    if written:
-        created = action.apply is not None and action.apply.reason is Reason.SECRET_MISSING
-        return Result.CREATED if created else Result.RENEWED
-    if bound:
-        return Result.BOUND
-    return Result.WAITING if action.waiting_for else Result.UNCHANGED

@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from acr_refresher.core.model import AckAccess, Cluster
-from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
+from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, milliseconds
 from acr_refresher.core.reasons import FAILING, Result
 from acr_refresher.core.report import (
     Report,
@@ -34,9 +34,7 @@ Record: TypeAlias = Mapping[str, str]
 Value: TypeAlias = "str | int | bool | tuple[str, ...] | Enum | datetime | None"
 Fields: TypeAlias = Mapping[str, Value]
 
-_OVERHEAD = 16
-"""The maximum bytes that a field adds to a batch besides its name and value."""
-
+_OVERHEAD = 16  # the maximum bytes that a field adds to a batch besides its name and value
 _ALL_BUT_NAMESPACE = attrgetter(*(f.name for f in fields(SecretOutcome) if f.name != "namespace"))
 
 
@@ -51,7 +49,7 @@ def run_fields(report: Report, duration: timedelta) -> Fields:
         "clusters_deferred": len(report.deferred),
         "clusters_delegated": clusters_delegated(report),
         "delegated": tuple(shard.task_id for shard in report.delegated),
-        "duration_ms": _milliseconds(duration),
+        "duration_ms": milliseconds(duration),
         **{f"throttled_{service}": count for service, count in report.throttled.items()},
         **_result_counts(report.secrets),
     }
@@ -62,7 +60,7 @@ def cluster_fields(outcome: ClusterOutcome) -> Fields:
     return {
         "cluster": outcome.cluster,
         "requests": outcome.requests,
-        "duration_ms": _milliseconds(outcome.duration),
+        "duration_ms": milliseconds(outcome.duration),
         "warnings": outcome.warnings,
         **_result_counts(outcome.secrets),
         **failure_fields(outcome.failure),
@@ -104,10 +102,6 @@ def _result_counts(secrets: Iterable[SecretOutcome]) -> dict[str, int]:
     return {f"secrets_{result.value}": found.get(result.value, 0) for result in Result}
 
 
-def _milliseconds(duration: timedelta) -> int:
-    return round(duration / timedelta(milliseconds=1))
-
-
 # ---- records -------------------------------------------------------------------------------------
 
 
@@ -126,36 +120,27 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
 
     The records are made one by one, so that a large run needs little memory.
     """
-    report, at = finished.report, finished.at
-    request = report.request
-    run = _non_empty(
-        {
-            "run": report.run,
-            "trigger": request.trigger,
-            "run_reason": request.reason,
-            "force": request.force,
-            "shard": str(request.shard or ""),
-        }
-    )
-    known = {cluster.name: cluster for cluster in finished.clusters}
+    report, at, request = finished.report, finished.at, finished.report.request
+    asked: Fields = {"run": report.run, "trigger": request.trigger, "run_reason": request.reason}
+    run = _non_empty({**asked, "force": request.force, "shard": str(request.shard or "")})
     summary = {
         "result": _run_result(report),
         **run_fields(report, at - report.started_at),
         **_expiry(first_expiry(report.clusters), at),
     }
     yield {"kind": "run", **run, **_non_empty(summary)}
-    for outcome in report.clusters:
-        place = _account_and_region(known.get(outcome.cluster), finished.account)
+    known = {cluster.name: cluster for cluster in finished.clusters}
+    found = [(outcome, known.get(outcome.cluster)) for outcome in report.clusters]
+    for outcome, cluster in found:
         about = {
-            **place,
+            **_account_and_region(cluster, finished.account),
             "result": _cluster_result(outcome),
             "deferred": outcome.deferred.why if outcome.deferred else "",
             **cluster_fields(outcome),
             **_expiry(cluster_expiry(outcome), at),
         }
         yield {"kind": "cluster", **run, **_non_empty(about)}
-    for outcome in report.clusters:
-        cluster = known.get(outcome.cluster)
+    for outcome, cluster in found:
         place = _account_and_region(cluster, finished.account)
         where = _non_empty({"cluster": outcome.cluster, **place})
         for record in _secret_records(outcome.secrets, cluster, at):
@@ -163,10 +148,7 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
 
 
 def record_summaries(report: Report) -> Iterator[str]:
-    """A summary of each of the run's records, in their order.
-
-    `prod/shop/acr-pull created secret-missing 2026-01-31T13:00:00Z`
-    """
+    """A summary of each record: `prod/shop/acr-pull renewed near-expiry 2026-01-31T13:00:00Z`."""
     yield _summary("run", _run_result(report), first_expiry(report.clusters))
     for cluster in report.clusters:
         yield _summary(cluster.cluster, _cluster_result(cluster), cluster_expiry(cluster))

@@ -1,17 +1,20 @@
-"""The plan for a cluster: its actions, decided from its state and its configuration."""
+"""The plan for a cluster: its actions, decided from its state and its configuration.
+
+A namespace may request registries by annotation (see `core.select`). It gets only those that the
+configuration lists as grantable for it. Roles in annotations are ignored: an editor of a namespace
+would otherwise choose the permissions that the function uses.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import TypeAlias
 
 from acr_refresher.core.ack_helper import competing_controller_warnings
-from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
-from acr_refresher.core.bind import has_reference, missing_accounts, selected_accounts
-from acr_refresher.core.guard import block_large_removals
 from acr_refresher.core.model import (
     Cluster,
     ClusterState,
@@ -22,12 +25,17 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
+from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, Skip, Terms
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
-from acr_refresher.core.requested import allowed_registries, request_warnings
-from acr_refresher.core.secret import decision_key
-from acr_refresher.core.select import matches_any
+from acr_refresher.core.secret import decision_key, read_entries
+from acr_refresher.core.select import ROLE_ANNOTATIONS, matches_any
+
+MAX_REMOVAL_SHARE = 0.30
+"""The largest part of a cluster's Secrets of one name that one run removes."""
+MIN_SECRETS_GUARDED = 10
+"""A cluster with fewer Secrets of one name is not guarded: there, one namespace is a large part."""
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
@@ -58,7 +66,9 @@ def plan(
     Only listed namespaces count: a Secret in a namespace that was created between the two lists
     waits for the next run. A request for certain registries removes nothing.
     """
-    accounts = _by_namespace(state.service_accounts)
+    accounts: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
+    for account in state.service_accounts:
+        accounts[account.namespace].append(account)
     secrets = {(found.name, found.namespace): found for found in state.secrets}
     planners = [_Planner(wanted, request, now, secrets, accounts) for wanted in pull_secrets]
     planned = (
@@ -67,7 +77,7 @@ def plan(
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
     actions = tuple(filter(None, planned))
-    return actions if request.allow_removal else block_large_removals(actions, state)
+    return actions if request.allow_removal else _block_large_removals(actions, state)
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
@@ -79,11 +89,71 @@ def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
     )
 
 
-def _by_namespace(accounts: Sequence[ServiceAccountState]) -> Accounts:
-    found: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
-    for account in accounts:
-        found[account.namespace].append(account)
-    return found
+def _block_large_removals(
+    planned: tuple[tuple[Action, ...], ...], state: ClusterState
+) -> tuple[tuple[Action, ...], ...]:
+    """Replace all removals of a pull secret by failures where there are too many of them.
+
+    A mistake in the configuration looks the same as an intended removal. Only Secrets with a
+    readable record count: a foreign Secret that carries our label can neither cause a block nor
+    prevent one.
+    """
+    removals = Counter(
+        action.secret
+        for action in chain.from_iterable(planned)
+        if isinstance(action, Remove) and action.entries
+    )
+    ours = Counter(
+        found.name
+        for found in state.secrets
+        if found.managed and found.name in removals and read_entries(found.annotations)
+    )
+    blocked = {
+        name
+        for name, count in removals.items()
+        if ours[name] >= MIN_SECRETS_GUARDED and count > MAX_REMOVAL_SHARE * ours[name]
+    }
+
+    def checked(action: Action) -> Action:
+        if not isinstance(action, Remove) or action.secret not in blocked:
+            return action
+        place = action.namespace, action.secret
+        reason = Reason.REMOVAL_BLOCKED
+        return Skip(*place, Result.FAILED, reason, action.entries, action.warnings)
+
+    return tuple(tuple(map(checked, actions)) for actions in planned)
+
+
+def allowed_registries(namespace: NamespaceState, wanted: PullSecret) -> tuple[Registry, ...]:
+    """The requested registries that the namespace may have. An excluded namespace gets none."""
+    if wanted.namespaces.leaves_out(namespace.name):
+        return ()
+    return tuple(
+        registry
+        for registry in wanted.allowed_on_request
+        if any(_is_instance(requested, registry) for requested in namespace.requested)
+    )
+
+
+def request_warnings(namespace: NamespaceState, given: Collection[Registry]) -> tuple[str, ...]:
+    """A warning for each annotation of the namespace that has no effect."""
+    refusals = [
+        f"{requested[:60]} is requested by annotation and not granted: add its registry to"
+        " grantable, or remove it from the annotation"
+        for requested in namespace.requested
+        if not any(_is_instance(requested, registry) for registry in given)
+    ]
+    if namespace.requested and namespace.names_roles:
+        refusals.append(
+            f"the annotations {' and '.join(ROLE_ANNOTATIONS)} are ignored:"
+            " roles come from the configuration"
+        )
+    return tuple(refusals)
+
+
+def _is_instance(requested: str, registry: Registry) -> bool:
+    region, _, instance = requested.rpartition(":")
+    return instance == registry.instance_id and region in ("", registry.region_id)
 
 
 def _decide(
@@ -167,14 +237,15 @@ class _Planner:
 
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
         name, accounts = self.wanted.name, self.accounts.get(namespace, ())
-        bound = tuple(account for account in accounts if has_reference(account, name))
+        bound = tuple(account for account in accounts if account.refers_to(name))
         return Remove(namespace, name, bound, secret.uid, recorded_entries(secret))
 
     def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
     ) -> Reconcile:
-        name, accounts = self.wanted.name, self.accounts.get(namespace, ())
-        selected = selected_accounts(accounts, self.wanted.service_accounts)
+        name, selection = self.wanted.name, self.wanted.service_accounts
+        accounts = {account.name: account for account in self.accounts.get(namespace, ())}
+        selected = [accounts[found] for found in sorted(filter(selection.selects, accounts))]
         apply, entries = self._decided(registries, secret)
         return Reconcile(
             namespace=namespace,
@@ -182,9 +253,9 @@ class _Planner:
             uid=secret.uid if secret else None,
             resource_version=secret.resource_version if secret else None,
             apply=apply,
-            bind=tuple(account for account in selected if not has_reference(account, name)),
+            bind=tuple(account for account in selected if not account.refers_to(name)),
             service_accounts=tuple(account.name for account in selected),
-            waiting_for=missing_accounts(accounts, self.wanted.service_accounts),
+            waiting_for=tuple(sorted(set(selection.names) - accounts.keys())),
             entries=entries,
         )
 

@@ -1,7 +1,4 @@
-"""The vocabulary of outcomes: results, and reasons with their words and remedies.
-
-This is the only table of reasons. A new reason is one new member here.
-"""
+"""The results, and the only table of reasons, with their words and remedies."""
 
 from __future__ import annotations
 
@@ -13,10 +10,7 @@ _FORMER_NAMES = {"degraded": "incomplete", "removal-guard": "removal-blocked"}
 
 
 class _OpenEnum(str, Enum):
-    """An enumeration that keeps a value it does not know, as a member outside of its list.
-
-    So a report of an older or newer version can be read.
-    """
+    """An enumeration that keeps unknown values, so that reports of other versions can be read."""
 
     _value_: str
     words: str

@@ -15,17 +15,28 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, ConfigDict, Field, PlainSerializer, TypeAdapter, with_config
 from pydantic.alias_generators import to_camel
 
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Failure,
-    Moment,
-    SecretOutcome,
-    ShardStart,
-    UnsentOutcomes,
-)
+from acr_refresher.core.outcome import ClusterOutcome, Failure, Moment, SecretOutcome
 from acr_refresher.core.reasons import FAILING, Result
-from acr_refresher.core.request import Request
+from acr_refresher.core.request import REQUEST_OPTIONS, Request
 from acr_refresher.settings import SETTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStart:
+    """An invocation that serves a number of clusters, under this task ID and the same run."""
+
+    task_id: str
+    clusters: int
+    started: bool = False  # False also where an earlier attempt or delivery had started it
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentOutcomes:
+    """How many records could not be written to the log of outcomes, and why."""
+
+    records: int
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +109,22 @@ def count_results(secrets: Iterable[SecretOutcome]) -> dict[str, int]:
     return {result.value: count for result, count in found.items()}
 
 
-def earliest_expiry(secrets: tuple[SecretOutcome, ...]) -> datetime | None:
-    """When the first of the secrets expires, as far as known.
-
-    A skipped secret does not count: it is deleted with its namespace and needs no renewal.
-    """
-    lasting = (secret.expires_at for secret in secrets if secret.result is not Result.SKIPPED)
-    return min(filter(None, lasting), default=None)
-
-
 def first_expiry(clusters: Iterable[ClusterOutcome]) -> datetime | None:
     """When the first secret of all clusters expires, as far as known."""
     return min(filter(None, map(cluster_expiry, clusters)), default=None)
 
 
 def cluster_expiry(cluster: ClusterOutcome) -> datetime | None:
-    """When a cluster's first secret expires. If no secret was read, the last visit counts."""
+    """When a cluster's first secret expires. If no secret was read, the last visit counts.
+
+    A skipped secret does not count: it is deleted with its namespace and needs no renewal.
+    """
     if cluster.deferred:
         return cluster.deferred.earliest_expiry
-    return cluster.last_seen_expiry if cluster.failure else earliest_expiry(cluster.secrets)
+    if cluster.failure:
+        return cluster.last_seen_expiry
+    lasting = (each.expires_at for each in cluster.secrets if each.result is not Result.SKIPPED)
+    return min(filter(None, lasting), default=None)
 
 
 @with_config(ConfigDict(alias_generator=to_camel, defer_build=True))
@@ -146,26 +154,19 @@ class _Document:
     clusters: tuple[ClusterOutcome, ...]
 
 
+_AS_IN_REPORT = ("run", "started_at", "delegated", "throttled", "clusters")
 _CODEC = TypeAdapter(_Document)
 
 
 def report_to_json(report: Report) -> dict[str, Any]:
     """The report for a caller: JSON-able, with keys in camelCase, and without secrets."""
-    request, unsent = report.request, report.unsent
+    unsent = report.unsent
     document = _Document(
-        run=report.run,
-        trigger=request.trigger,
-        reason=request.reason,
-        force=request.force,
-        allow_removal=request.allow_removal,
-        dry_run=request.dry_run,
-        started_at=report.started_at,
+        **report.request.options,
+        **{name: getattr(report, name) for name in _AS_IN_REPORT},
         clock_skew=report.clock_skew if report.clock_skew_seconds else None,
         outcomes_unsent=unsent.records if unsent else 0,
         outcomes_failure=unsent.failure if unsent else None,
-        delegated=report.delegated,
-        throttled=report.throttled,
-        clusters=report.clusters,
     )
     fields = _CODEC.dump_python(document, mode="json", by_alias=True)
     clusters = fields.pop("clusters")
@@ -188,18 +189,8 @@ def report_from_json(answer: bytes) -> Report:
     found = _CODEC.validate_json(answer)
     failure = found.outcomes_failure
     return Report(
-        run=found.run,
-        request=Request(
-            found.trigger,
-            force=found.force,
-            allow_removal=found.allow_removal,
-            dry_run=found.dry_run,
-            reason=found.reason,
-        ),
-        started_at=found.started_at,
-        clusters=found.clusters,
+        **{name: getattr(found, name) for name in _AS_IN_REPORT},
+        request=Request(**{name: getattr(found, name) for name in REQUEST_OPTIONS}),
         clock_skew=found.clock_skew,
         unsent=UnsentOutcomes(found.outcomes_unsent, failure) if failure else None,
-        delegated=found.delegated,
-        throttled=found.throttled,
     )

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from acr_refresher.core.model import Function, Registry
 from acr_refresher.core.select import matches_any
 
+REQUEST_OPTIONS = ("trigger", "reason", "force", "allow_removal", "dry_run")
+
 
 @dataclass(frozen=True, slots=True)
 class KnownCluster:
-    """A cluster that the coordinator discovered, so that a shard need not discover it again.
-
-    It is served under this name, with the settings of `section` in config.yaml (`discover[0]`).
-    """
+    """A cluster that the coordinator discovered, so that a shard need not discover it again."""
 
     name: str
-    section: str
+    section: str  # the section of config.yaml with its settings, such as `discover[0]`
     region_id: str
     cluster_id: str
 
@@ -50,7 +50,7 @@ class Request:
     """What an invocation is asked to do. An empty tuple of globs means everything.
 
     `trigger` is `manual`, or `timer:` and the trigger's name, which fired at `scheduled_at` by its
-    own clock. `force` renews everything; `allow_removal` permits large removals (see `guard`).
+    own clock. `force` renews everything; `allow_removal` permits large removals (see `core.plan`).
     `shard`: the request covers these clusters only.
     """
 
@@ -71,6 +71,11 @@ class Request:
         return self.shard is not None or self.trigger.startswith("timer:")
 
     @property
+    def options(self) -> dict[str, Any]:
+        """What reports and log lines say about the request."""
+        return {name: getattr(self, name) for name in REQUEST_OPTIONS}
+
+    @property
     def is_scoped(self) -> bool:
         """Whether the request covers only a part of a cluster, or changes nothing there."""
         return self.dry_run or bool(self.namespaces or self.registries)
@@ -83,11 +88,9 @@ class Request:
 
     def filter_registries(self, registries: Iterable[Registry]) -> tuple[Registry, ...]:
         """The registries that the request covers."""
-        return tuple(
-            registry
-            for registry in registries
-            if not self.registries or matches_any(registry.name, self.registries)
-        )
+        if not self.registries:
+            return tuple(registries)
+        return tuple(each for each in registries if matches_any(each.name, self.registries))
 
 
 @dataclass(frozen=True, slots=True)

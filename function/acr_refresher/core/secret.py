@@ -19,7 +19,7 @@ import json
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import astuple
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -61,7 +61,16 @@ def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> 
     held = sorted(credentials, key=lambda credential: credential.entry.registry)
     entries = tuple(credential.entry for credential in held)
     document = build_dockerconfig(held)
-    recorded = json.dumps([_entry_to_json(entry) for entry in entries], separators=(",", ":"))
+    items = [
+        {
+            "registry": entry.registry,
+            "hosts": entry.hosts,
+            "expiresAt": rfc3339(entry.expires_at),
+            "inputs": entry.inputs,
+        }
+        for entry in entries
+    ]
+    recorded = json.dumps(items, separators=(",", ":"))
     annotations = {
         EXPIRES_AT_ANNOTATION: rfc3339(min(entry.expires_at for entry in entries)),
         REFRESHED_AT_ANNOTATION: rfc3339(now),
@@ -90,11 +99,8 @@ def read_refreshed_at(annotations: Mapping[str, str]) -> datetime | None:
 
 def decision_key(secret: SecretState) -> Hashable:
     """Everything in a secret that a decision depends on. Most namespaces have the same."""
-    recorded = (
-        secret.annotations.get(ENTRIES_ANNOTATION),
-        secret.annotations.get(CONTENT_ANNOTATION),
-    )
-    return (secret.type, secret.immutable, recorded, secret.dockerconfigjson)
+    recorded = map(secret.annotations.get, (ENTRIES_ANNOTATION, CONTENT_ANNOTATION))
+    return (secret.type, secret.immutable, *recorded, secret.dockerconfigjson)
 
 
 def checksum_ok(secret: SecretState) -> bool:
@@ -106,10 +112,8 @@ def checksum_ok(secret: SecretState) -> bool:
 
 def is_same_write(secret: SecretState, written: SecretContent) -> bool:
     """Whether the secret holds this content, written by the same run."""
-    return all(
-        secret.annotations.get(name) == written.annotations[name]
-        for name in (CONTENT_ANNOTATION, RUN_ANNOTATION)
-    )
+    names = (CONTENT_ANNOTATION, RUN_ANNOTATION)
+    return all(secret.annotations.get(name) == written.annotations[name] for name in names)
 
 
 def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
@@ -132,7 +136,7 @@ def rfc3339(moment: datetime) -> str:
 def parse_rfc3339(text: str) -> datetime:
     """The time of such a text. Raises ValueError where it is not UTC or not within our limits."""
     moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")  # Python 3.10 knows no Z
-    if not FIRST_TIME <= moment < LAST_TIME:
+    if moment.tzinfo is None or not FIRST_TIME <= moment < LAST_TIME:  # Python took + for a T
         raise ValueError(f"{text} is not between {FIRST_TIME:%Y} and {LAST_TIME:%Y}")
     return moment
 
@@ -141,15 +145,6 @@ def _checksum(recorded: str, document: SecretStr) -> str:
     """A digest of the recorded entries and the document, which does not reveal the passwords."""
     written = f"{recorded}\n{document.get_secret_value()}"
     return hashlib.sha256(written.encode()).hexdigest()
-
-
-def _entry_to_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "registry": entry.registry,
-        "hosts": entry.hosts,
-        "expiresAt": rfc3339(entry.expires_at),
-        "inputs": entry.inputs,
-    }
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
@@ -168,25 +163,18 @@ def _entry_from_json(item: dict[str, Any]) -> Entry:
     return entry
 
 
-class Login(NamedTuple):
-    """The login of one registry host."""
-
-    username: str
-    password: SecretStr
-
-
 def build_dockerconfig(credentials: Iterable[Credential]) -> SecretStr:
     """The document for these credentials. Their order makes no difference."""
-    auths = {
-        host: {"auth": _auth(credential)}
-        for credential in credentials
-        for host in credential.entry.hosts
-    }
+    auths = {}
+    for credential in credentials:
+        pair = f"{credential.username}:{credential.password.get_secret_value()}"
+        login = {"auth": base64.b64encode(pair.encode()).decode()}
+        auths.update(dict.fromkeys(credential.entry.hosts, login))
     return SecretStr(json.dumps({"auths": auths}, sort_keys=True, separators=(",", ":")))
 
 
-def parse_dockerconfig(document: SecretStr) -> Mapping[str, Login]:
-    """The logins by host. An unreadable entry, or an unreadable document, is left out."""
+def parse_dockerconfig(document: SecretStr) -> Mapping[str, tuple[str, SecretStr]]:
+    """User name and password by host. An unreadable entry or document is left out."""
     try:
         auths = json.loads(document.get_secret_value())["auths"].items()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -194,15 +182,10 @@ def parse_dockerconfig(document: SecretStr) -> Mapping[str, Login]:
     return {host: login for host, auth in auths if (login := _login(auth)) is not None}
 
 
-def _auth(credential: Credential) -> str:
-    pair = f"{credential.username}:{credential.password.get_secret_value()}"
-    return base64.b64encode(pair.encode()).decode()
-
-
-def _login(auth: object) -> Login | None:
+def _login(auth: object) -> tuple[str, SecretStr] | None:
     try:
         pair = base64.b64decode(auth["auth"], validate=True).decode()  # type: ignore[index]  # of unknown type: TypeError is caught
     except (binascii.Error, ValueError, KeyError, TypeError):
         return None
     username, colon, password = pair.partition(":")
-    return Login(username, SecretStr(password)) if colon else None
+    return (username, SecretStr(password)) if colon else None

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, with_config
 from pydantic.alias_generators import to_camel
 
-from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
-from acr_refresher.core.bind import has_reference
 from acr_refresher.core.model import Cluster, ClusterState, SecretState
-from acr_refresher.core.outcome import Moment, all_hosts, entries_expiry
+from acr_refresher.core.outcome import (
+    Action,
+    Moment,
+    Reconcile,
+    Remove,
+    Skip,
+    all_hosts,
+    entries_expiry,
+)
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
@@ -88,24 +95,34 @@ class FleetStatus:
         return not attention and not any(cluster.failed for cluster in self.unread)
 
 
-BoundAccounts = Mapping[tuple[str, str], tuple[str, ...]]
-"""The service accounts that refer to a secret, by its namespace and name."""
-
-
 def secret_statuses(
     cluster: Cluster, state: ClusterState, now: datetime
 ) -> tuple[SecretStatus, ...]:
     """The status of every pull secret that exists or should exist, by the plan of a run."""
     ours = {(found.namespace, found.name): found for found in state.secrets if found.managed}
-    bound = _bound_accounts(state, [wanted.name for wanted in cluster.pull_secrets])
+    bound: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for account in state.service_accounts:
+        for name in account.image_pull_secrets:
+            bound[account.namespace, name].append(account.name)
     planned = plan(cluster.pull_secrets, state, Request("manual"), now)
-    return tuple(
-        _secret_status(cluster.name, action, secret_state, found, bound)
-        for actions in planned
-        for action in actions
-        for found in [ours.get(_namespace_and_name(action))]
-        if (secret_state := _state(action, found, now))
-    )
+    statuses = []
+    for action in chain.from_iterable(planned):
+        key = (action.namespace, action.secret)
+        found = ours.get(key)
+        if secret_state := _state(action, found, now):
+            status = SecretStatus(
+                cluster=cluster.name,
+                namespace=action.namespace,
+                secret=action.secret,
+                state=secret_state,
+                registries=tuple(sorted(entry.registry for entry in action.entries)),
+                hosts=all_hosts(action.entries),
+                service_accounts=tuple(sorted(set(bound[key]))),
+                refreshed_at=read_refreshed_at(found.annotations) if found else None,
+                expires_at=entries_expiry(action.entries),
+            )
+            statuses.append(status)
+    return tuple(statuses)
 
 
 def by_urgency(statuses: Iterable[SecretStatus]) -> tuple[SecretStatus, ...]:
@@ -117,26 +134,6 @@ def by_urgency(statuses: Iterable[SecretStatus]) -> tuple[SecretStatus, ...]:
         return ranks[status.state], expiry, status.cluster, status.namespace, status.secret
 
     return tuple(sorted(statuses, key=urgency))
-
-
-def _secret_status(
-    cluster: str, action: Action, state: State, secret: SecretState | None, bound: BoundAccounts
-) -> SecretStatus:
-    return SecretStatus(
-        cluster=cluster,
-        namespace=action.namespace,
-        secret=action.secret,
-        state=state,
-        registries=tuple(sorted(entry.registry for entry in action.entries)),
-        hosts=all_hosts(action.entries),
-        service_accounts=bound.get(_namespace_and_name(action), ()),
-        refreshed_at=read_refreshed_at(secret.annotations) if secret else None,
-        expires_at=entries_expiry(action.entries),
-    )
-
-
-def _namespace_and_name(action: Action) -> tuple[str, str]:
-    return action.namespace, action.secret
 
 
 def _state(action: Action, ours: SecretState | None, now: datetime) -> State | None:
@@ -163,12 +160,3 @@ def _state_of_kept(action: Reconcile | Skip, now: datetime) -> State:
         changed = action.apply.reason is Reason.DATA_DRIFTED or not action.entries
         return State.DRIFTED if changed else State.DUE
     return State.UNBOUND if action.bind else State.FRESH
-
-
-def _bound_accounts(state: ClusterState, names: Iterable[str]) -> BoundAccounts:
-    found: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-    for account in sorted(state.service_accounts, key=lambda account: account.name):
-        for name in names:
-            if has_reference(account, name):
-                found[account.namespace, name] += (account.name,)
-    return found

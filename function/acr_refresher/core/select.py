@@ -1,7 +1,13 @@
-"""Which namespaces and service accounts are selected."""
+"""Which namespaces and service accounts are selected, and which registries a namespace requests.
+
+The annotations of a request are those of Elastic Container Instance:
+`k8s.aliyun.com/acr-instance-ids: "cri-…, cn-beijing:cri-…"` names instances.
+https://www.alibabacloud.com/help/en/eci/user-guide/pull-images-from-a-container-registry-instance-without-using-a-secret
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -9,6 +15,9 @@ from fnmatch import fnmatchcase
 
 ALL = "all"
 SYSTEM_PREFIX = "kube-"
+INSTANCE_IDS_ANNOTATION = "k8s.aliyun.com/acr-instance-ids"
+ROLE_ANNOTATIONS = ("k8s.aliyun.com/acr-service-arns", "k8s.aliyun.com/acr-user-arns")
+_SEPARATORS = re.compile(r"[,;\s]+")  # the separator is not documented
 
 
 class Operator(str, Enum):
@@ -68,10 +77,9 @@ class ServiceAccountSelection:
 
     names: tuple[str, ...] = ()
 
-    @property
-    def everyone(self) -> bool:
-        """Whether all service accounts are selected."""
-        return not self.names
+    def selects(self, name: str) -> bool:
+        """Whether a service account of this name is selected."""
+        return not self.names or name in self.names
 
 
 def matches_any(name: str, patterns: tuple[str, ...]) -> bool:
@@ -83,3 +91,13 @@ def _pattern_selects(pattern: str, name: str) -> bool:
     if name.startswith(SYSTEM_PREFIX) and not pattern.startswith(SYSTEM_PREFIX):
         return False
     return pattern == ALL or fnmatchcase(name, pattern)
+
+
+def requested_registries(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """The requested instances, as `ID` or `REGION:ID`, in their order."""
+    return tuple(filter(None, _SEPARATORS.split(annotations.get(INSTANCE_IDS_ANNOTATION, ""))))
+
+
+def names_roles(annotations: Mapping[str, str]) -> bool:
+    """Whether the annotations name roles."""
+    return any(annotations.get(key) for key in ROLE_ANNOTATIONS)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from acr_refresher.core.model import Registry
+from acr_refresher.core.model import Registry, Role
 
 MAX_LENGTH = 2048
 """The maximum number of characters that STS accepts."""
@@ -38,20 +38,14 @@ def _statements(registry: Registry) -> Iterator[dict[str, Any]]:
     if not registry.instance_id:  # Personal Edition has no resources of its own in RAM
         yield _allow(["cr:GetAuthorizationToken", "cr:PullRepository"], "*")
         return
-    place = f"acs:cr:{registry.region_id}:{_account(registry)}"
-    asks_for_hosts = ["cr:ListInstanceEndpoint"] if not registry.domains else []
-    yield _allow(
-        ["cr:GetAuthorizationToken", *asks_for_hosts], f"{place}:instance/{registry.instance_id}"
-    )
+    first = [Role(registry.rrsa.role_arn)] if registry.rrsa else []
+    account = [*first, *registry.role_chain][-1].account_id  # CR serves only the caller's account
+    place = f"acs:cr:{registry.region_id}:{account}"
+    get_hosts = [] if registry.domains else ["cr:ListInstanceEndpoint"]
+    get_token = ["cr:GetAuthorizationToken", *get_hosts]
+    yield _allow(get_token, f"{place}:instance/{registry.instance_id}")
     yield _allow(["cr:PullRepository"], f"{place}:repository/{registry.instance_id}/*")
 
 
 def _allow(actions: list[str], resource: str) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
-
-
-def _account(registry: Registry) -> str:
-    """The registry's account. It is the last role's: CR serves only the caller's own account."""
-    arns = [registry.rrsa.role_arn] if registry.rrsa else []
-    last = [*arns, *(role.arn for role in registry.role_chain)][-1]
-    return last.split(":")[3]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from pydantic.alias_generators import to_camel
 
 from acr_refresher.errors import Invalid, Unreachable
 from acr_refresher.kube.kubeconfig import as_json, encoded
+from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.settings import SETTINGS
 
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
@@ -98,8 +100,9 @@ def _environment(
 
 
 async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
-    """The output of the command. In any case, all processes that it started are ended."""
+    """The output of the command. All processes that it started are ended, whatever happens."""
     devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    await in_own_thread(_touch, command[0], environ)
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -130,6 +133,14 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     return printed
 
 
+def _touch(command: str, environ: Mapping[str, str]) -> None:
+    """Read the first byte of the program: if its file system hangs, this does, and not the loop."""
+    with suppress(OSError, ValueError):  # what is wrong shows when it is started
+        program = shutil.which(command, path=environ.get("PATH")) or command
+        with Path(program).open("rb") as file:
+            file.read(1)
+
+
 def _checked(model: type[Model], value: Any, what: str) -> Model:
     try:
         if isinstance(value, bytes):
@@ -137,8 +148,9 @@ def _checked(model: type[Model], value: Any, what: str) -> Model:
         return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-        listed = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
-        raise _invalid(f"{what} is not as it should be: {listed}") from None
+        pairs = ((".".join(map(str, each["loc"])), each["msg"]) for each in problems)
+        listed = "; ".join(": ".join(filter(None, pair)) for pair in pairs)
+        raise _invalid(f"{what} is not valid: {listed}") from None
 
 
 def _invalid(problem: str) -> Invalid:

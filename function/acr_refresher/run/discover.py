@@ -1,4 +1,4 @@
-"""Lists the clusters of accounts, in every run."""
+"""Lists the clusters of the accounts that config.yaml names in `discover`, in every run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 from acr_refresher.config.events import InvalidEvent, unknown_cluster_problems
 from acr_refresher.config.strict import Problem
 from acr_refresher.core.fleet import (
-    DiscoveredCluster,
+    Discovered,
     Discovery,
     clusters_from_known,
     known_cluster_problems,
@@ -57,9 +57,9 @@ class Discoverer:
     ) -> RegisteredClusters:
         """Return the configured and the listed clusters. A failed list does not stop the others.
 
-        Raises InvalidEvent if the request names a cluster that does not exist, unless a list failed
-        which might have it. A shard requests no list: its event has the clusters. It raises
-        InvalidEvent if that event has one that config.yaml does not allow.
+        Raises InvalidEvent if the request names a cluster that does not exist, unless a list that
+        might have it failed. A shard requests no list, because its event has the clusters. Then
+        this raises InvalidEvent if config.yaml does not allow one of them.
         """
         if request.shard:
             return RegisteredClusters(
@@ -67,17 +67,17 @@ class Discoverer:
             )
         regions = [(discovery, region) for discovery in wanted for region in discovery.regions]
         lists = await asyncio.gather(*(self._list(*each) for each in regions))
-        discovered = resolve_discovered(
+        discovered, not_serving = resolve_discovered(
             configured, [finding for each in lists for finding in each.findings]
         )
-        clusters = configured + discovered.clusters
-        names = [*(cluster.name for cluster in clusters), *discovered.skipped]
+        clusters = configured + discovered
+        names = [*(cluster.name for cluster in clusters), *not_serving]
         failed = tuple(each.failed for each in lists if each.failed)
         if wanted and not failed and (unknown := unknown_cluster_problems(request, names)):
             raise InvalidEvent(unknown)
         skipped = (
             ClusterOutcome(cluster=name, skipped=why)
-            for name, why in discovered.skipped.items()
+            for name, why in not_serving.items()
             if request.selects_cluster(name)
         )
         outcomes = (*failed, *skipped)
@@ -106,7 +106,7 @@ class Discoverer:
             failed=ClusterOutcome(cluster=f"{discovery.name} {region_id}", failure=failure)
         )
 
-    async def _ask(self, discovery: Discovery, region_id: str) -> tuple[DiscoveredCluster, ...]:
+    async def _ask(self, discovery: Discovery, region_id: str) -> tuple[Discovered, ...]:
         caller = await self.minter.session(discovery.access.role_chain, SETTINGS.session_duration)
 
         async def page(number: int) -> ClusterPage:
@@ -115,7 +115,7 @@ class Discoverer:
         first = await page(1)
         limit = min(SETTINGS.list_pages_at_once, first.pages - 1)
         pages = (first, *await run_bounded(limit, map(page, range(2, first.pages + 1))))
-        return tuple(DiscoveredCluster(discovery, found) for each in pages for found in each.found)
+        return tuple((discovery, found) for each in pages for found in each.found)
 
 
 def _known_clusters(
@@ -131,5 +131,5 @@ def _known_clusters(
 class _List:
     """One region's list for one section of `discover`, or why there is none."""
 
-    findings: tuple[DiscoveredCluster, ...] = field(default=())
+    findings: tuple[Discovered, ...] = field(default=())
     failed: ClusterOutcome | None = None

@@ -10,7 +10,8 @@ from itertools import chain
 from acr_refresher.config.events import shard_event
 from acr_refresher.core.fleet import ClusterNames, known_clusters, split_into_shards, task_id
 from acr_refresher.core.model import Cluster, Function
-from acr_refresher.core.outcome import Failure, ShardStart
+from acr_refresher.core.outcome import Failure
+from acr_refresher.core.report import ShardStart
 from acr_refresher.core.request import RunContext, Shard
 from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log_events import log_shard_start
@@ -26,7 +27,7 @@ Delegation = tuple[tuple[Cluster, ...], tuple[ShardStart, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Starts this function again for some clusters. `functions` None: it cannot."""
+    """Starts this function again for some clusters. If `functions` is None, it cannot."""
 
     context: RunContext
     functions: Functions | None

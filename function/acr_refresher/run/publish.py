@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from acr_refresher.core.outcome import Failure, UnsentOutcomes
+from acr_refresher.core.outcome import Failure
 from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
@@ -19,6 +19,7 @@ from acr_refresher.core.outcome_records import (
     outcome_records,
     record_summaries,
 )
+from acr_refresher.core.report import UnsentOutcomes
 from acr_refresher.errors import PortError, log_bug
 from acr_refresher.log import mask_text
 from acr_refresher.log_events import log_unsent
@@ -42,8 +43,8 @@ async def publish(
 ) -> UnsentOutcomes | None:
     """Write all records. Return those that could not be written, if any.
 
-    `left` is what is left of the run's time. Naming the missing records takes some microseconds
-    each, on top of that.
+    `left` is what is left of the run's time. Logging the names of missing records takes some
+    microseconds per record in addition.
     """
     within = min(max(left, SETTINGS.publish_time_min), SETTINGS.publish_time_max)
     written, failure = await _write(finished, outcome_log, within)
@@ -82,6 +83,6 @@ async def _write(
 
 
 def _masked(record: Record) -> Record:
-    """Mask secrets in the texts of others, by the redaction of the log lines."""
+    """Return the record with secrets masked in the texts of others, as in log lines."""
     masked = {name: mask_text(record[name]) for name in FREE_TEXT if name in record}
     return {**record, **masked} if masked else record

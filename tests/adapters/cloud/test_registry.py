@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -232,7 +233,7 @@ def test_what_does_not_answer_as_a_registry_refuses_nothing(
 
 
 NO_TOKEN = "gives an answer without a token"
-NO_SENSE = "it gives an answer that makes no sense"
+NO_SENSE = "its answer makes no sense"
 
 
 @pytest.mark.parametrize(
@@ -303,6 +304,17 @@ def test_no_answer_in_time(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch)
         pytest.raises(Unreachable, match="no answer in time"),
     ):
         check(f"localhost:{port}")
+
+
+def test_a_file_of_root_certificates_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(roots := tmp_path / "roots.pem")  # nothing ever writes to it
+    monkeypatch.setattr(
+        registry, "SETTINGS", replace(SETTINGS, registry_timeout=timedelta(seconds=0.2))
+    )
+    with pytest.raises(Unreachable, match="no answer in time"):
+        check("localhost:1", CloudTransport("http://127.0.0.1:1", str(roots)))
 
 
 def test_with_a_local_cloud_nothing_leaves_the_machine() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -232,9 +233,9 @@ def test_a_plugin_is_told_of_the_cluster_where_it_asks(tmp_path: Path) -> None:
     ("script", "problem"),
     [
         ("exit 4", "it ended with 4. Run it manually to see its messages."),
-        ("echo the-token is not JSON", "its output is not as it should be: : Invalid JSON"),
-        ("echo '{}'", "its output is not as it should be: apiVersion: Field required"),
-        ("echo '[]'", "its output is not as it should be"),
+        ("echo the-token is not JSON", "its output is not valid: Invalid JSON"),
+        ("echo '{}'", "its output is not valid: apiVersion: Field required"),
+        ("echo '[]'", "its output is not valid"),
     ],
 )
 def test_a_plugin_that_fails_is_told_and_not_what_it_says(
@@ -252,8 +253,8 @@ def test_a_plugin_that_fails_is_told_and_not_what_it_says(
     [
         ({"command": "./none"}, "it cannot be started: No such file or directory"),
         ({"command": "\0"}, "it cannot be started: not a command"),
-        ({"command": 7}, "exec is not as it should be: command: Input should be a valid string"),
-        ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "exec is not as it should be"),
+        ({"command": 7}, "exec is not valid: command: Input should be a valid string"),
+        ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "exec is not valid"),
     ],
 )
 def test_a_plugin_that_cannot_be_run_is_told(
@@ -289,6 +290,18 @@ def test_a_plugin_that_hangs_is_ended_with_all_that_it_began(
     while runs(begun.read_text().strip()):
         assert time.monotonic() < deadline
         time.sleep(0.01)  # it is killed, but may not be dead yet
+
+
+def test_a_plugin_on_a_file_system_that_hangs_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+    os.mkfifo(program := tmp_path / "plugin", 0o755)  # nothing ever writes to it
+
+    async def wait_a_moment() -> None:
+        spec = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+        running = plugin_module.run_plugin(spec, {}, tmp_path, {})
+        await asyncio.wait_for(running, 0.2)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(wait_a_moment())
 
 
 @pytest.mark.parametrize(

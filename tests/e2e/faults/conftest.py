@@ -1,4 +1,4 @@
-"""What breaks, breaks in the Hangzhou cluster, or on the way to it; Beijing is to be served."""
+"""Faults are in the Hangzhou cluster or on the way to it. Beijing must be served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock here is not the cloud's: warned of while it works, explained where it does not."""
+"""The function's clock differs from the cloud's: a warning if it works, an explanation if not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sites import BrokenSite, config_of, only
 
 @contextmanager
 def function_behind(site: BrokenSite, skew: timedelta) -> Iterator[Stage]:
-    """The function before a cloud whose clock is ahead of its own."""
+    """The function with a cloud whose clock is ahead of the function's clock."""
     clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
     cloud = Cloud(company(clusters), clock=lambda: datetime.now(timezone.utc) + skew)
     text = config_of({"watchNamespace": f"{site.prefix}-*"})
@@ -24,7 +24,7 @@ def function_behind(site: BrokenSite, skew: timedelta) -> Iterator[Stage]:
         yield function
 
 
-def test_a_few_minutes_are_a_warning_of_the_run(
+def test_a_clock_that_is_a_few_minutes_off_gives_a_warning(
     broken: BrokenSite, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     namespace = broken.namespace("shop")
@@ -36,7 +36,7 @@ def test_a_few_minutes_are_a_warning_of_the_run(
     assert (line["level"], line["clock_skew_seconds"]) == ("warning", report["clockSkewSeconds"])
 
 
-def test_twenty_are_a_failure_that_says_so(broken: BrokenSite) -> None:
+def test_a_clock_that_is_twenty_minutes_off_fails_with_the_cause(broken: BrokenSite) -> None:
     broken.namespace("shop")
     with function_behind(broken, timedelta(minutes=20)) as function:
         report = function.invoke()

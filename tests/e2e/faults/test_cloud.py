@@ -1,4 +1,4 @@
-"""The cloud misbehaves: who depends on it hears why, everybody else is served as ever."""
+"""The cloud fails: affected clusters report why, all other clusters are served."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LATE = faults.ApiError(400, "InvalidTimeStamp.Expired", "Specified time stamp is
 
 @contextmanager
 def due(site: BrokenSite, **defaults: Any) -> Iterator[tuple[Stage, str, dict[str, str]]]:
-    """Hangzhou holds a secret of both registries that is due: function, namespace and tokens."""
+    """Hangzhou has a due secret for both registries. Yields function, namespace and tokens."""
     shop = site.namespace("shop")
     with site.function(**defaults) as function:
         function.timer()
@@ -73,7 +73,7 @@ UNMINTED = {
 
 
 def inject(function: Stage, action: str, fault: faults.Fault) -> None:
-    """For the partner's registry alone: by its host, or by the role that is assumed for it."""
+    """Inject a fault for the partner's registry only, by its host or by its role."""
     host = "cn-beijing" if action != "AssumeRole" else ""
     function.cloud.faults.inject(action, fault, times=None, host=host)
 
@@ -81,7 +81,7 @@ def inject(function: Stage, action: str, fault: faults.Fault) -> None:
 @pytest.mark.parametrize(
     ("action", "fault", "meaning", "words"), UNMINTED.values(), ids=UNMINTED.keys()
 )
-def test_the_other_registry_is_renewed_and_this_ones_valid_token_stays(
+def test_the_other_registry_is_renewed_and_the_valid_token_of_the_broken_registry_stays(
     broken: BrokenSite, action: str, fault: faults.Fault, meaning: str | None, words: str
 ) -> None:
     kubeconfigs = [
@@ -143,7 +143,9 @@ def test_nothing_is_bound_to_a_secret_that_could_not_be_created(broken: BrokenSi
     assert references(broken.hangzhou, shop) == []
 
 
-def test_a_broken_registry_is_asked_once_a_run_however_many_need_it(broken: BrokenSite) -> None:
+def test_a_broken_registry_is_asked_once_per_run_however_many_clusters_need_it(
+    broken: BrokenSite,
+) -> None:
     for number in range(5):
         broken.namespace(f"shop-{number}")
         broken.namespace(f"web-{number}", broken.beijing)
@@ -153,7 +155,7 @@ def test_a_broken_registry_is_asked_once_a_run_however_many_need_it(broken: Brok
         assert len(function.cloud.calls("GetAuthorizationToken")) == 1
 
 
-# ---- what passes is tried again, signed anew ---------------------------------------------------
+# ---- temporary failures are tried again with a new signature ------------------------------------
 
 PASSES = {
     "throttled": faults.throttled(),
@@ -174,7 +176,9 @@ PASSES = {
         "DescribeClusterUserKubeconfig",
     ],
 )
-def test_what_passes_is_tried_again(broken: BrokenSite, action: str, fault: faults.Fault) -> None:
+def test_a_temporary_failure_is_tried_again(
+    broken: BrokenSite, action: str, fault: faults.Fault
+) -> None:
     shop = broken.namespace("shop")
     with broken.function() as function:
         function.cloud.faults.inject(action, fault, times=1)
@@ -182,7 +186,7 @@ def test_what_passes_is_tried_again(broken: BrokenSite, action: str, fault: faul
         assert not [call for call in function.cloud.calls() if call.code == "SignatureNonceUsed"]
 
 
-def test_what_does_not_pass_is_not_tried_again(broken: BrokenSite) -> None:
+def test_a_permanent_failure_is_not_tried_again(broken: BrokenSite) -> None:
     broken.namespace("shop")
     with broken.function(registries=["main"]) as function:
         function.cloud.faults.inject("GetAuthorizationToken", DENIED, times=None)
@@ -228,7 +232,7 @@ def test_a_cluster_that_cannot_be_reached_through_the_cloud_fails_alone(
     assert only(report, web)["result"] == "created"
 
 
-def test_a_stalling_cloud_ends_with_the_runs_time(broken: BrokenSite) -> None:
+def test_calls_to_a_stalling_cloud_end_with_the_run(broken: BrokenSite) -> None:
     broken.namespace("shop")
     web = broken.namespace("web", broken.beijing)
     clusters = [
@@ -237,7 +241,7 @@ def test_a_stalling_cloud_ends_with_the_runs_time(broken: BrokenSite) -> None:
     ]
     defaults = {"watchNamespace": f"{broken.prefix}-*", "registries": ["main"]}
     with broken.function(config_of(defaults, REGISTRIES, clusters)) as function:
-        function.invoke(clusters=["prod-beijing"])  # a cold instance would take of that time
+        function.invoke(clusters=["prod-beijing"])  # a cold instance would use part of that time
         function.cloud.faults.inject("DescribeClusterUserKubeconfig", faults.Stall(), times=None)
         report = function.invoke(timeout_seconds=20, force=True)
     assert (report["ok"], report["deferred"]) == (False, ["prod-hangzhou"]), "it was not begun"

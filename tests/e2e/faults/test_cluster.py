@@ -1,4 +1,4 @@
-"""One API server misbehaves: its outcome says so, its valid secrets stay, the others are served."""
+"""One API server fails: its outcome says so, its valid secrets stay, other clusters are served."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECRETS = f"/secrets/{SECRET}"
 
 @contextmanager
 def due(site: Site, **defaults: Any) -> Iterator[tuple[Stage, str, str]]:
-    """Both clusters hold a secret that is due: the function and the two namespaces."""
+    """Both clusters have a due secret. Yields the function and the two namespaces."""
     shop, web = site.namespace("shop"), site.namespace("web", site.beijing)
     with site.function(**defaults) as function:
         function.timer()
@@ -37,7 +37,7 @@ def due(site: Site, **defaults: Any) -> Iterator[tuple[Stage, str, str]]:
 
 
 def served_and_failed(report: dict[str, Any], web: str) -> dict[str, Any]:
-    """Beijing was served; what is said of Hangzhou."""
+    """Check that Beijing was served, and return the outcome of Hangzhou."""
     assert report["ok"] is False
     assert report["failing"] == ["prod-hangzhou"]
     assert only(report, web)["result"] == "renewed"
@@ -83,7 +83,7 @@ PASSES = {
 
 
 @pytest.mark.parametrize("fault", PASSES.values(), ids=PASSES.keys())
-def test_what_passes_is_tried_again(broken: BrokenSite, fault: Fault) -> None:
+def test_a_temporary_failure_is_tried_again(broken: BrokenSite, fault: Fault) -> None:
     shop = broken.namespace("shop")
     broken.hangzhou.faults.add(fault)
     with broken.function() as function:
@@ -116,9 +116,9 @@ def test_a_refused_write_keeps_the_old_secret(
 
 
 def test_a_namespace_whose_writes_hang_holds_up_no_other(broken: BrokenSite) -> None:
-    """As with an admission webhook that does not answer; one connection serves them all."""
+    """For example, an admission webhook does not answer. All requests share a connection."""
     hanging, *others = sorted(broken.namespace(f"shop-{number}") for number in range(5))
-    # Refused in the end: written, it would be there for the next test.
+    # The write is refused in the end, so that it leaves nothing for the next test.
     hangs = Fault("PATCH", f"{hanging}/secrets", None, stall=60, status=500)
     broken.hangzhou.faults.add(hangs)
     text = config_of({"watchNamespace": f"{broken.prefix}-*"}) + "clusterTimeout: 12s\n"
@@ -130,7 +130,7 @@ def test_a_namespace_whose_writes_hang_holds_up_no_other(broken: BrokenSite) -> 
     assert all(references(broken.hangzhou, name) == [SECRET] for name in others)
 
 
-def test_a_namespace_that_went_between_list_and_write_is_skipped(broken: BrokenSite) -> None:
+def test_a_namespace_that_was_deleted_between_list_and_write_is_skipped(broken: BrokenSite) -> None:
     shop, other = broken.namespace("shop"), broken.namespace("other")
     path = f"/api/v1/namespaces/{shop}"
     broken.hangzhou.faults.add(
@@ -142,7 +142,7 @@ def test_a_namespace_that_went_between_list_and_write_is_skipped(broken: BrokenS
     assert only(report, other)["result"] == "created"
 
 
-def test_a_strangers_secret_that_appears_before_ours_is_not_taken_over(broken: BrokenSite) -> None:
+def test_a_secret_that_somebody_else_creates_first_is_not_taken_over(broken: BrokenSite) -> None:
     shop = broken.namespace("shop")
     document = {".dockerconfigjson": '{"auths":{}}'}
     broken.hangzhou.faults.add(
@@ -161,8 +161,10 @@ def test_a_strangers_secret_that_appears_before_ours_is_not_taken_over(broken: B
     assert references(broken.hangzhou, shop) == []
 
 
-def test_a_strangers_secret_in_the_place_of_ours_is_not_taken_over(broken: BrokenSite) -> None:
-    """Though it is a pull secret like ours, which a forced apply could write to."""
+def test_a_secret_that_somebody_else_put_in_place_of_ours_is_not_taken_over(
+    broken: BrokenSite,
+) -> None:
+    """The other secret is a pull secret like ours. A forced apply could write to it."""
     kind, document = "kubernetes.io/dockerconfigjson", {".dockerconfigjson": '{"auths":{}}'}
 
     def replace_ours(shop: str) -> None:
@@ -180,7 +182,7 @@ def test_a_strangers_secret_in_the_place_of_ours_is_not_taken_over(broken: Broke
     assert passwords(broken.hangzhou, shop) == {}
 
 
-def test_a_binding_that_somebody_else_changed_meanwhile_is_read_anew(broken: BrokenSite) -> None:
+def test_a_binding_that_somebody_else_changed_meanwhile_is_read_again(broken: BrokenSite) -> None:
     shop = broken.namespace("shop", default=("theirs",))
     broken.hangzhou.faults.add(
         Fault("PATCH", OUR_BINDING, times=3, meanwhile=writer_of(broken, shop))
@@ -190,7 +192,7 @@ def test_a_binding_that_somebody_else_changed_meanwhile_is_read_anew(broken: Bro
     assert references(broken.hangzhou, shop) == ["theirs", "newer-3", SECRET]
 
 
-def test_a_binding_that_is_fought_over_fails_by_name_and_the_secret_stands(
+def test_a_binding_that_another_controller_keeps_changing_fails_and_the_secret_is_kept(
     broken: BrokenSite,
 ) -> None:
     shop = broken.namespace("shop", default=("theirs",))
@@ -220,7 +222,7 @@ def test_an_account_deleted_meanwhile_is_no_failure(broken: BrokenSite) -> None:
     assert (outcome["result"], outcome["bound"]) == ("created", ["default"])
 
 
-def test_what_cannot_be_unbound_is_not_deleted(broken: BrokenSite) -> None:
+def test_a_secret_that_cannot_be_unbound_is_not_deleted(broken: BrokenSite) -> None:
     old = broken.namespace("old")
     for number in range(3):
         broken.namespace(f"kept-{number}")
@@ -237,7 +239,7 @@ def test_what_cannot_be_unbound_is_not_deleted(broken: BrokenSite) -> None:
         assert only(function.invoke(), old)["result"] == "removed"
 
 
-def test_a_timer_that_left_something_undone_raises_after_all_clusters_were_served(
+def test_a_timer_run_with_failures_raises_after_all_clusters_were_served(
     broken: BrokenSite,
 ) -> None:
     web = broken.namespace("web", broken.beijing)
@@ -249,7 +251,7 @@ def test_a_timer_that_left_something_undone_raises_after_all_clusters_were_serve
 
 
 def writer_of(site: Site, namespace: str) -> Callable[[], None]:
-    """Another tool that writes the list anew each time, before ours."""
+    """Another tool that writes the list each time before our write."""
     written = 0
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""A kubeconfig that does not serve: its cluster fails, by a name; the others are served."""
+"""A kubeconfig that does not work: its cluster fails with the cause, other clusters are served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def other_authority(kubeconfig: dict[str, Any]) -> None:
     cluster["certificate-authority-data"] = base64.b64encode(pem).decode()
 
 
-def nobody_listens(kubeconfig: dict[str, Any]) -> None:
+def closed_port(kubeconfig: dict[str, Any]) -> None:
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
 
 
@@ -52,14 +52,14 @@ Spoil = Callable[[dict[str, Any]], None]
     ("spoil", "meaning", "words"),
     [
         (other_authority, "unreachable", "certificate"),
-        (nobody_listens, "unreachable", ""),
+        (closed_port, "unreachable", ""),
         (unknown_token, "denied", "401"),
         (runs_a_program, "invalid", "exec"),
         (reads_a_file, "invalid", "tokenFile"),
         (trusts_anybody, "invalid", "insecure-skip-tls-verify"),
     ],
 )
-def test_a_kubeconfig_that_does_not_serve_fails_alone(
+def test_a_kubeconfig_that_does_not_work_fails_its_cluster_only(
     site: Site, spoil: Spoil, meaning: str, words: str
 ) -> None:
     web = site.namespace("web", site.beijing)
@@ -77,7 +77,7 @@ def test_a_kubeconfig_that_does_not_serve_fails_alone(
     assert only(report, web)["result"] == "created"
 
 
-def test_an_expired_kubeconfig_is_told_as_such(site: Site) -> None:
+def test_an_expired_kubeconfig_is_reported_as_expired(site: Site) -> None:
     web = site.namespace("web", site.beijing)
     text = config_of({"watchNamespace": f"{site.prefix}-*"}, REGISTRIES, FILES)
     with site.function(text) as function:

@@ -35,7 +35,7 @@ def test_the_result_is_a_configuration_that_can_be_used() -> None:
     assert (cluster.name, cluster.access) == ("prod", AckAccess("c1", "cn-shanghai"))
     (secret,) = cluster.pull_secrets
     assert secret.namespaces.patterns == ("shop", "web")
-    assert secret.service_accounts.everyone
+    assert secret.service_accounts.selects("any-account")
 
 
 def test_editors_are_told_of_the_schema() -> None:

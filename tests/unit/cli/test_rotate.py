@@ -15,17 +15,10 @@ from acr_refresher.cli.options import OutputFormat
 from acr_refresher.cli.refresh import finish_with_report
 from acr_refresher.cli.render import report_view, show
 from acr_refresher.cli.rotate import read_report
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Deferral,
-    Failure,
-    SecretOutcome,
-    ShardStart,
-    UnsentOutcomes,
-)
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.reasons import Result as Came
-from acr_refresher.core.report import Report, report_to_json
+from acr_refresher.core.report import Report, ShardStart, UnsentOutcomes, report_to_json
 from acr_refresher.core.request import Request
 from acr_refresher.errors import Invalid
 

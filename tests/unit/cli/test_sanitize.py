@@ -16,16 +16,9 @@ from acr_refresher.cli.render import as_json, report_view, sanitize, show
 from acr_refresher.cli.session import progress
 from acr_refresher.cli.status import status_view
 from acr_refresher.config.strict import InvalidInput, Problem
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Deferral,
-    Failure,
-    SecretOutcome,
-    ShardStart,
-    UnsentOutcomes,
-)
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
+from acr_refresher.core.report import Report, ShardStart, UnsentOutcomes
 from acr_refresher.core.secret_status import FleetStatus, SecretStatus, State, UnreadCluster
 from acr_refresher.errors import Denied
 from factories import NOW, request

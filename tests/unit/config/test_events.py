@@ -334,3 +334,15 @@ def test_any_event_is_understood_or_refused(event: bytes) -> None:
         assert refused.problems  # noqa: PT017  # either way is right, but nothing else is
     else:
         assert request.trigger.partition(":")[0] in {"timer", "manual"}
+
+
+@pytest.mark.parametrize("secret", ["Bearer hunter2-hunter2", "https://cr:hunter2@a.example"])
+def test_secrets_in_the_texts_of_an_event_are_masked(secret: str) -> None:
+    """So neither records nor the report show what log lines mask."""
+    payload = json.dumps({"reason": f"leak of {secret}"})
+    fired = {"triggerName": secret, "payload": payload, "triggerTime": "2026-01-31T12:00:00Z"}
+    request = parse_event(json.dumps(fired))
+    assert "hunter2" not in repr(request)
+    assert request.unattended
+    again = shard_event(request, Shard("run-7", "2026-01-31T12:00:00Z", frozenset({"prod"})))
+    assert replace(parse_event(again), shard=None) == request

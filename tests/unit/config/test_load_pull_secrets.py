@@ -60,7 +60,7 @@ def test_each_of_a_list_has_its_own_settings() -> None:
     )
     assert [one.name for one in first.registries] == ["main"]
     assert first.namespaces.patterns == ("shop",)
-    assert first.service_accounts.everyone
+    assert first.service_accounts.selects("any-account")
     assert first.expiring_threshold.seconds == 300
     assert [one.name for one in second.registries] == ["main", "partner"]
     assert second.namespaces.patterns == ("all",)

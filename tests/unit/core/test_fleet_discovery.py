@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,8 @@ import pytest
 
 from acr_refresher.core.fleet import (
     SERVING_STATES,
-    DiscoveredCluster,
+    Discovered,
     Discovery,
-    DiscoveryResult,
     FoundCluster,
     clusters_from_known,
     known_cluster_problems,
@@ -49,8 +49,12 @@ def configured(name: str, cluster_id: str | None = None) -> Cluster:
     return Cluster(name, access, (wanted(),))
 
 
-def names(discovered: DiscoveryResult) -> list[str]:
-    return [cluster.name for cluster in discovered.clusters]
+def served(configured: Sequence[Cluster], *findings: Discovered) -> tuple[Cluster, ...]:
+    return resolve_discovered(configured, findings)[0]
+
+
+def names(clusters: Iterable[Cluster]) -> list[str]:
+    return [cluster.name for cluster in clusters]
 
 
 @pytest.mark.parametrize(
@@ -73,13 +77,11 @@ def names(discovered: DiscoveryResult) -> list[str]:
 def test_filters(filters: dict[str, Any], selected: bool) -> None:
     section = discovery(**filters)
     assert section.selects(found()) is selected
-    assert bool(resolve_discovered((), [DiscoveredCluster(section, found())]).clusters) is selected
+    assert bool(served((), (section, found()))) is selected
 
 
 def test_a_discovered_cluster_has_the_settings_of_its_section() -> None:
-    (cluster,) = resolve_discovered(
-        (), [DiscoveredCluster(discovery(ca_pem="PEM"), found())]
-    ).clusters
+    (cluster,) = served((), (discovery(ca_pem="PEM"), found()))
     access = AckAccess("c1", "cn-hangzhou", CHAIN, private=True, validity=2 * HOUR)
     section = "discover[0]"
     assert cluster == Cluster("prod-a", access, (wanted(),), ca_pem="PEM", found_by=section)
@@ -111,12 +113,7 @@ def test_a_discovered_cluster_has_the_settings_of_its_section() -> None:
 def test_names(
     known: tuple[Cluster, ...], findings: list[FoundCluster], expected: list[str]
 ) -> None:
-    assert (
-        names(
-            resolve_discovered(known, [DiscoveredCluster(discovery(), each) for each in findings])
-        )
-        == expected
-    )
+    assert names(served(known, *((discovery(), each) for each in findings))) == expected
 
 
 def test_the_first_section_that_selects_a_cluster_counts() -> None:
@@ -125,26 +122,22 @@ def test_the_first_section_that_selects_a_cluster_counts() -> None:
         discovery("discover[1]", ca_pem="one"),
         discovery("discover[2]", ca_pem="two"),
     ]
-    (cluster,) = resolve_discovered(
-        (), [DiscoveredCluster(section, found()) for section in sections]
-    ).clusters
+    (cluster,) = served((), *((section, found()) for section in sections))
     assert cluster.ca_pem == "one"
 
 
 @pytest.mark.parametrize("state", sorted(SERVING_STATES))
 def test_a_cluster_that_is_being_changed_is_served(state: str) -> None:
-    assert names(resolve_discovered((), [DiscoveredCluster(discovery(), found(state=state))])) == [
-        "prod-a"
-    ]
+    assert names(served((), (discovery(), found(state=state)))) == ["prod-a"]
 
 
 @pytest.mark.parametrize(
     "state", ["initial", "failed", "waiting", "disconnected", "deleting", "delete_failed", ""]
 )
 def test_a_cluster_that_is_not_running_is_skipped_with_its_state(state: str) -> None:
-    discovered = resolve_discovered((), [DiscoveredCluster(discovery(), found(state=state))])
-    assert discovered.clusters == ()
-    assert discovered.skipped == {"prod-a": f"its state is {state or 'unknown'}"}
+    clusters, skipped = resolve_discovered((), [(discovery(), found(state=state))])
+    assert clusters == ()
+    assert skipped == {"prod-a": f"its state is {state or 'unknown'}"}
 
 
 # ---- the discovered clusters of a shard ----------------------------------------------------------
@@ -155,12 +148,12 @@ BEFORE = KnownCluster("prod-a", "discover[0]", "cn-hangzhou", "c1")
 def test_a_shard_serves_discovered_clusters_like_the_coordinator() -> None:
     sections = [discovery(ca_pem="PEM", names=("prod-*",)), discovery("discover[1]")]
     findings = [
-        DiscoveredCluster(sections[0], found()),
-        DiscoveredCluster(sections[0], found(cluster_id="c2", state="updating")),
-        DiscoveredCluster(sections[1], found(cluster_id="c3", name="test")),
+        (sections[0], found()),
+        (sections[0], found(cluster_id="c2", state="updating")),
+        (sections[1], found(cluster_id="c3", name="test")),
     ]
     idc = configured("idc")
-    there = resolve_discovered((idc,), findings).clusters
+    there = served((idc,), *findings)
     known = known_clusters((idc, *reversed(there)))
     assert [cluster.name for cluster in known] == ["prod-a@c1", "prod-a@c2", "test"]
     assert known_cluster_problems((idc,), sections, known) == ()

@@ -4,11 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip, Terms
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import (
+    Action,
+    ApplySecret,
     Failure,
+    Reconcile,
+    Remove,
     SecretOutcome,
+    Skip,
+    Terms,
+    accounts_changed,
+    costs_requests,
     failed_outcome,
     planned_outcome,
     reconciled_outcome,
@@ -270,3 +277,18 @@ def test_every_outcome_of_an_existing_secret_has_its_expiry(outcome: SecretOutco
 )
 def test_an_outcome_without_a_secret_has_no_expiry(outcome: SecretOutcome) -> None:
     assert (outcome.expires_at, outcome.hosts) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("action", "costs", "accounts"),
+    [
+        pytest.param(serve(RENEW), True, 0, id="a renewal"),
+        pytest.param(serve(None, "default", "builder"), True, 2, id="a binding"),
+        pytest.param(serve(None), False, 0, id="a fresh secret"),
+        pytest.param(CLEAR, True, 1, id="a removal"),
+        pytest.param(LEAVE, False, 0, id="somebody else's"),
+    ],
+)
+def test_the_requests_that_actions_cost(action: Action, costs: bool, accounts: int) -> None:
+    assert costs_requests((action,)) is costs
+    assert accounts_changed((action, LEAVE)) == accounts

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from acr_refresher.core.model import AckAccess, Cluster, KubeconfigAccess, Role
-from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.outcome_records import (
     FinishedRun,
     Record,
@@ -18,7 +18,7 @@ from acr_refresher.core.outcome_records import (
     record_summaries,
 )
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
+from acr_refresher.core.report import Report, ShardStart
 from acr_refresher.core.request import Request, Shard
 from acr_refresher.settings import SETTINGS
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, wanted

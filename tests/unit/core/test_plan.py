@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Skip
 from acr_refresher.core.model import ClusterState, PullSecret, SecretState
+from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, Skip
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from factories import (
@@ -135,6 +135,20 @@ def test_a_run_waits_for_a_named_account_that_does_not_exist() -> None:
     want = wanted(service_accounts=("default", "builder"))
     action = served(want, state(secret(), accounts=[BOUND]))
     assert (action.bind, action.waiting_for) == ((), ("builder",))
+
+
+def test_named_accounts_are_selected_and_missing_accounts_are_reported() -> None:
+    there = state(accounts=(account("runner"), account("default"), account("other")))
+    action = served(wanted(service_accounts=("default", "runner", "later")), there)
+    assert action.service_accounts == ("default", "runner")
+    assert action.waiting_for == ("later",)
+
+
+def test_no_names_select_all_accounts_of_the_namespace() -> None:
+    there = state(accounts=(account("runner"), account("default")))
+    action = served(wanted(service_accounts=()), there)
+    assert action.service_accounts == ("default", "runner")
+    assert action.waiting_for == ()
 
 
 def test_accounts_of_other_namespaces_do_not_count() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from acr_refresher.core.actions import Action, Reconcile, Remove, Skip
 from acr_refresher.core.model import (
     Cluster,
     ClusterState,
@@ -12,6 +11,7 @@ from acr_refresher.core.model import (
     KubeconfigAccess,
     PullSecret,
 )
+from acr_refresher.core.outcome import Action, Reconcile, Remove, Skip
 from acr_refresher.core.plan import plan, secrets_in_scope
 from acr_refresher.core.reasons import Reason, Result
 from factories import (

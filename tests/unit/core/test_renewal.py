@@ -1,28 +1,45 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
-from acr_refresher.core.model import Registry, Role
+from acr_refresher.core.model import Entry, Registry, Role, SecretState
+from acr_refresher.core.outcome import Terms
 from acr_refresher.core.reasons import Reason
-from acr_refresher.core.renewal import RenewalFacts, renewal_reason
+from acr_refresher.core.renewal import renewal_reason
 from acr_refresher.core.secret import UNTRUSTED
-from factories import HOUR, MAIN, MINUTE, NOW, credential, secret
+from factories import HOUR, MAIN, MINUTE, NOW, credential, request, secret
 
-FRESH = RenewalFacts(
+
+@dataclass(frozen=True)
+class Facts:
+    registry: Registry
+    secret: SecretState | None
+    entry: Entry | None
+    intact: bool
+    force: bool
+    threshold: timedelta
+
+    def reason(self) -> Reason | None:
+        terms = Terms((self.registry,), request(force=self.force), self.threshold, NOW)
+        return renewal_reason(
+            terms, self.registry, self.secret, self.entry, changed=not self.intact
+        )
+
+
+FRESH = Facts(
     registry=MAIN,
     secret=secret(),
     entry=credential().entry,
     intact=True,
     force=False,
     threshold=15 * MINUTE,
-    now=NOW,
 )
 
 
-def expiring(left: timedelta) -> RenewalFacts:
+def expiring(left: timedelta) -> Facts:
     return replace(FRESH, entry=credential(expires_in=left).entry)
 
 
@@ -77,21 +94,20 @@ def expiring(left: timedelta) -> RenewalFacts:
     ],
 )
 def test_an_entry_is_renewed_for_the_reason_that_applies(
-    facts: RenewalFacts, reason: Reason | None
+    facts: Facts, reason: Reason | None
 ) -> None:
-    assert renewal_reason(facts) is reason
+    assert facts.reason() is reason
 
 
 def test_the_most_important_reason_wins() -> None:
     """With everything wrong at once, mending the first finding shows the next."""
-    everything = RenewalFacts(
+    everything = Facts(
         registry=Registry("main", "cri-new", "cn-beijing"),
         secret=None,
         entry=None,
         intact=False,
         force=True,
         threshold=HOUR,
-        now=NOW,
     )
     found = []
     for mend in (
@@ -106,7 +122,7 @@ def test_the_most_important_reason_wins() -> None:
         {"entry": credential(expires_in=2 * HOUR).entry},
     ):
         everything = replace(everything, **mend)
-        found.append(renewal_reason(everything))
+        found.append(everything.reason())
     assert found == [
         Reason.SECRET_MISSING,
         Reason.WRONG_TYPE,

@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome, ShardStart
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report, count_results, earliest_expiry, report_to_json
+from acr_refresher.core.report import (
+    Report,
+    ShardStart,
+    cluster_expiry,
+    count_results,
+    report_to_json,
+)
 from factories import HOUR, NOW, request
 
 DENIED = Failure("denied", "the role may not", "registry main", "sts", "NoPermission", "REQ-1")
@@ -51,6 +58,14 @@ def test_a_cluster_that_could_not_be_served_fails_the_run() -> None:
     assert report(well, ill).failing == ("b",)
 
 
+@pytest.mark.parametrize(("minutes", "seconds"), [(-9, -540), (0, None), (9, 540)])
+def test_a_clock_that_is_far_off_is_reported(minutes: int, seconds: int | None) -> None:
+    skewed = replace(report(), clock_skew=timedelta(minutes=minutes))
+    assert skewed.clock_skew_seconds == seconds
+    assert report_to_json(skewed)["clockSkewSeconds"] == seconds
+    assert report().clock_skew_seconds is None
+
+
 def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
     secrets = (
         outcome(Result.RENEWED, expires_at=NOW + 2 * HOUR),
@@ -58,8 +73,8 @@ def test_secrets_are_counted_by_result_and_the_earliest_expiry_found() -> None:
         outcome(Result.SKIPPED),
     )
     assert count_results(secrets) == {"renewed": 2, "skipped": 1}
-    assert earliest_expiry(secrets) == NOW + HOUR
-    assert earliest_expiry(()) is None
+    assert cluster_expiry(ClusterOutcome(cluster="a", secrets=secrets)) == NOW + HOUR
+    assert cluster_expiry(ClusterOutcome(cluster="a")) is None
 
 
 def test_the_report_is_plain_json_with_remedies() -> None:

@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from acr_refresher.core.outcome import (
-    ClusterOutcome,
-    Deferral,
-    Failure,
-    SecretOutcome,
+from acr_refresher.core.outcome import ClusterOutcome, Deferral, Failure, SecretOutcome
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.report import (
+    Report,
     ShardStart,
     UnsentOutcomes,
+    report_from_json,
+    report_to_json,
 )
-from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report, report_from_json, report_to_json
 from acr_refresher.core.request import Request
 from factories import HOUR, NOW
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from acr_refresher.core.actions import Reconcile, Terms
 from acr_refresher.core.model import Registry, Role, Rrsa, SecretState
+from acr_refresher.core.outcome import Reconcile, Terms
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.renewal import decide

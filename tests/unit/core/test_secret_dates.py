@@ -9,10 +9,9 @@ from datetime import timedelta
 import pytest
 
 from acr_refresher.cli.status_page import status_page
-from acr_refresher.core.actions import Reconcile, Remove
 from acr_refresher.core.fleet import LastSeen, is_due, most_urgent_first
 from acr_refresher.core.model import Cluster, KubeconfigAccess, SecretState
-from acr_refresher.core.outcome import ClusterOutcome, planned_outcome
+from acr_refresher.core.outcome import ClusterOutcome, Reconcile, Remove, planned_outcome
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason
@@ -27,7 +26,8 @@ from acr_refresher.core.secret_status import FleetStatus, State, by_urgency, sec
 from factories import MAIN, NOW, namespace, request, secret, state, wanted
 
 DATES = pytest.mark.parametrize(
-    "date", ["9999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+    "date",
+    ["9999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-01-31"],
 )
 CLUSTER = Cluster("prod", KubeconfigAccess("x"), (wanted(MAIN),))
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acr_refresher.core.guard import MIN_SECRETS_GUARDED
 from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
 from acr_refresher.core.outcome import planned_outcome
-from acr_refresher.core.plan import plan
+from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
 from acr_refresher.core.reasons import Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret_status import (

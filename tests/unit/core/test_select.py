@@ -80,5 +80,5 @@ def test_name_and_every_label_requirement_must_hold() -> None:
 
 
 def test_no_names_mean_every_service_account() -> None:
-    assert ServiceAccountSelection().everyone
-    assert not ServiceAccountSelection(("default",)).everyone
+    assert ServiceAccountSelection().selects("default")
+    assert not ServiceAccountSelection(("default",)).selects("other")

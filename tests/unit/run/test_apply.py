@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from acr_refresher.core.actions import Action, ApplySecret, Reconcile, Remove, Terms
 from acr_refresher.core.model import (
     Credential,
     Registry,
@@ -17,7 +16,7 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
-from acr_refresher.core.outcome import SecretOutcome
+from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, SecretOutcome, Terms
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
 from acr_refresher.run.apply import Applier

@@ -13,10 +13,10 @@ import pytest
 import stamina
 import structlog
 
-from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome, UnsentOutcomes
+from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
 from acr_refresher.core.outcome_records import FinishedRun, Record
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.report import Report
+from acr_refresher.core.report import Report, UnsentOutcomes
 from acr_refresher.errors import Denied, Throttled, Unreachable
 from acr_refresher.log import configure_logging
 from acr_refresher.run import publish as publishing

@@ -91,5 +91,6 @@ def test_a_bug_in_minting_fails_each_secret_and_is_logged_once(
     assert {each.failures[0].meaning for each in secrets} == {"bug"}
     [line] = [line for line in lines if line["event"] == "bug.found"]
     assert line["exception"] == "KeyError"
+    assert (line["cluster"], line["namespace"], line["secret"]) == ("a", "one", "acr-pull")
     assert line["traceback"][-2].startswith("run/apply.py:")
     assert "hunter2" not in str(lines)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from acr_refresher.core.requested import (
+from acr_refresher.core.plan import allowed_registries, request_warnings
+from acr_refresher.core.select import (
     INSTANCE_IDS_ANNOTATION,
     ROLE_ANNOTATIONS,
-    allowed_registries,
     names_roles,
-    request_warnings,
     requested_registries,
 )
 from factories import MAIN, PARTNER, namespace, wanted
