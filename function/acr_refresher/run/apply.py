@@ -58,7 +58,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """Applies actions to one cluster in one run.
+    """Applies actions to one cluster in one run. Log lines name it `cluster`.
 
     It keeps service accounts as it last wrote them, so a namespace's next pull secret is bound
     without a conflict and without another read. It waits for the cloud within `paused`, and asks
@@ -70,6 +70,7 @@ class Applier:
     minter: Minter
     now: datetime
     run: str
+    cluster: str = ""
     paused: Clock = nullcontext
     resumed: Clock = nullcontext
     _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
@@ -126,7 +127,8 @@ class Applier:
             minted, unminted = await self._mint(apply)
             content = content_to_write(apply, minted, self.now, self.run)
         except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
-            return _Made(None, carried=False, unminted=(log_bug(error),), warnings=())
+            bug = log_bug(error, cluster=self.cluster)
+            return _Made(None, carried=False, unminted=(bug,), warnings=())
         warnings = tuple(warning for one in minted.values() for warning in one.warnings)
         carried = content is not None and carries_over(content, minted)
         return _Made(content, carried, unminted, warnings)

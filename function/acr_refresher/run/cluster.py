@@ -68,6 +68,7 @@ class LastSeenClusters:
 class _Progress:
     """What a visit has done so far, which is what is reported if it is cut off."""
 
+    cluster: str
     kube: KubeApi | None = None
     actions: tuple[Action, ...] = ()
     done: dict[tuple[str, str], SecretOutcome] = field(default_factory=dict)
@@ -82,7 +83,8 @@ class _Progress:
         failure = unexpected_error(error)
         if failure.message not in self.bugs:
             self.bugs.add(failure.message)
-            log_bug(error, namespace=action.namespace, secret=action.secret)
+            where = {"namespace": action.namespace, "secret": action.secret}
+            log_bug(error, cluster=self.cluster, **where)
         return failure
 
     @property
@@ -121,7 +123,7 @@ class ClusterRunner:
             return None
         clock = asyncio.get_running_loop().time
         began = clock()
-        progress = _Progress()
+        progress = _Progress(cluster.name)
         failure, skipped = None, ""
         try:
             await asyncio.wait_for(self._visit(cluster, progress), self._left.total_seconds())
@@ -223,7 +225,13 @@ class ClusterRunner:
                 progress.finish(action, planned_outcome(action))
             return
         applier = Applier(
-            kube, self.minter, context.now, context.run, deadline.paused, deadline.resumed
+            kube,
+            self.minter,
+            context.now,
+            context.run,
+            cluster.name,
+            deadline.paused,
+            deadline.resumed,
         )
         # Actions without requests wait for none that has some, nor a namespace for a stalled one.
         for actions in planned:
