@@ -25,8 +25,7 @@ from acr_refresher.config.load import ConfigError, read_config
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.ack_helper import Target, convert_helper_config
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
-from acr_refresher.kube.files import resolve_references
-from acr_refresher.run.concurrency import in_own_thread
+from acr_refresher.kube.files import in_time, resolve_references
 
 VARIABLE = "KUBECONFIG"
 
@@ -41,7 +40,7 @@ async def connect_as_operator(
     its plugin is started.
     """
     path = kubeconfig or _default_path(os.environ)
-    read = await in_own_thread(_read_kubeconfig, path)  # a mounted file system may hang
+    read = await in_time(f"kubeconfig {path}", _read_kubeconfig, path)
     document = _with_context(read, context, path)
     opened = await resolve_references(SecretStr(document), path.parent, os.environ)
     kube = KubernetesConnector(__version__).connect(opened)
