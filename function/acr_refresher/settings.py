@@ -107,7 +107,7 @@ class Settings:
     retry_attempts: int = 4
     """Attempts of one request, the first included."""
     retry_timeout: timedelta = timedelta(seconds=30)
-    """All attempts of one request and the waits between them, the first included."""
+    """From the beginning of the first attempt until the last repeated one ends."""
     retry_first_wait: timedelta = timedelta(seconds=0.2)
     """The wait before the second attempt, to which jitter is added; it doubles."""
     retry_longest_wait: timedelta = timedelta(seconds=10)
