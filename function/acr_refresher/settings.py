@@ -56,8 +56,10 @@ class Settings:
     """A TCP connection to an API server."""
     kube_page_size: int = 500
     """Objects per page of a list: the page size of kubectl."""
-    plugin_timeout: timedelta = timedelta(seconds=30)
-    """One run of a kubeconfig's credential plugin."""
+    plugin_timeout: timedelta = timedelta(seconds=15)
+    """One run of a kubeconfig's credential plugin: shorter than a cluster's time, to be named."""
+    file_timeout: timedelta = timedelta(seconds=10)
+    """Reading a kubeconfig file, or the files that it names: mounted file systems may hang."""
     kubeconfig_depth: int = 20
     """Levels of nesting in a kubeconfig: the parser recurses, and a deep document ends Python."""
     tls_clients_kept: int = 2000
@@ -105,7 +107,7 @@ class Settings:
     retry_attempts: int = 4
     """Attempts of one request, the first included."""
     retry_timeout: timedelta = timedelta(seconds=30)
-    """All attempts of one request and the waits between them, the first included."""
+    """From the beginning of the first attempt until the last repeated one ends."""
     retry_first_wait: timedelta = timedelta(seconds=0.2)
     """The wait before the second attempt, to which jitter is added; it doubles."""
     retry_longest_wait: timedelta = timedelta(seconds=10)

@@ -25,6 +25,8 @@ def deployed_timeout() -> timedelta:
 def test_the_times_within_a_run_add_up(function: timedelta) -> None:
     kept_back = SETTINGS.report_time + SETTINGS.wind_up_time
     assert SETTINGS.kube_request_timeout < SETTINGS.cluster_timeout
+    assert SETTINGS.plugin_timeout < SETTINGS.cluster_timeout
+    assert SETTINGS.file_timeout < SETTINGS.cluster_timeout
     assert SETTINGS.cluster_timeout < function - kept_back
     begin = (function - SETTINGS.report_time) / 2
     assert SETTINGS.cluster_timeout + SETTINGS.wind_up_time < begin, "clusters begin half the time"

@@ -25,8 +25,7 @@ from acr_refresher.config.load import ConfigError, read_config
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.ack_helper import Target, convert_helper_config
 from acr_refresher.kube.api import KubernetesConnector
-from acr_refresher.kube.files import resolve_references
-from acr_refresher.run.concurrency import in_own_thread
+from acr_refresher.kube.files import in_time, resolve_references
 
 VARIABLE = "KUBECONFIG"
 HEADER = "# yaml-language-server: $schema=config.schema.json\n"
@@ -83,7 +82,7 @@ async def _config_map(kubeconfig: Path | None, context: str) -> str:
     first = os.environ.get(VARIABLE, "").split(os.pathsep)[0]  # kubectl's, of several files
     path = kubeconfig or (Path(first) if first else Path.home() / ".kube" / "config")
     with _readable(str(path), f"name another file with --kubeconfig or ${VARIABLE}"):
-        document = await in_own_thread(path.read_text, "utf-8")  # a mounted file system may hang
+        document = await in_time(f"kubeconfig {path}", path.read_text, "utf-8")
     document = _with_context(document, context, path)
     opened = await resolve_references(SecretStr(document), path.parent, os.environ)
     kube = KubernetesConnector(__version__).connect(opened)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -14,6 +15,9 @@ from acr_refresher.errors import Denied, Gone, Invalid, Unreachable
 from acr_refresher.kube.kubeconfig import current, encoded, kubeconfig_of
 from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.run.ports import Kubeconfig, KubeconfigFiles
+from acr_refresher.settings import SETTINGS
+
+T = TypeVar("T")
 
 REFERENCES = (  # the field that names a file, and the field that has the content
     ("certificate-authority", "certificate-authority-data"),
@@ -39,14 +43,26 @@ class LocalKubeconfigs(KubeconfigFiles):
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
         """A kubeconfig without references. Raises Gone, Denied, Invalid, Unreachable (I/O)."""
-        # A mounted file system may hang. Neither other clusters nor the run wait for it.
         if isinstance(access, InClusterAccess):
-            return await in_own_thread(_of_pod, self._pod)
+            return await in_time("the pod's service account", _of_pod, self._pod)
         path = self._folder / access.path
-        document = SecretStr(await in_own_thread(_read, path, "kubeconfig"))
+        document = SecretStr(await in_time(f"kubeconfig {path}", _read, path, "kubeconfig"))
         if not access.trusted:
             return Kubeconfig(document)
         return await resolve_references(document, path.parent, self._pod.environ)
+
+
+async def in_time(what: str, read: Callable[..., T], *arguments: Any) -> T:
+    """Read files on a file system that may hang. Raises Unreachable, and what `read` raises.
+
+    Neither other clusters nor the end of the run wait for it.
+    """
+    limit = SETTINGS.file_timeout.total_seconds()
+    try:
+        return await asyncio.wait_for(in_own_thread(read, *arguments), limit)
+    except asyncio.TimeoutError:
+        message = f"{what} could not be read within {limit:g} s: does the file system hang?"
+        raise Unreachable(message, service="files") from None
 
 
 def _of_pod(pod: Pod) -> Kubeconfig:
@@ -74,7 +90,8 @@ async def resolve_references(
 ) -> Kubeconfig:
     """A trusted kubeconfig in which the content of files and the plugin's answer are inserted."""
     cluster, user = current(document)
-    await in_own_thread(_embed_files, folder, cluster, user)
+    named = f"a file in {folder} that the kubeconfig names"
+    await in_time(named, _embed_files, folder, cluster, user)
     if spec := user.pop("exec", None):
         from acr_refresher.kube.plugin import run_plugin  # noqa: PLC0415  # rare
 

@@ -260,7 +260,8 @@ def _load(document: SecretStr) -> Yaml:
         mark = getattr(error, "problem_mark", None)
         where = f" near line {mark.line + 1}" if mark else ""
         raise _invalid([f"it is not YAML{where}"]) from None
-    except ValueError:  # by a scalar's type, such as a date in a 13th month
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # By a scalar's type, such as a date in a 13th month, or `!!bool maybe`.
         raise _invalid(["it has a value that YAML cannot read"]) from None
 
 

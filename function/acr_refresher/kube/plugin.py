@@ -11,7 +11,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -29,6 +29,7 @@ OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
 
 ApiVersion = Literal["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 
 
 class _Part(BaseModel):
@@ -102,7 +103,7 @@ def _environment(
 async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     """The output of the command. All processes that it started are ended, whatever happens."""
     devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
-    await in_own_thread(_touch, command[0], environ)
+    await _in_time(in_own_thread(_touch, command[0], environ))
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -116,14 +117,7 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
         reason = getattr(error, "strerror", None) or "not a command"
         raise _invalid(f"it cannot be started: {reason}") from error
     try:
-        printed, _ = await asyncio.wait_for(
-            process.communicate(), SETTINGS.plugin_timeout.total_seconds()
-        )
-    except asyncio.TimeoutError:
-        raise Unreachable(
-            f"the credential plugin gave no answer in {SETTINGS.plugin_timeout.seconds} seconds",
-            service="files",
-        ) from None
+        printed, _ = await _in_time(process.communicate())
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -131,6 +125,15 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     if process.returncode:
         raise _invalid(f"it ended with {process.returncode}. Run it manually to see its messages.")
     return printed
+
+
+async def _in_time(waiting: Coroutine[Any, Any, T]) -> T:
+    limit = SETTINGS.plugin_timeout.total_seconds()
+    try:
+        return await asyncio.wait_for(waiting, limit)
+    except asyncio.TimeoutError:
+        message = f"the credential plugin gave no answer in {limit:g} seconds"
+        raise Unreachable(message, service="files") from None
 
 
 def _touch(command: str, environ: Mapping[str, str]) -> None:

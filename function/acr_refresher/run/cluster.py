@@ -227,7 +227,13 @@ class ClusterRunner:
                 progress.finish(action, planned_outcome(action))
             return
         applier = Applier(
-            kube, self.minter, context.now, context.run, deadline.paused, deadline.resumed
+            kube,
+            self.minter,
+            context.now,
+            context.run,
+            cluster.name,
+            deadline.paused,
+            deadline.resumed,
         )
         # Actions without requests come first: they need not wait for requests, which may stall.
         for actions in planned:

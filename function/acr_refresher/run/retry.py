@@ -21,7 +21,8 @@ T = TypeVar("T")
 async def retrying(call: Callable[[], Awaitable[T]]) -> T:
     """Await the call, and repeat it with backoff and jitter while that can help.
 
-    All attempts and waits, the first attempt included, end within `SETTINGS.retry_timeout`.
+    Repeated attempts end within `SETTINGS.retry_timeout` of the beginning of the first attempt. The
+    first has only the time-outs of the request itself: it may wait for a rate limit.
     Raises the PortError of the last attempt. If cancelled, no further attempt is made.
     """
     clock = asyncio.get_running_loop().time

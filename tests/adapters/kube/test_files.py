@@ -17,6 +17,7 @@ import yaml
 
 from acr_refresher.core.model import InClusterAccess, KubeconfigAccess
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Unreachable
+from acr_refresher.kube import files as files_module
 from acr_refresher.kube import plugin as plugin_module
 from acr_refresher.kube.files import LocalKubeconfigs, Pod
 from acr_refresher.kube.kubeconfig import read_kubeconfig
@@ -292,16 +293,33 @@ def test_a_plugin_that_hangs_is_ended_with_all_that_it_began(
         time.sleep(0.01)  # it is killed, but may not be dead yet
 
 
-def test_a_plugin_on_a_file_system_that_hangs_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+def test_a_plugin_on_a_file_system_that_hangs_does_not_hold_up_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(program := tmp_path / "plugin", 0o755)  # nothing ever writes to it
+    monkeypatch.setattr(
+        plugin_module, "SETTINGS", replace(SETTINGS, plugin_timeout=timedelta(seconds=0.2))
+    )
+    spec = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+    with pytest.raises(Unreachable, match=r"gave no answer in 0\.2 seconds"):
+        asyncio.run(plugin_module.run_plugin(spec, {}, tmp_path, {}))
 
-    async def wait_a_moment() -> None:
-        spec = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
-        running = plugin_module.run_plugin(spec, {}, tmp_path, {})
-        await asyncio.wait_for(running, 0.2)
 
-    with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(wait_a_moment())
+@pytest.mark.parametrize(
+    "hangs", ["kubeconfig", "certificate-authority", "client-key", "tokenFile"]
+)
+def test_a_file_that_hangs_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")  # nothing ever writes to it
+    fields = {hangs: "pipe"}
+    write(tmp_path, fields if "authority" in hangs else {}, fields)
+    path = "pipe" if hangs == "kubeconfig" else "idc.yaml"
+    monkeypatch.setattr(
+        files_module, "SETTINGS", replace(SETTINGS, file_timeout=timedelta(seconds=0.2))
+    )
+    with pytest.raises(Unreachable, match=r"kubeconfig.* within 0.2 s: does the file system hang"):
+        read(tmp_path, path, trusted=True)
 
 
 @pytest.mark.parametrize(

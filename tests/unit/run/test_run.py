@@ -75,6 +75,14 @@ def test_a_bug_in_telling_of_one_cluster_leaves_the_others(monkeypatch: pytest.M
     assert "unexpected KeyError at run/cluster.py:" in report.clusters[0].failure.message
 
 
+def test_a_bug_in_a_namespace_is_logged_with_its_place() -> None:
+    with capture_logs() as lines:
+        served({"a": Kube(("one", "two"), broken="two")}, "a")
+    [line] = [line for line in lines if line["event"] == "bug.found"]
+    assert (line["cluster"], line["namespace"], line["secret"]) == ("a", "two", "acr-pull")
+    assert "hunter2" not in str(lines)
+
+
 def test_a_bug_in_minting_fails_each_secret_and_is_logged_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
