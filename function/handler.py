@@ -51,8 +51,8 @@ def handle(event: bytes | str, context: object) -> dict[str, Any]:
     Raises RunFailed after everything was done, if a run of a timer or of a shard needs attention.
     """
     began = time.monotonic()
-    # A cold start goes without the modules that only runs need, which are more than half of all.
-    from acr_refresher.invocation import handle_invocation  # noqa: PLC0415  # as it says
+    # A cold start does not load the modules that only runs need: more than half of all.
+    from acr_refresher.invocation import handle_invocation  # noqa: PLC0415  # see above
 
     configure_logging()
     folder = _config_path().parent
@@ -94,8 +94,8 @@ def _collect_garbage_rarely() -> None:
 
 @functools.cache
 def _freeze_what_the_first_run_loaded() -> None:
-    """Exempt the modules of the first run too: more than half of all, the SDKs among them."""
-    if gc.get_freeze_count():  # in an instance, that is, and not in a command or a test
+    """Exempt the modules that the first run loaded too, such as the SDKs, from collection."""
+    if gc.get_freeze_count():  # only in an instance, not in a command or a test
         gc.freeze()
 
 

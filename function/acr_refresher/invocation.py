@@ -35,9 +35,10 @@ LATEST = "LATEST"
 
 @dataclass(frozen=True, slots=True)
 class InvocationContext:
-    """What Function Compute says of an invocation. `timeout` or `function` None: it does not.
+    """What Function Compute says about an invocation.
 
-    The credentials are those of the function's role, for this invocation only.
+    `timeout` and `function` are None if it does not say them. The credentials are those of the
+    function's role, for this invocation only.
     """
 
     request_id: str
@@ -77,7 +78,8 @@ def _function_of(
 ) -> Function | None:
     """Return the function that was invoked, with its version or alias, so that it can start itself.
 
-    It is one of Function Compute 2.0 if the context names a service, else of 3.0. None: no name.
+    It is a function of Function Compute 2.0 if the context names a service, otherwise of 3.0.
+    Returns None if its name, region or account is not known.
     """
     function = getattr(context, "function", None)
     name = _text(function, "name") or environ.get("FC_FUNCTION_NAME", "")
@@ -150,7 +152,7 @@ def handle_invocation(
         function=invocation.function,
     )
     caller = Caller(invocation.credentials, invocation.region_id)
-    report = _complete(run(run_context, config, instance.dependencies(config, folder, caller)))
+    report = _run_loop(run(run_context, config, instance.dependencies(config, folder, caller)))
     if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
     return report_to_json(report)
@@ -176,10 +178,10 @@ def _budget(timeout: timedelta, began: float) -> timedelta:
     return max(timeout - spent - SETTINGS.report_time, timeout / 4)
 
 
-def _complete(running: Coroutine[Any, Any, Report]) -> Report:
-    """Run in the event loop of uvloop, whose TLS takes a fifth less CPU per request."""
+def _run_loop(running: Coroutine[Any, Any, Report]) -> Report:
+    """Await the run in the event loop of uvloop, whose TLS takes a fifth less CPU per request."""
     try:
-        import uvloop  # noqa: PLC0415  # there is none for Windows
+        import uvloop  # noqa: PLC0415  # it does not exist for Windows
     except ImportError:
         return asyncio.run(running)
     return uvloop.run(running)

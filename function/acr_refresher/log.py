@@ -59,7 +59,7 @@ _PLAIN = r"[a-z0-9._/ -]*"
 _HARMLESS = re.compile(rf"{_PLAIN}(?:T\d\d:\d\d:\d\dZ{_PLAIN})*", re.ASCII)
 _YET_SECRET = ("bearer ", "basic ", "eyj")
 """Names, hosts, IDs, digests and times match `_HARMLESS`, which costs a tenth of `_SECRET_LOOK`.
-Text with one of `_YET_SECRET` is searched all the same."""
+Text that contains one of `_YET_SECRET` is searched nevertheless."""
 
 
 @functools.lru_cache(1024)
@@ -68,9 +68,9 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-@functools.lru_cache(1024)  # the same texts stand in the lines of a thousand secrets
+@functools.lru_cache(1024)  # the lines of a thousand secrets contain the same texts
 def mask_text(text: str) -> str:
-    """Return the text without passwords, tokens, signatures and long base64 runs.
+    """Return the text with passwords, tokens, signatures and long base64 runs masked.
 
     Names of objects (`acr-pull`) and roles, request IDs and digests in hexadecimal stay readable.
     """
@@ -122,7 +122,7 @@ def get_logger() -> FilteringBoundLogger:
 
 
 def redact(fields: Mapping[str, object]) -> dict[str, Any]:
-    """Return the fields as JSON data, each secret masked. Fields without content are left out."""
+    """Return the fields as JSON data, with secrets masked. Fields without content are left out."""
     return {
         name: _value(name, value)
         for name, value in fields.items()
@@ -133,14 +133,14 @@ def redact(fields: Mapping[str, object]) -> dict[str, Any]:
 def own_frames(error: BaseException) -> list[str]:
     """Return where the error was raised, outermost call first: `run/apply.py:120 in _write`.
 
-    Only places, never values. A file of a library is named without its folder.
+    The frames have no values. A file of a library is named without its folder.
     """
     frames = traceback.extract_tb(error.__traceback__, limit=-SETTINGS.traceback_frames)
     return [f"{_place(frame)} in {frame.name}" for frame in frames]
 
 
 def last_own_place(error: BaseException) -> str:
-    """Return the innermost line of this package that the error passed; else of any package."""
+    """Return the innermost line of this package that raised the error, or else of any package."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
     return _place((ours or frames)[-1]) if frames else "an unknown place"
@@ -155,10 +155,10 @@ def _place(frame: traceback.FrameSummary) -> str:
 def _silence_libraries() -> None:
     """Turn off the standard library's logging, which we do not use, at every level.
 
-    The SDKs attach handlers of their own and set their loggers to DEBUG when they are imported,
-    which is later; aliyun-fc2 logs the headers of refused requests, with signature and security
-    token, to the root logger at ERROR. All of that asks the one switch set here first.
-    DEBUG=sdk has the SDKs log every header as well, and fail on unusual status codes.
+    When the SDKs are imported later, they attach handlers of their own and set their loggers to
+    DEBUG. aliyun-fc2 logs the headers of refused requests, with signature and security token, to
+    the root logger at ERROR. The switch that is set here stops all of that. With DEBUG=sdk the SDKs
+    would also log every header, and fail on unusual status codes.
     """
     logging.disable(logging.CRITICAL)
     if os.environ.get("DEBUG", "").lower() == "sdk":
@@ -171,7 +171,7 @@ def _observe(on_event: OnEvent, _logger: object, level: str, event: EventDict) -
 
 
 def _line(_logger: object, level: str, event: EventDict) -> str:
-    """Render the line in one processor: lines are a good part of what a run costs."""
+    """Render the line in one processor, because log lines cost a good part of a run's CPU."""
     line = _fields(level, event)
     line["ts"] = _utc(datetime.now(timezone.utc))
     return _json(line)
@@ -183,7 +183,7 @@ def _fields(level: str, event: EventDict) -> dict[str, Any]:
         event.update(_exception_in_short(event.pop("exc_info")))
     line = {"level": level, "event": event.pop("event")}
     if event.get("message"):
-        line["message"] = MASK  # its place, until the redacted one follows
+        line["message"] = MASK  # keeps its place until the redacted message follows
     line.update(redact(event))
     return line
 
@@ -191,12 +191,12 @@ def _fields(level: str, event: EventDict) -> dict[str, Any]:
 def _json(line: Mapping[str, object]) -> str:
     try:
         return to_json(line).decode()
-    except PydanticSerializationError:  # half a surrogate pair, which UTF-8 has no bytes for
+    except PydanticSerializationError:  # half a surrogate pair, which UTF-8 cannot encode
         return json.dumps(line)
 
 
 def _exception_in_short(given: object) -> dict[str, object]:
-    """Return the exception's type and frames; its text only if it is ours, as others quote data."""
+    """Return the exception's type and frames. Its text is added only if the exception is ours."""
     error = sys.exc_info()[1] if given is True else given
     if not isinstance(error, BaseException):
         return {}
@@ -231,7 +231,7 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-# The same hosts, warnings and expiry stand in the lines of a thousand secrets.
+# The lines of a thousand secrets contain the same hosts, warnings and expiry.
 _utc_cached = functools.lru_cache(64)(_utc)
 
 

@@ -25,7 +25,7 @@ log = get_logger()
 
 
 def log_secrets(outcome: ClusterOutcome) -> None:
-    """`secret.created`, `.renewed`, `.bound`, `.removed`, `.incomplete`, `.conflict`, `.failed`.
+    """Log `secret.<result>` for each secret that was changed or should have been changed.
 
     A cluster's lines are written together: between two requests each would cost twice the CPU.
     """
@@ -42,7 +42,7 @@ def log_secrets(outcome: ClusterOutcome) -> None:
 
 
 def log_cluster(outcome: ClusterOutcome) -> None:
-    """`cluster.served`; `cluster.skipped`, not running; `cluster.failed`, not served at all."""
+    """Log `cluster.served`, `cluster.skipped` (it is not running) or `cluster.failed`."""
     served = "cluster.skipped" if outcome.skipped else "cluster.served"
     _log_by(cluster_ok(outcome))(
         "cluster.failed" if outcome.failure else served,
@@ -55,7 +55,7 @@ def log_cluster(outcome: ClusterOutcome) -> None:
 
 
 def log_run(report: Report, duration: timedelta, request_id: str) -> None:
-    """`run.finished`. The request ID leads to what the platform logs about the invocation."""
+    """Log `run.finished`. The request ID leads to what the platform logs about the invocation."""
     skew = report.clock_skew_seconds
     _log_by(report.ok and skew is None)(
         "run.finished",
@@ -69,7 +69,7 @@ def log_run(report: Report, duration: timedelta, request_id: str) -> None:
 
 
 def log_deferred(cluster: str, deferral: Deferral) -> None:
-    """`cluster.deferred`: the cluster is left to the next run."""
+    """Log `cluster.deferred`: the cluster is left to the next run."""
     log.warning(
         "cluster.deferred",
         cluster=cluster,
@@ -80,7 +80,7 @@ def log_deferred(cluster: str, deferral: Deferral) -> None:
 
 
 def log_shard_start(shard: ShardStart) -> None:
-    """`shard.started`; `shard.known`, started before; `shard.failed`."""
+    """Log `shard.started`, `shard.known` (it was started before) or `shard.failed`."""
     known = "shard.started" if shard.started else "shard.known"
     _log_by(not shard.failure)(
         "shard.failed" if shard.failure else known,
@@ -91,11 +91,11 @@ def log_shard_start(shard: ShardStart) -> None:
 
 
 def log_unsent(summaries: Iterable[str], failure: Failure) -> None:
-    """`outcomes.unsent`: a summary of each record that could not be written."""
+    """Log `outcomes.unsent`, with a summary of each record that could not be written."""
     remaining = iter(summaries)
     while part := list(islice(remaining, SETTINGS.unsent_per_line)):
         log.warning("outcomes.unsent", count=len(part), records=part, **failure_fields(failure))
 
 
-def _log_by(ok: bool) -> Callable[..., object]:  # noqa: FBT001  # the only thing that decides
+def _log_by(ok: bool) -> Callable[..., object]:  # noqa: FBT001  # the only argument
     return log.info if ok else log.warning

@@ -38,9 +38,9 @@ class Settings:
     cluster_timeout_max: timedelta = timedelta(minutes=10)
     """The longest clusterTimeout that config.yaml may set."""
     requests_per_cluster: int = 16
-    """Requests to one API server at the same time: one of modest size takes them without queues."""
+    """Requests to one API server at the same time: a small server takes them without queues."""
     stalled_request: timedelta = timedelta(seconds=0.5)
-    """A cluster whose requests all take longer gets another worker."""
+    """A cluster gets another worker if no request ends for this long."""
     objects_on_one_connection: int = 25
     """Objects that are written over a single connection. A TLS handshake costs the CPU of five
     writes, and its buffers take 256 KiB, so a second connection has to pay off."""
@@ -157,4 +157,4 @@ class Settings:
 
 
 SETTINGS = Settings()
-"""The ones in force."""
+"""The settings in force."""

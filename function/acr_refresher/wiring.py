@@ -33,8 +33,8 @@ SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 class Instance:
     """What a warm instance keeps from run to run.
 
-    `reporting_client` has threads of its own, so a run can delegate clusters and write its outcomes
-    while services that do not answer hold all other threads.
+    `reporting_client` has threads of its own. So a run can delegate clusters and write its outcomes
+    while services that do not answer occupy all other threads.
     """
 
     cloud_client: CloudClient

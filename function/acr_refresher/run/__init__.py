@@ -1,1 +1,1 @@
-"""One run: its stages, from the list of clusters to the outcomes, and the ports it calls."""
+"""One run: its stages, from the list of clusters to the outcomes, and the ports that it calls."""

@@ -63,8 +63,8 @@ class Applier:
     """Applies actions to one cluster in one run.
 
     It keeps service accounts as it last wrote them, so a namespace's next pull secret is bound
-    without a conflict and without another read. It waits for the cloud within `paused`, and asks
-    the cluster itself for anything meanwhile within `resumed`. It sends at most
+    without a conflict and without another read. It waits for the cloud within `paused`. Requests to
+    the cluster itself in that time are within `resumed`. It sends at most
     `SETTINGS.requests_per_cluster` requests at a time.
     """
 
@@ -76,15 +76,15 @@ class Applier:
     resumed: Clock = nullcontext
     _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
     _made: dict[tuple[str, str], asyncio.Task[_Made]] = field(default_factory=dict)
-    _free: asyncio.Semaphore = field(
+    _slots: asyncio.Semaphore = field(
         default_factory=partial(asyncio.Semaphore, SETTINGS.requests_per_cluster)
     )
 
     async def make(self, actions: Iterable[Action]) -> None:
         """Make the content of all secrets that are to be written, before the first is written.
 
-        Namespaces whose actions share an ApplySecret share its content. `apply` reports what went
-        wrong. If this is cancelled, all minting for this cluster alone is cancelled.
+        Namespaces whose actions share an ApplySecret share its content. `apply` reports what failed
+        here. If this is cancelled, minting that no other cluster waits for is cancelled.
         """
         making: dict[int, asyncio.Task[_Made]] = {}  # by identity: the actions keep them alive
         for action in actions:
@@ -119,7 +119,7 @@ class Applier:
                 return await self._reconcile(again, replanned=True)
             return refused_outcome(action, error.failure(), made.unminted)
         if made.content is None and action.uid is None:
-            return reconciled_outcome(action, unminted=made.unminted)  # there is none to refer to
+            return reconciled_outcome(action, unminted=made.unminted)  # no Secret to refer to
         changed, unchanged = await self._change_all(
             action.bind, action.secret, ServiceAccountState.with_reference
         )
@@ -133,7 +133,7 @@ class Applier:
             content = content_to_write(apply, minted, self.now, self.run)
         except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
             return _Made(None, carried=False, unminted=(log_bug(error),), warnings=())
-        warnings = tuple(warning for one in minted.values() for warning in one.warnings)
+        warnings = tuple(warning for each in minted.values() for warning in each.warnings)
         carried = content is not None and carries_over(content, minted)
         return _Made(content, carried, unminted, warnings)
 
@@ -151,10 +151,10 @@ class Applier:
 
         with self.paused():
             await run_bounded(len(apply.mint), map(attempt, apply.mint))
-        held = (*apply.kept, *(one for one in apply.fallback if one.entry.registry not in minted))
+        old = (each for each in apply.fallback if each.entry.registry not in minted)
         in_order = (minted[each.name] for each in apply.mint if each.name in minted)
-        free, claimed = resolve_host_conflicts(held, in_order)
-        return free, (*failures, *claimed)
+        usable, conflicts = resolve_host_conflicts((*apply.kept, *old), in_order)
+        return usable, (*failures, *conflicts)
 
     async def _write(
         self, action: Reconcile, apply: ApplySecret, content: SecretContent, *, carried: bool
@@ -185,7 +185,7 @@ class Applier:
             action.unbind, action.secret, ServiceAccountState.without_reference
         )
         if failures:
-            return removal_outcome(action, failures)  # still referred to: it stays
+            return removal_outcome(action, failures)  # an account refers to it, so it stays
         try:
             await self._request(
                 partial(self.kube.delete_secret, action.namespace, action.secret, action.uid)
@@ -200,7 +200,7 @@ class Applier:
         """Return the names of the changed accounts, and a failure for each that was not changed."""
         accounts = tuple(accounts)
         if not accounts:
-            return (), ()  # the everyday case costs nothing
+            return (), ()  # the usual case costs nothing
         changed: list[str] = []
         failures: list[Failure] = []
 
@@ -218,13 +218,13 @@ class Applier:
         return tuple(sorted(changed)), tuple(failures)
 
     async def _change(self, account: ServiceAccountState, secret: str, change: Change) -> None:
-        """Add or remove our reference only; read the account again if another writer was faster."""
+        """Add or remove only our reference. Reads the account again if another writer was faster."""
         key = (account.namespace, account.name)
         account = self._written.get(key, account)
         for _ in range(SETTINGS.binding_attempts):
             wanted = change(account, secret)
             if wanted == account:
-                return  # an overlapping run did it
+                return  # an overlapping run has done it
             try:
                 patch = partial(self.kube.patch_service_account, wanted)
                 self._written[key] = await self._request(patch)
@@ -237,5 +237,5 @@ class Applier:
 
     async def _request(self, call: Callable[[], Awaitable[T]]) -> T:
         """Send a request when its turn has come, and retry it."""
-        async with self._free:
+        async with self._slots:
             return await retrying(call)

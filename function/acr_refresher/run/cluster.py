@@ -1,4 +1,4 @@
-"""Serves one cluster: reads what stands in it, plans, and applies the plan within its time."""
+"""Serves one cluster within its time: reads its state, plans, and applies the plan."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class LastSeenClusters:
 
 @dataclass(slots=True)
 class _Progress:
-    """What a visit has done so far, which is what is reported if it is cut off."""
+    """What a visit has done so far. This is reported if the visit is cut off."""
 
     cluster: str
     kube: KubeApi | None = None
@@ -119,7 +119,7 @@ class ClusterRunner:
         """Serve one cluster within its own time and the run's. Raises nothing but cancellation.
 
         Returns None if it was not begun, because too little of the run's time is left, or if the
-        run's time was over before its kubeconfig had come.
+        run's time was over before its kubeconfig arrived.
         """
         if not self._in_time():
             return None
@@ -137,7 +137,7 @@ class ClusterRunner:
             failure = progress.cut_off(self._too_slow(progress))
         except asyncio.TimeoutError:
             if progress.kube is None:
-                return None  # it waited for the cloud, as others do
+                return None  # it has only waited for the cloud
             failure = progress.cut_off(
                 "not finished within the run's time: raise the function's timeout"
             )
@@ -152,10 +152,10 @@ class ClusterRunner:
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=clock() - began),
         )
-        return self._noted(outcome)
+        return self._logged(outcome)
 
     def _too_slow(self, progress: _Progress) -> str:
-        """Say what was late, and what may help: more time does not help what never answers."""
+        """Return what was late, and what may help. More time helps nothing that never answers."""
         within = f"within the {self.cluster_timeout.total_seconds():g} s of its cluster"
         if progress.kube is None:
             return f"its kubeconfig could not be read {within}: does the file system hang?"
@@ -166,8 +166,8 @@ class ClusterRunner:
             " VPC reach it? If it is only slow, raise clusterTimeout"
         )
 
-    def _noted(self, outcome: ClusterOutcome) -> ClusterOutcome:
-        """Log the outcome, and keep what was seen."""
+    def _logged(self, outcome: ClusterOutcome) -> ClusterOutcome:
+        """Log the outcome, keep what was seen, and return the outcome."""
         try:
             log_secrets(outcome)
             log_cluster(outcome)
@@ -229,7 +229,7 @@ class ClusterRunner:
         applier = Applier(
             kube, self.minter, context.now, context.run, deadline.paused, deadline.resumed
         )
-        # Actions without requests wait for none that has some, nor a namespace for a stalled one.
+        # Actions without requests come first: they need not wait for requests, which may stall.
         for actions in planned:
             if not costs_requests(actions):
                 await self._apply_all(applier, actions, progress)
@@ -255,7 +255,7 @@ class ClusterRunner:
 
 
 def _extra_workers(kube: KubeApi, lists_took: float) -> ExtraWorkers:
-    """A request that takes longer than all the lists did gets company."""
+    """Return when to add workers: while no request ends for longer than the lists took."""
     stalled = SETTINGS.stalled_request.total_seconds()
     return ExtraWorkers(
         SETTINGS.requests_per_cluster, max(stalled, lists_took), lambda: kube.throttled > 0

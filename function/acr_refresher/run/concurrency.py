@@ -1,4 +1,7 @@
-"""Many calls at a time: so many, each once, or in a thread; and what cancellation does to them."""
+"""Runs calls at the same time: a limited number of them, one per key, or one in a thread.
+
+Each docstring says what cancellation does.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,8 @@ def connections_for(objects: int) -> int:
 class ExtraWorkers:
     """Workers that are added while calls hang: one each time that no call ends for `after` seconds.
 
-    So a call that hangs holds up none behind it. There are at most `most` workers. A server that is
-    only slow gets few, and one that is `throttled` gets none: it must not be asked more at a time.
+    So a call that hangs does not delay the calls after it. There are at most `most` workers. A slow
+    server gets few, and a server that is `throttled` gets none: more requests would not help it.
     """
 
     most: int
@@ -42,7 +45,7 @@ async def run_bounded(
 ) -> tuple[T, ...]:
     """Await all calls, `limit` at a time, and return their results in order.
 
-    A call is taken from `calls` when its turn has come, so a generator makes none in vain.
+    A call is taken from `calls` when its turn has come, so a generator makes no call that is never awaited.
     If a call raises, the others are cancelled, and the exception is raised when they have ended.
     If this is cancelled, so are all calls under way.
     """

@@ -41,7 +41,7 @@ class KubeconfigCache:
     _kept: dict[RemoteAccess, tuple[Kubeconfig, datetime]] = field(default_factory=dict, repr=False)
 
     def get(self, access: RemoteAccess, now: datetime) -> Kubeconfig | None:
-        """Return the kubeconfig, unless it expires within ten minutes."""
+        """Return the kubeconfig, unless it is not kept or expires soon."""
         kubeconfig, until = self._kept.get(access, (None, now))
         return kubeconfig if now < until else None
 

@@ -1,4 +1,4 @@
-"""Two clocks: the time of a cluster, which pauses during waits that others share, and a run's."""
+"""Two clocks: a deadline for a cluster, which can be paused, and a stopwatch for a run."""
 
 from __future__ import annotations
 

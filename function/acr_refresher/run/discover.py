@@ -1,4 +1,4 @@
-"""Lists the clusters of accounts, in every run."""
+"""Lists the clusters of the accounts that config.yaml names in `discover`, in every run."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Discoverer:
     ) -> RegisteredClusters:
         """Return the configured and the listed clusters. A failed list does not stop the others.
 
-        Raises InvalidEvent if the request names a cluster that does not exist, unless a list failed
-        which might have it. A shard requests no list: its event has the clusters. It raises
-        InvalidEvent if that event has one that config.yaml does not allow.
+        Raises InvalidEvent if the request names a cluster that does not exist, unless a list that
+        might have it failed. A shard requests no list, because its event has the clusters. Then
+        this raises InvalidEvent if config.yaml does not allow one of them.
         """
         if request.shard:
             return RegisteredClusters(

@@ -27,7 +27,7 @@ Delegation = tuple[tuple[Cluster, ...], tuple[ShardStart, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Starts this function again for some clusters. `functions` None: it cannot."""
+    """Starts this function again for some clusters. If `functions` is None, it cannot."""
 
     context: RunContext
     functions: Functions | None

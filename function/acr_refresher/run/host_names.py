@@ -1,7 +1,7 @@
-"""Host names, each looked up in a thread of its own.
+"""Looks up host names, each in a thread of its own.
 
-The look-up of a name whose servers are silent takes half a minute. It must neither keep the event
-loop from closing, nor Python from exiting, nor the next look-up waiting.
+If the name servers do not answer, a look-up takes half a minute. It must not delay the end of the
+event loop, the end of Python or another look-up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from acr_refresher.run.concurrency import in_own_thread
 
 
 class HostNames:
-    """The methods of a resolver of aiohttp, which caches answers and passes no addresses."""
+    """Has the methods of a resolver of aiohttp. aiohttp caches the answers."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

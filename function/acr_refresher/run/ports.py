@@ -45,6 +45,14 @@ class CloudCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The credentials of a run, and its region: that of STS and, by default, of the outcomes."""
+
+    credentials: CloudCredentials
+    region_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryToken:
     """The answer of GetAuthorizationToken."""
 
@@ -143,7 +151,10 @@ class KubeconfigFiles(Protocol):
     """Kubeconfigs from files of this machine."""
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
-        """Raises Gone (no such file), Denied (it may not be read), Invalid, Unreachable."""
+        """Return the kubeconfig.
+
+        Raises Gone (no such file), Denied (it may not be read), Invalid, Unreachable.
+        """
 
 
 class Functions(Protocol):
@@ -246,15 +257,8 @@ class KubeConnector(Protocol):
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
     ) -> KubeApi:
-        """Raises Invalid if the kubeconfig is broken, has expired or would execute anything.
+        """Return a client. It sends nothing yet.
 
+        Raises Invalid if the kubeconfig is broken, has expired or would execute anything.
         `proxy_url` and `ca_pem` take precedence over the kubeconfig's own.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The credentials of a run, and its region: that of STS and, by default, of the outcomes."""
-
-    credentials: CloudCredentials
-    region_id: str

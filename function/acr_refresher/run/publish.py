@@ -43,8 +43,8 @@ async def publish(
 ) -> UnsentOutcomes | None:
     """Write all records. Return those that could not be written, if any.
 
-    `left` is what is left of the run's time. Naming the missing records takes some microseconds
-    each, on top of that.
+    `left` is what is left of the run's time. Logging the names of missing records takes some
+    microseconds per record in addition.
     """
     within = min(max(left, SETTINGS.publish_time_min), SETTINGS.publish_time_max)
     written, failure = await _write(finished, outcome_log, within)
@@ -83,6 +83,6 @@ async def _write(
 
 
 def _masked(record: Record) -> Record:
-    """Mask secrets in the texts of others, by the redaction of the log lines."""
+    """Return the record with secrets masked in the texts of others, as in log lines."""
     masked = {name: mask_text(record[name]) for name in FREE_TEXT if name in record}
     return {**record, **masked} if masked else record

@@ -1,6 +1,6 @@
-"""Repeating a call that failed because a service was unreachable or throttled us.
+"""Repeats a call that failed because a service was unreachable or throttled us.
 
-Every attempt is a call of its own, so a request to the cloud is signed again each time: the cloud
+Every attempt is a call of its own, so a request to the cloud is signed again each time. The cloud
 refuses a repeated signature (SignatureNonceUsed).
 """
 
@@ -37,10 +37,10 @@ async def retrying(call: Callable[[], Awaitable[T]]) -> T:
 
 async def _repeat(call: Callable[[], Awaitable[T]], failed: PortError, seconds: float) -> T:
     """Await the call again, as long as it is retryable and time is left."""
-    import stamina  # noqa: PLC0415  # most runs never retry, and so need not load it
+    import stamina  # noqa: PLC0415  # most runs never retry, so they need not load it
     from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415  # as above
 
-    set_on_retry_hooks([])  # a log line tells the end of it, and no line each attempt
+    set_on_retry_hooks([])  # one log line says how it ended; attempts have no line
     last, first = failed, True
 
     async def attempt() -> T:

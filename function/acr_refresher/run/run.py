@@ -1,4 +1,4 @@
-"""One run: list, delegate, serve and report, for all clusters at the same time."""
+"""One run: lists the clusters, delegates or serves them, and reports the outcomes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from acr_refresher.run.tokens import Minter
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """All services that a run calls, the identity it calls them with, and what is kept for it."""
+    """All services that a run calls, its identity, and what earlier runs have kept for it."""
 
     function: CloudCredentials
     sts: Sts
@@ -100,7 +100,7 @@ async def _run(
 
 
 class _Stages(NamedTuple):
-    """What serves one run, and keeps nothing after it."""
+    """The objects that serve one run. They keep nothing for the next run."""
 
     minter: Minter
     discoverer: Discoverer

@@ -1,4 +1,4 @@
-"""Registry tokens, and the role sessions that lead to them: each opened once per run."""
+"""Mints registry tokens, and opens the role sessions that lead to them: each once per run."""
 
 from __future__ import annotations
 
@@ -30,12 +30,16 @@ from acr_refresher.run.ports import (
 from acr_refresher.run.retry import retrying
 from acr_refresher.settings import SETTINGS
 
+DURATION_REFUSED = "InvalidParameter.DurationSeconds"
+
+log = get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class ChainRoot:
     """The identity at the start of a chain of roles: the function's, or a cluster's with `rrsa`.
 
-    The cluster is asked for its identity within `resumed`, which counts as the cluster's time.
+    The cluster is asked for its identity within `resumed`, so that its own time counts.
     """
 
     rrsa: Rrsa | None = None
@@ -57,18 +61,14 @@ async def verify_token(
     if registry.verify is Verification.NEVER:
         return ()
     checks = (registry_hosts.check_login(host, token, registry.verify_repository) for host in hosts)
-    errors = [e for e in await asyncio.gather(*checks, return_exceptions=True) if e is not None]
+    results = await asyncio.gather(*checks, return_exceptions=True)
+    errors = [error for error in results if error is not None]
     for error in errors:
         if not isinstance(error, Unreachable):
             raise error
     if errors and registry.verify is Verification.ALWAYS:
         raise errors[0]
-    return tuple(f"registry {registry.name}: {e}" for e in errors)
-
-
-DURATION_REFUSED = "InvalidParameter.DurationSeconds"
-
-log = get_logger()
+    return tuple(f"registry {registry.name}: {error}" for error in errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Minter:
     async def registry_session(
         self, registry: Registry, cluster: TokenSource | None
     ) -> CloudCredentials:
-        """Return the credentials that ask for a registry's token."""
+        """Return the credentials with which a registry's token is requested."""
         root = ChainRoot(registry.rrsa, cluster) if registry.rrsa else FUNCTION_ROOT
         caller, _ = await self._caller(registry, root)
         return caller

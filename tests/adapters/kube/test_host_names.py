@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from acr_refresher.cloud.client import CloudTransport
 from acr_refresher.cloud.registry import RegistryClient
 from acr_refresher.errors import Unreachable
-from acr_refresher.invocation import _complete
+from acr_refresher.invocation import _run_loop
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.run.ports import Kubeconfig, RegistryToken
@@ -79,7 +79,7 @@ async def tried(host: str) -> None:
 
 runners = pytest.mark.parametrize(
     "complete",
-    [pytest.param(asyncio.run, id="a command"), pytest.param(_complete, id="function")],
+    [pytest.param(asyncio.run, id="a command"), pytest.param(_run_loop, id="function")],
 )
 
 
