@@ -1,4 +1,4 @@
-"""How requests to the cloud are sent: the SDKs' configuration, their threads, and the clock."""
+"""Sends requests to the cloud: the SDKs' configuration and threads, and the cloud's clock."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class CloudTransport:
 
     For development, `local_cloud` is the address of a stand-in on this machine. Requests go there
     as plain HTTP to a forward proxy, which sees the real host names. `registry_ca` is a file with
-    the root certificates of the registry there. ValueError: the address is not a loopback address,
-    or there are root certificates without a local cloud.
+    the root certificates of the registry there. Raises ValueError if the address is not a loopback
+    address, or if there are root certificates without a local cloud.
     """
 
     local_cloud: str | None = None
@@ -51,7 +51,10 @@ class CloudTransport:
 
 
 def transport_from_environment(environ: Mapping[str, str]) -> CloudTransport:
-    """HTTPS, unless ACR_REFRESHER_LOCAL_CLOUD names a stand-in. ValueError: not a loopback one."""
+    """The transport that the environment names: HTTPS, unless it names a local cloud.
+
+    Raises ValueError if the local cloud is not on this machine.
+    """
     return CloudTransport(
         environ.get(LOCAL_CLOUD_VARIABLE) or None, environ.get(REGISTRY_CA_VARIABLE) or None
     )
@@ -98,8 +101,8 @@ class CloudClient:
     def config(self, caller: CloudCredentials | None, host: str | None, region_id: str) -> Any:
         """The `Config` of an SDK's client. Without `retry_options` the SDK sends a request once.
 
-        `host` None: the SDK chooses, as it knows the regions without an endpoint of their own.
-        `caller` None: the request is not signed.
+        If `host` is None, the SDK chooses the endpoint: it knows the regions that have none. If
+        `caller` is None, the request is not signed.
         """
         from alibabacloud_tea_openapi.utils_models import Config
 
@@ -118,8 +121,8 @@ class CloudClient:
     ) -> dict[str, Any]:
         """The body of the answer to `send(request, runtime options)`, which runs in a thread.
 
-        It waits until the caller's rate limit allows the request. Raises PortError for whatever the
-        SDK raises, and for a body that is not a JSON object.
+        It waits until the caller's rate limit allows the request. Raises PortError if the SDK
+        raises anything, or if the body is not a JSON object.
         """
         loop = asyncio.get_running_loop()
 
@@ -150,13 +153,13 @@ class CloudClient:
     def take_clock_skew(self) -> timedelta | None:
         """How far this machine's clock is ahead of the cloud's, by the answers since the last call.
 
-        None: no answer had the time.
+        None if no answer had the time.
         """
         skew, self._clock.skew = self._clock.skew, None
         return skew
 
     def close(self) -> None:
-        """Give the threads back. Calls that are under way end by their own time-outs."""
+        """End the threads. Calls that are under way end by their own time-outs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, send: Callable[[Any, Any], Any], request: Any) -> Any:
@@ -194,9 +197,9 @@ class CloudClock:
             self.skew = datetime.now(timezone.utc) - cloud_time
 
     def ask(self, local_cloud: str | None) -> None:
-        """Measure by a request for this purpose alone, as the SDK's exceptions have no headers.
+        """Measure by a request that only asks for the time: the SDK's exceptions have no headers.
 
-        The request is not signed: the refusal that answers it has the time as well.
+        The request is not signed. The refusal that answers it has the time as well.
         """
         import requests
 
@@ -233,7 +236,7 @@ def _keys(caller: CloudCredentials) -> dict[str, str | None]:
 
 
 def _is_loopback_http(url: str) -> bool:
-    """Whether it is a loopback address. A name such as localhost may lead anywhere."""
+    """Whether the URL is HTTP to a loopback address. A name such as localhost may lead anywhere."""
     try:
         port = urlsplit(url).port
     except ValueError:

@@ -52,7 +52,7 @@ class CrClient(ContainerRegistry):
     async def hosts(self, caller: CloudCredentials, registry: Registry) -> tuple[str, ...]:
         """ListInstanceEndpoint: the default and custom domains, in alphabetical order.
 
-        Raises Invalid also if no such endpoint is enabled, otherwise the errors of `token`.
+        Raises Invalid also if no such endpoint is enabled, and the errors that `token` raises.
         """
         if not registry.instance_id:
             return _personal_hosts(registry.region_id)
@@ -127,7 +127,7 @@ def _instance_call(action: str, caller: CloudCredentials, registry: Registry) ->
 
 
 def _enabled_domains(answer: Mapping[str, Any], types: Container[str]) -> tuple[str, ...]:
-    """The domains of the endpoints of these types, in any case; without types of all endpoints."""
+    """The domains of the enabled endpoints of these types; without types, of all of them."""
     enabled = (
         endpoint
         for endpoint in answer["Endpoints"]
@@ -140,7 +140,7 @@ def _enabled_domains(answer: Mapping[str, Any], types: Container[str]) -> tuple[
 def _personal_hosts(region_id: str) -> tuple[str, ...]:
     """The hosts that the Personal Edition registries of a region share. No API lists them.
 
-    Registries created since September 2024 have their own hosts instead: crpi-….personal.cr….
+    Registries created since September 2024 have hosts of their own: crpi-….personal.cr….
     """
     networks = ("registry-internal", "registry-vpc", "registry")
     return tuple(f"{network}.{region_id}.aliyuncs.com" for network in networks)

@@ -1,4 +1,4 @@
-"""From the SDKs' exceptions and the cloud's error codes to errors named by meaning.
+"""Turns the SDKs' exceptions and the cloud's error codes into errors named by meaning.
 
 The codes are from the API references of STS, CR, CS, KMS, FC and SLS, and of the gateway before
 them. A code says more than the HTTP status, which differs between the services.
@@ -37,7 +37,7 @@ CHECK_THE_WAY = "Check the region and the network path (VPC, NAT gateway, proxy)
 class CloudCall:
     """What is called, on what, and by which caller. `grant` says which permission is needed where.
 
-    `trust` replaces `grant` if the trust policy of the role to assume is known to deny.
+    `trust` replaces `grant` if it is known that the trust policy of the role denies the call.
     """
 
     service: str
@@ -195,7 +195,7 @@ def _clock_words(skew: timedelta | None) -> str:
 
 @contextmanager
 def reading_answer(call: CloudCall, request_id: object = "") -> Iterator[None]:
-    """Raises Invalid if an answer does not have the expected fields."""
+    """Raise Invalid if an answer does not have the fields that the block reads."""
     try:
         yield
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -215,7 +215,7 @@ def text(value: object) -> str:
 
 _UNPRINTABLE = re.compile(
     r"""
-    (?is:string\W*to\W*sign.*)                   # signature errors echo what was signed, to the end
+    (?is:string\W*to\W*sign.*)                   # signature errors end with what was signed
     | (?i:(?:security[_-]?token|access[_-]?key[_-]?secret|signature|authorization|bearer|password)
         (?:"?\s*[=:]\s*"?|\s+))[^\s&,;"]{8,}     # name=value, name: value
     | \b(?:STS\.|LTAI)[A-Za-z0-9]{8,}            # access key IDs
@@ -226,7 +226,7 @@ _UNPRINTABLE = re.compile(
 
 
 def scrub(message: str, caller: CloudCredentials) -> str:
-    """A service's message without keys, tokens and signatures, and not too long."""
+    """A service's message, shortened, with keys, tokens and signatures masked."""
     for secret in (caller.access_key_secret, caller.security_token):
         if secret and (value := secret.get_secret_value()):
             message = message.replace(value, "***").replace(quote(value, safe="~"), "***")
@@ -251,7 +251,7 @@ def _refusal(error: Any) -> Refusal:
 
 
 def _present(value: Any) -> str:
-    """The SDK writes an absent field as the word None."""
+    """The value as text. The SDK writes an absent field as the word None, which becomes empty."""
     return "" if value in (None, "None") else str(value)
 
 
@@ -302,7 +302,7 @@ def not_of_the_api(call: CloudCall, host: str = "the service") -> Unreachable:
 
 
 def _host(error: Exception, cause: BaseException) -> str:
-    """The host that the request was for, if the exceptions say it."""
+    """The host that the request was sent to, if the exceptions have it."""
     url = getattr(getattr(cause, "request", None), "url", None)
     sent = getattr(error, "last_request", None)  # by the SDK, if it cannot read the answer
     host = urlsplit(url).hostname if url else getattr(sent, "headers", {}).get("host")

@@ -1,6 +1,6 @@
-"""Function Compute: invoking functions of 3.0 (API 2023-03-30) and of 2.0 (API 2016-08-15).
+"""Function Compute: invokes functions of 3.0 (API 2023-03-30) and of 2.0 (API 2016-08-15).
 
-Requests of 3.0 are generic calls, requests of 2.0 need aliyun-fc2, which nothing else uses.
+Requests of 3.0 are generic calls. Requests of 2.0 need aliyun-fc2, which nothing else uses.
 https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/developer-reference/api-fc-2023-03-30-invokefunction
 """
 
@@ -74,7 +74,7 @@ class FunctionClient(Functions):
         return answer.body
 
     async def start(self, function: Function, payload: bytes, task_id: str) -> bool:
-        """InvokeFunction, asynchronously. False: a task of this ID was started before.
+        """InvokeFunction, asynchronously. False if a task of this ID was started before.
 
         Raises Denied, Gone, Invalid, Throttled, Unreachable.
         """
@@ -140,7 +140,7 @@ class FunctionClient(Functions):
     def _client_2(self, request: InvokeRequest) -> Any:
         import fc2.client
 
-        # The SDK would repeat a request inside our attempts for half a minute, with one signature.
+        # The SDK would repeat the request for half a minute, with the same signature.
         fc2.client.retries = 0
         token = self._caller.security_token
         timeouts = (SETTINGS.cloud_connect_timeout, request.read_timeout)
@@ -153,10 +153,10 @@ class FunctionClient(Functions):
         )
 
     def _failed(self, function: Function, answer: InvokeResponse) -> FunctionFailed:
-        """The message of the function's own error, and its type if there is one."""
+        """The error for a function that failed, with the message and type of its own error."""
         failure = _json_object(answer.body)
-        said = failure.get("errorMessage") or failure.get("ErrorMessage")
-        message = scrub(str(said or ""), self._caller)
+        reason = failure.get("errorMessage") or failure.get("ErrorMessage")
+        message = scrub(str(reason or ""), self._caller)
         kind = str(failure.get("errorType") or answer.error_type)[:CODE_LENGTH]
         return FunctionFailed(
             f"{_name(function)} failed: {kind}: {message or 'it gave no reason'}",
@@ -172,7 +172,7 @@ def _name(function: Function) -> str:
 
 
 def _arn(function: Function) -> str:
-    """Its resource in RAM policies. In 2.0 the qualifier is part of the service."""
+    """The function as a resource of RAM policies. In 2.0 the qualifier is part of the service."""
     qualified = function.service + (f".{function.qualifier}" if function.qualifier else "")
     service = f"services/{qualified}/" if function.service else ""
     return f"acs:fc:{function.region_id}:{function.account_id}:{service}functions/{function.name}"

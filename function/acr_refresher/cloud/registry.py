@@ -1,10 +1,12 @@
-"""The registries themselves: does a host accept a token? Tried as a container runtime does.
+"""Checks whether a registry host accepts a token, by logging in as a container runtime does.
 
-https://distribution.github.io/distribution/spec/auth/token/. The password must not go to the wrong
-place: the host names the login service in its challenge (`realm`). The login service must use HTTPS
-and be either the host itself or Alibaba Cloud's own, dockerauth….<region>.aliyuncs.com, to which
-its registries refer, also under custom domains. Other hosts of aliyuncs.com are not accepted, as
-customers' functions and buckets have such names as well. Redirects are not followed.
+Protocol: https://distribution.github.io/distribution/spec/auth/token/.
+
+A host names its login service in its challenge (`realm`). The password is sent there only over
+HTTPS, and only to the host itself or to Alibaba Cloud's own login service,
+dockerauth….<region>.aliyuncs.com, which its registries name, also under custom domains. Other hosts
+of aliyuncs.com are not accepted, because customers' functions and buckets have such names too.
+Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class RegistryClient(RegistryHosts):
         self._tls: ssl.SSLContext | None = None
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
-        """Raises Denied if the host refuses the token, Unreachable if that cannot be found out."""
+        """Log in. Raises Denied if the host refuses the token, otherwise Unreachable."""
         if self._local and not _is_loopback(host):
             raise _unreachable(host, "with a local cloud, no request leaves this machine")
         with _failures(host):
@@ -65,7 +67,7 @@ class RegistryClient(RegistryHosts):
         challenge = await self._challenge(session, host)
         bearer = await _log_in(session, host, challenge, token, repository)
         if repository:
-            await _look_into(session, host, bearer, repository)
+            await _list_tags(session, host, bearer, repository)
 
     async def _challenge(self, session: aiohttp.ClientSession, host: str) -> Mapping[str, str]:
         """The login service and the name of the registry there."""
@@ -111,7 +113,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 @contextmanager
 def _failures(host: str) -> Iterator[None]:
-    """Any failure of a trial is Unreachable: it says nothing about the token."""
+    """Raise Unreachable for any failure that says nothing about the token."""
     try:
         yield
     except PortError:
@@ -124,8 +126,8 @@ def _failures(host: str) -> Iterator[None]:
         raise _unreachable(host, f"its name cannot be resolved. {CAN_REACH}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise _unreachable(host, f"the connection failed. {CAN_REACH}") from error
-    except Exception as error:  # whatever a strange host makes a library raise
-        raise _unreachable(host, "it gives an answer that makes no sense") from error
+    except Exception as error:  # the answer of a host that is no registry may raise anything
+        raise _unreachable(host, "its answer makes no sense") from error
 
 
 def may_have_password(realm: str, host: str) -> bool:
@@ -162,7 +164,7 @@ async def _log_in(
     return bearer
 
 
-async def _look_into(
+async def _list_tags(
     session: aiohttp.ClientSession, host: str, bearer: str, repository: str
 ) -> None:
     """List the repository's tags, which needs the right to pull. There may be none."""

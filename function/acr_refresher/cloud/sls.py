@@ -44,8 +44,8 @@ class SlsLog(OutcomeLog):
     def _put(self, at: datetime, records: Sequence[Record], options: Any) -> dict[str, Any]:
         """The answer, which has no body. Raises a refusal as the cloud's other SDKs do.
 
-        `put_logs` would take the SDK's models, convert them to the same plain data and copy that,
-        which costs eight times as much as all the rest. Then it calls `execute`, as we do.
+        The SDK's `put_logs` takes models, converts them to plain data and copies that, which costs
+        eight times as much as everything else. Then it calls `execute`, which this calls directly.
         """
         from alibabacloud_sls20201230.client import Client
         from alibabacloud_tea_openapi.utils_models import OpenApiRequest
@@ -87,7 +87,7 @@ def _log_group(records: Sequence[Record], at: datetime) -> dict[str, Any]:
 
 
 class _Contents(dict[tuple[str, str], dict[str, str]]):
-    """Each pair of field and value once, as most are the same in thousands of records."""
+    """One object per pair of field and value: most are the same in thousands of records."""
 
     def __missing__(self, field: tuple[str, str]) -> dict[str, str]:
         self[field] = content = {"Key": field[0], "Value": field[1]}
@@ -95,6 +95,7 @@ class _Contents(dict[tuple[str, str], dict[str, str]]):
 
 
 def _refusal(error: Any) -> Exception:
+    """A refusal as the cloud's other SDKs raise it."""
     from alibabacloud_tea_openapi.exceptions import ClientException
 
     answered = error.data if isinstance(error.data, dict) else {}

@@ -28,7 +28,10 @@ class StsClient(Sts):
         duration: timedelta,
         policy: str = "",
     ) -> CloudCredentials:
-        """AssumeRole. Raises Denied, Invalid (also: no such role), Throttled, Unreachable."""
+        """AssumeRole.
+
+        Raises Denied, Invalid (also if there is no such role), Throttled, Unreachable.
+        """
         from alibabacloud_sts20150401.models import AssumeRoleRequest
 
         request = AssumeRoleRequest(

@@ -44,7 +44,7 @@ State = TypeVar("State")
 
 
 class KubernetesConnector(KubeConnector):
-    """Opens API servers. `version` is this program's, for their audit logs."""
+    """Makes clients of API servers. `version` is that of this program, for their audit logs."""
 
     def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
@@ -67,7 +67,10 @@ class KubernetesConnector(KubeConnector):
 
 
 class KubernetesApi(KubeApi):
-    """One API server. A method is a request or the pages of a list, and may raise any PortError."""
+    """One API server. A method sends a request, or requests the pages of a list.
+
+    Every method may raise any PortError.
+    """
 
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
@@ -88,7 +91,7 @@ class KubernetesApi(KubeApi):
         return await self._list("serviceaccounts", service_account_state)
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
-        """By a list of one namespace, as `infra/rbac` has no right to get it."""
+        """The Secret as it is now. It is listed, because `infra/rbac` gives no right to get it."""
         resource = f"namespaces/{quote(namespace, safe='')}/secrets"
         convert = partial(secret_state, decoded={})
         found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
@@ -112,20 +115,20 @@ class KubernetesApi(KubeApi):
         await self._send("PATCH", path, manifest, APPLY)
 
     async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """With the uid as precondition: 409 if another Secret has that name now."""
+        """Delete the Secret of this uid. The server answers 409 if the name has another one now."""
         try:
             await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
         except Gone:
             return
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
-        """The current state, after a conflict."""
+        """The current state of a service account, after a conflict."""
         path = _path(namespace, "serviceaccounts", name)
         account = await self._ask("GET", path)
         return _converted(f"GET {path}", lambda: service_account_state(account))
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
-        """Merge patch with resourceVersion: 409 if it has changed."""
+        """Merge patch with resourceVersion. The server answers 409 if the account has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
         patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
@@ -159,7 +162,7 @@ class KubernetesApi(KubeApi):
         return refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
-        """For the operator's commands: the function needs no right to it."""
+        """A ConfigMap, for the operator's commands. The function needs no right to it."""
         return await self._ask("GET", _path(namespace, "configmaps", name))
 
     async def close(self) -> None:
@@ -190,7 +193,7 @@ class KubernetesApi(KubeApi):
             page_query["continue"] = continuation
 
     def _shared_part(self, content: SecretContent) -> bytes:
-        """Serialised once, if one content is written to many namespaces."""
+        """The part of the manifest that namespaces share, serialised once per content."""
         if self._shared is None or self._shared[0] is not content:
             self._shared = (content, shared_part(content))
         return self._shared[1]

@@ -1,7 +1,7 @@
-"""From an API server's answers, or from their absence, to errors named by meaning.
+"""Turns an API server's answers, or the lack of an answer, into errors named by meaning.
 
-Only the parts of an answer that cannot hold secret data are repeated: field names, users, verbs and
-resources. Its message is never repeated, as it may quote what was sent.
+A message has only those parts of an answer that cannot be secret: field names, users, verbs and
+resources. The answer's own message may quote what was sent, so it is never repeated.
 """
 
 from __future__ import annotations
@@ -131,14 +131,14 @@ def _meaning(status: int, body: _Status) -> tuple[type[PortError], str]:
     if status == HTTPStatus.FORBIDDEN and _is_terminating(body):
         return _TERMINATING
     if any(cause.field == "metadata.uid" for cause in body.details.causes):
-        # An apply to a Secret that was deleted and created again: some versions answer 422.
+        # An apply to a Secret that was deleted and created again. Some versions answer 422.
         return _BY_STATUS[HTTPStatus.CONFLICT]
     failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return _BY_STATUS.get(status, _SERVER_FAILED if failed else _MALFORMED)
 
 
 def _is_terminating(body: _Status) -> bool:
-    """By its cause NamespaceTerminating, or by its message, as old servers give no cause."""
+    """Whether the namespace is being deleted, by the cause. Old servers say it in the message."""
     named = any(cause.reason == "NamespaceTerminating" for cause in body.details.causes)
     return named or "because it is being terminated" in body.message
 
@@ -168,7 +168,7 @@ def _missing_permission(body: _Status) -> str:
 
 
 def _role_of(user: str, resource: str, namespace: str | None) -> str:
-    """A Role for the right to a single account's token: a ClusterRole is for all namespaces."""
+    """The role that lacks the right. Only the right to one account's token is in a Role."""
     if resource == TOKENS and namespace:
         return f'the Role of user "{user}" in {namespace}'
     return f'the ClusterRole of user "{user}"'
@@ -206,7 +206,7 @@ def _read(content: bytes) -> _Status:
 
 
 def _seconds(retry_after: str) -> timedelta | None:
-    given = re.fullmatch(r"[0-9]{1,6}", retry_after)  # or a date, which API servers do not send
+    given = re.fullmatch(r"[0-9]{1,6}", retry_after)  # API servers never send a date
     return timedelta(seconds=int(retry_after)) if given else None
 
 

@@ -39,7 +39,7 @@ class LocalKubeconfigs(KubeconfigFiles):
 
     async def kubeconfig(self, access: KubeconfigAccess | InClusterAccess) -> Kubeconfig:
         """A kubeconfig without references. Raises Gone, Denied, Invalid, Unreachable (I/O)."""
-        # A mounted file system may hang: neither other clusters nor the end of the run wait for it.
+        # A mounted file system may hang. Neither other clusters nor the run wait for it.
         if isinstance(access, InClusterAccess):
             return await in_own_thread(_of_pod, self._pod)
         path = self._folder / access.path

@@ -61,7 +61,7 @@ class KubeConnection:
         headers: Mapping[str, str],
         proxies: Mapping[str, str],
     ) -> None:
-        """Sends nothing. `proxies` are the environment's, as `getproxies` returns them."""
+        """Send nothing yet. `proxies` are the environment's, as `getproxies` returns them."""
         self.server = access.server
         self._tls = tls
         self._headers = headers  # not the session's, which also a proxy would get
@@ -102,9 +102,10 @@ class KubeConnection:
     def _open_session(self) -> aiohttp.ClientSession:
         """A session, which needs a running event loop."""
         connector = aiohttp.TCPConnector(ssl=self._tls, resolver=Resolver())
-        # A cancelled request leaves a connection that waits for the server's TLS shutdown. With
-        # this it ends with the session, otherwise it would outlive the event loop. The option of
-        # the constructor is refused for the Pythons whose own TLS does not need it; uvloop's does.
+        # A cancelled request leaves a connection that waits for the server's TLS shutdown. This
+        # option ends it with the session; otherwise it would outlive the event loop. The
+        # constructor refuses the option for newer Pythons, whose TLS does not need it. uvloop's
+        # TLS does.
         connector._cleanup_closed_disabled = False  # noqa: SLF001  # see above
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -133,8 +134,9 @@ def _proxy(access: ServerAccess, proxies: Mapping[str, str]) -> str | None:
 def tls_context(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLContext:
     """The TLS context for an authority and a client certificate, kept while an instance is warm.
 
-    To make one takes 2 ms of CPU, a quarter of an idle cluster's. A renewed kubeconfig has another
-    certificate, and so another context. Raises Invalid if OpenSSL refuses a certificate or key.
+    Making it takes 2 ms of CPU, a quarter of what an idle cluster takes. A renewed kubeconfig has
+    another certificate, so it gets another context. Raises Invalid if OpenSSL refuses a certificate
+    or key.
     """
     configuration = Configuration(ca_cert_data=ca_pem, retries=None)
     try:
@@ -154,8 +156,8 @@ def tls_context(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLCont
 def pem_file(pem: SecretStr) -> Iterator[str]:
     """A path for OpenSSL, which reads keys from files only: a file in memory, never on a disk.
 
-    Only Linux has memfd. On other systems, a developer's machine, it is a file that only the user
-    can read and that is removed at once.
+    Only Linux has such files. On other systems (a developer's machine) it is a temporary file that
+    only the user can read.
     """
     content = pem.get_secret_value().encode()
     if not hasattr(os, "memfd_create"):

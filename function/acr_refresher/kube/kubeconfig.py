@@ -1,4 +1,4 @@
-"""A kubeconfig read as data: it can neither run a program nor make us read a file.
+"""Reads a kubeconfig as data: it can neither run a program nor make us read a file.
 
 Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Only the cluster and the
 user of its current-context are read.
@@ -48,7 +48,10 @@ REFUSED_IN_USER = {
 
 @dataclass(frozen=True, slots=True)
 class ServerAccess:
-    """How to reach an API server, with which credentials. `ca_pem` None: the system's roots."""
+    """How to reach an API server, and with which credentials.
+
+    If `ca_pem` is None, the system's root certificates are used.
+    """
 
     server: str
     ca_pem: str | None
@@ -77,7 +80,7 @@ def read_kubeconfig(
 
 @lru_cache(SETTINGS.tls_clients_kept)  # of 10 KB each
 def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
-    """Cached, as a warm instance reads the same ones in every run, and YAML takes half a ms."""
+    """The kubeconfig's access, cached: a warm instance reads the same kubeconfigs in every run."""
     cluster_fields, user_fields = current(document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
@@ -111,7 +114,7 @@ def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kube
 
 
 def as_json(fields: Mapping[str, Yaml]) -> str:
-    """Fields of a kubeconfig in JSON. Raises Invalid: YAML can hold what JSON cannot."""
+    """Fields of a kubeconfig in JSON. Raises Invalid for what only YAML can hold."""
     try:
         return to_json(fields).decode()
     except ValueError:
@@ -158,7 +161,7 @@ def _http_proxy(url: SecretStr) -> SecretStr:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """None: it is not a URL. Python's own message would quote it with its password."""
+    """The parts of a URL, or None if it is none. Python's message would quote its password."""
     try:
         parts = urlsplit(url)
         port = parts.port  # parsed only here

@@ -1,4 +1,4 @@
-"""Kubernetes objects as JSON: from answers to states, and from changes to request bodies."""
+"""Converts the JSON of answers into states, and changes into the JSON of requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def namespace_state(namespace: Json) -> NamespaceState:
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
-    `decoded` holds the documents of the Secrets before, as most have the same.
+    `decoded` holds the documents that were decoded before: most Secrets have the same.
     """
     data = (secret.get("data") or {}).get(DOCUMENT_KEY) or ""
     if data not in decoded:

@@ -100,7 +100,7 @@ def _environment(
 
 
 async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
-    """The output of the command. In any case, all processes that it started are ended."""
+    """The output of the command. All processes that it started are ended, whatever happens."""
     devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
     await in_own_thread(_touch, command[0], environ)
     try:
@@ -148,8 +148,9 @@ def _checked(model: type[Model], value: Any, what: str) -> Model:
         return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-        listed = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
-        raise _invalid(f"{what} is not as it should be: {listed}") from None
+        pairs = ((".".join(map(str, each["loc"])), each["msg"]) for each in problems)
+        listed = "; ".join(": ".join(filter(None, pair)) for pair in pairs)
+        raise _invalid(f"{what} is not valid: {listed}") from None
 
 
 def _invalid(problem: str) -> Invalid:

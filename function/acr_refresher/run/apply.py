@@ -218,7 +218,7 @@ class Applier:
         return tuple(sorted(changed)), tuple(failures)
 
     async def _change(self, account: ServiceAccountState, secret: str, change: Change) -> None:
-        """Add or remove only our reference. Reads the account again if another writer was faster."""
+        """Change only our reference. Reads the account again if another writer was faster."""
         key = (account.namespace, account.name)
         account = self._written.get(key, account)
         for _ in range(SETTINGS.binding_attempts):

@@ -45,7 +45,7 @@ async def run_bounded(
 ) -> tuple[T, ...]:
     """Await all calls, `limit` at a time, and return their results in order.
 
-    A call is taken from `calls` when its turn has come, so a generator makes no call that is never awaited.
+    A call is taken from `calls` when its turn has come, so a generator makes each call only then.
     If a call raises, the others are cancelled, and the exception is raised when they have ended.
     If this is cancelled, so are all calls under way.
     """

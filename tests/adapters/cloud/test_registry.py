@@ -233,7 +233,7 @@ def test_what_does_not_answer_as_a_registry_refuses_nothing(
 
 
 NO_TOKEN = "gives an answer without a token"
-NO_SENSE = "it gives an answer that makes no sense"
+NO_SENSE = "its answer makes no sense"
 
 
 @pytest.mark.parametrize(

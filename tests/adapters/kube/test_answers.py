@@ -214,7 +214,7 @@ def test_a_plugin_may_print_anything(tmp_path: Path, output: str) -> None:
     program.write_text(f"#!/bin/sh\nprintf '{output}'\n")
     program.chmod(0o700)
     document = SecretStr(trusted(tmp_path, user=PLUGIN % "env: null"))
-    with pytest.raises(Invalid, match="its output is not as it should be"):
+    with pytest.raises(Invalid, match="its output is not valid"):
         asyncio.run(resolve_references(document, tmp_path, {}))
 
 

@@ -233,9 +233,9 @@ def test_a_plugin_is_told_of_the_cluster_where_it_asks(tmp_path: Path) -> None:
     ("script", "problem"),
     [
         ("exit 4", "it ended with 4. Run it manually to see its messages."),
-        ("echo the-token is not JSON", "its output is not as it should be: : Invalid JSON"),
-        ("echo '{}'", "its output is not as it should be: apiVersion: Field required"),
-        ("echo '[]'", "its output is not as it should be"),
+        ("echo the-token is not JSON", "its output is not valid: Invalid JSON"),
+        ("echo '{}'", "its output is not valid: apiVersion: Field required"),
+        ("echo '[]'", "its output is not valid"),
     ],
 )
 def test_a_plugin_that_fails_is_told_and_not_what_it_says(
@@ -253,8 +253,8 @@ def test_a_plugin_that_fails_is_told_and_not_what_it_says(
     [
         ({"command": "./none"}, "it cannot be started: No such file or directory"),
         ({"command": "\0"}, "it cannot be started: not a command"),
-        ({"command": 7}, "exec is not as it should be: command: Input should be a valid string"),
-        ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "exec is not as it should be"),
+        ({"command": 7}, "exec is not valid: command: Input should be a valid string"),
+        ({"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "exec is not valid"),
     ],
 )
 def test_a_plugin_that_cannot_be_run_is_told(
