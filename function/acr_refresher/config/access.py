@@ -1,4 +1,4 @@
-"""The keys of config.yaml that say how clusters are reached."""
+"""The keys of config.yaml that say how clusters are reached, and with which roles."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ KubeconfigDuration = Annotated[
 
 
 def _http_proxy(url: str) -> str:
-    """Checks the address of a proxy. Messages do not show it, because it may hold a password."""
+    """The address of a proxy, checked. Messages do not show it: it may contain a password."""
     try:
         parts = urlsplit(url)
         plain = parts.scheme == "http" and parts.hostname and parts.port != 0

@@ -1,4 +1,4 @@
-"""What contradicts something else in config.yaml, within a section or between sections.
+"""Finds what contradicts something else in config.yaml, within a section or between sections.
 
 A section that pydantic refused is read partly (see `read_partly`), so that its contradictions are
 reported together with its mistakes.
@@ -123,8 +123,8 @@ def _shared_hosts(
 ) -> Iterator[Problem]:
     """Registries of one pull secret with a domain in common: a secret has one login per host."""
     domains = {each.name: frozenset(each.domains or ()) for each in document.registries or ()}
-    if not any(one & other for one, other in combinations(domains.values(), 2)):
-        return  # as nearly always: then the pull secrets of many clusters need no look
+    if not any(first & second for first, second in combinations(domains.values(), 2)):
+        return  # the usual case, in which the clusters need not be searched
     for location, section in users:
         for index, layers in enumerate(setting_layers(section, document.defaults)):
             if any(layer.is_unreadable("registries") for layer in layers):

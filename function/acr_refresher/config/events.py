@@ -1,4 +1,4 @@
-"""What an invocation asks for, read from its event.
+"""Reads an event: what an invocation is asked to do.
 
 A timer's event is `{"triggerTime": …, "triggerName": …, "payload": "…"}`. The payload may be empty
 or any note, which changes nothing, or a JSON object that narrows the run down like a manual event:
@@ -7,8 +7,8 @@ or any note, which changes nothing, or a JSON object that narrows the run down l
      "force": true, "allowRemoval": false, "dryRun": false, "reason": "suspected leak"}
 
 If there are more clusters than one invocation serves, the function invokes itself once per shard. A
-shard's event has `shard` instead of `clusters`, with exact names. Discovered clusters come with
-what it takes to serve them without another discovery:
+shard's event has `shard` instead of `clusters`, with exact names. For discovered clusters it has
+what is needed to serve them without another discovery:
 
     {"action": "refresh", "shard": {…, "clusters": ["idc"], "found": [
         {"section": "discover[0]", "regionId": "cn-hangzhou", "clusters": {"prod-a": "c1…"}}]}}
@@ -62,7 +62,7 @@ class InvalidEvent(InvalidInput):
 
 
 class _TimerPayload(StrictModel):
-    """What a run may be narrowed down to, and how it is run."""
+    """What an event may say: which part of the clusters to serve, and how."""
 
     action: Literal["refresh"] = "refresh"
     clusters: _ClusterGlobs | None = None

@@ -1,8 +1,8 @@
-"""The configuration of the ACK credential helper, in the forms in which people keep it.
+"""Reads the configuration of the ACK credential helper, in the forms in which people keep it.
 
 It is the ConfigMap kube-system/acr-configuration or its data, as YAML or JSON, or the JSON of the
-managed add-on. The text in `acr-registry-info` is a document inside of the document, and often not
-quite valid. Problems do not show values, because some of them are access keys.
+managed add-on. The text in `acr-registry-info` is a document inside the document, and it is often
+not valid. Problems do not show values, because some of them are access keys.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ADD_ON = "aliyun-acr-credential-helper"
 _REGISTRIES = ("acrregistryinfo", "acrinstanceinfo")
 _RRSA = ("rrsa", "enablerrsa")
 _SETTINGS = ("watchnamespace", "serviceaccount", "expiringthreshold")
-_MEANINGLESS_HERE = ("acrapiversion",)
+_IGNORED = ("acrapiversion",)
 
 _DOMAINS = re.compile(r"^([\s-]*[\"']?domains[\"']?\s*:)(.*)$", re.MULTILINE)
 _STAR = re.compile(r":[ \t]*\*[ \t]*$", re.MULTILINE)
@@ -40,7 +40,7 @@ def read_helper_document(text: str, root: str) -> HelperConfig:
             " managed add-on's JSON",
         )
     value = {key: value for key, (_, value) in known.items()}
-    used = {*_REGISTRIES, *_SETTINGS, *_RRSA, *_MEANINGLESS_HERE}
+    used = {*_REGISTRIES, *_SETTINGS, *_RRSA, *_IGNORED}
     registries = next((known[key] for key in _REGISTRIES if key in known), (root, None))
     return HelperConfig(
         registries=_registries(*registries),
@@ -94,7 +94,7 @@ def _registry(path: str, entry: object) -> Mapping[str, Any]:
 
 
 def _enabled(value: object) -> bool:
-    """Whether a value is `enable: true`, parsed or as text, or just true."""
+    """Whether a value is `enable: true` or `true`, parsed or as text."""
     parsed = _parsed(value, "rrsa") if isinstance(value, str) else value
     found = parsed.get("enable") if isinstance(parsed, dict) else parsed
     return str(found).lower() == "true"
@@ -112,7 +112,7 @@ def _parsed(text: str, root: str) -> object:
 
 
 def _quoted(line: re.Match[str]) -> str:
-    """`domains: "a","b"` as `domains: "a,b"`."""
+    """The line `domains: "a","b"` as `domains: "a,b"`."""
     names = re.split(r"[\s,\"']+", _COMMENT.sub("", line[2]))
     return f'{line[1]} "{",".join(filter(None, names))}"'
 

@@ -1,4 +1,4 @@
-"""config.yaml in core types. Every problem in it is reported at once.
+"""Loads config.yaml into core types. Every problem in it is reported at once.
 
 config.yaml contains no secrets: registries and clusters are reached through RAM roles, and
 kubeconfigs are files of their own.

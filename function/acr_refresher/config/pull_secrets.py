@@ -1,7 +1,7 @@
 """The pull secrets of a cluster, and which of several settings applies to each.
 
 A cluster's own settings precede `defaults`, and these precede the built-in values. A pull secret's
-own settings precede those that stand beside its list.
+own settings precede those beside its list.
 """
 
 from __future__ import annotations

@@ -127,10 +127,10 @@ _Section = TypeVar("_Section", bound=StrictModel)
 
 
 def read_partly(model: type[_Section], data: object, context: dict[str, object]) -> _Section:
-    """As much of refused data as is valid, so that contradictions are found beside the mistakes.
+    """The valid part of refused data, so that contradictions are found beside the mistakes.
 
-    A field with a wrong value is None, and counts as given. So is a required field that is left
-    out, but that does not count as given.
+    A field with a wrong value is None, and counts as given. A required field that is left out is
+    None too, but does not count as given.
     """
     names = {field.alias: name for name, field in model.model_fields.items()}
     given = (
@@ -146,7 +146,7 @@ def read_partly(model: type[_Section], data: object, context: dict[str, object])
 def _read_field(
     model: type[StrictModel], name: str, value: object, context: dict[str, object]
 ) -> object:
-    """The value of a field, or None if it is wrong. Of sections, what is valid in them."""
+    """The value of a field, or None if it is wrong. Sections are read partly too."""
     is_list, section = _section_in(model.model_fields[name].annotation)
     if section is None:
         try:
@@ -194,13 +194,13 @@ class Pattern:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """The pattern is checked after the type."""
+        """A schema that checks the pattern after the type."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """The JSON schema has the pattern, so that editors check it."""
+        """A JSON schema with the pattern, so that editors check it."""
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 

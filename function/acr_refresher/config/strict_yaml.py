@@ -1,6 +1,6 @@
-"""YAML read as plain data, where a key that is written twice is a problem.
+"""Reads YAML as plain data. A key that is written twice is a problem.
 
-PyYAML keeps the last of two equal keys and says nothing. It also builds a tree of nodes first,
+PyYAML keeps the last of two equal keys without a message. It also builds a tree of nodes first,
 which takes four times the CPU and the memory of this loader: a configuration of 100,000 clusters
 would need 400 MB.
 """
@@ -65,8 +65,8 @@ class _TooDeepError(Exception):
 class _Loader(_SafeLoader):
     """A loader that makes values directly from the parser's events.
 
-    Anchors, aliases and merge keys (`<<`) mean what they mean in PyYAML. Of tags, those of scalars
-    are known.
+    Anchors, aliases and merge keys (`<<`) mean the same as in PyYAML. Only tags of scalars are
+    known.
     """
 
     get_event: Any  # types-PyYAML has no types for these

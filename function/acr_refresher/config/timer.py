@@ -1,4 +1,7 @@
-"""Whether the timer runs often enough for the pull secrets to stay valid."""
+"""Checks that the timer runs often enough for the pull secrets to stay valid.
+
+It reads the timer's schedule, and takes the thresholds and token durations from config.yaml.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +172,7 @@ def _remedy(risk: Risk, timer: Timer, threshold: timedelta, duration: timedelta)
 
 
 def timer_requirements(document: ConfigDocument) -> tuple[TimerRequirement, ...]:
-    """The requirements of all pull secrets, each once."""
+    """The distinct requirements of all pull secrets."""
     durations = {
         section.name: DurationSetting(
             f"registries[{index}].expireDuration",
@@ -191,7 +194,7 @@ def timer_requirements(document: ConfigDocument) -> tuple[TimerRequirement, ...]
 
 
 def _distinct_settings(document: ConfigDocument) -> Iterator[tuple[str, SharedSettings]]:
-    """Settings of clusters with their paths; all clusters without any count as one."""
+    """The settings of clusters, with their paths. All clusters without any share `defaults`."""
     plain = False
     lists: dict[str, Sequence[SharedSettings]] = {
         "clusters": document.clusters,
@@ -260,7 +263,7 @@ def parse_timer(schedule: str, place: str) -> Timer:
         every = _EVERY.fullmatch(schedule)
         period = parse_duration(every[1]) if every else _cron_period(schedule)
         if not period:
-            raise ValueError("its interval is zero")  # noqa: TRY301  # as the others below
+            raise ValueError("its interval is zero")  # noqa: TRY301  # handled with the others
     except ValueError as error:
         problem = f"{quoted(schedule)} is not the schedule of a timer: {error}"
         raise InvalidInput([Problem(place, problem, _REMEDY)]) from None
