@@ -41,7 +41,7 @@ from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 
 T = TypeVar("T")
-Change = Callable[[ServiceAccountState, str], ServiceAccountState]
+AccountChange = Callable[[ServiceAccountState, str], ServiceAccountState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Applier:
         return removal_outcome(action)
 
     async def _change_all(
-        self, accounts: Iterable[ServiceAccountState], secret: str, change: Change
+        self, accounts: Iterable[ServiceAccountState], secret: str, change: AccountChange
     ) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
         """Return the names of the changed accounts, and a failure for each that was not changed."""
         accounts = tuple(accounts)
@@ -217,7 +217,9 @@ class Applier:
         await run_bounded(connections_for(len(accounts)), map(attempt, accounts))
         return tuple(sorted(changed)), tuple(failures)
 
-    async def _change(self, account: ServiceAccountState, secret: str, change: Change) -> None:
+    async def _change(
+        self, account: ServiceAccountState, secret: str, change: AccountChange
+    ) -> None:
         """Change only our reference. Reads the account again if another writer was faster."""
         key = (account.namespace, account.name)
         account = self._written.get(key, account)
