@@ -78,10 +78,7 @@ def open_session(config_file: Path, region_id: str) -> Iterator[Session]:
 
 @contextmanager
 def function_compute(region_id: str, problems: Iterable[Problem]) -> Iterator[Functions]:
-    """The client that invokes deployed functions as the operator.
-
-    Raises InvalidInput with the given problems, if any, and those found here.
-    """
+    """The client that invokes functions. Raises InvalidInput with the problems given and found."""
     with _operator(region_id, problems) as (caller, instance):
         yield instance.functions(caller)
 

@@ -191,6 +191,14 @@ def test_a_cluster_that_config_yaml_does_not_allow_is_refused(
     assert [why in each for each in refused] == [True] * bool(why)
 
 
+def test_a_name_that_was_qualified_with_the_id_is_compared_without_it() -> None:
+    sections = [discovery(names=("prod-a",))]
+    qualified = replace(BEFORE, name="prod-a@c1")
+    assert known_cluster_problems((), sections, [qualified]) == ()
+    other = known_cluster_problems((), sections, [replace(qualified, cluster_id="c2")])
+    assert other == ("discover[0] has no name or glob for prod-a@c1",)
+
+
 def test_a_problem_of_several_clusters_is_reported_once() -> None:
     known = [replace(BEFORE, name=f"prod-{number}", section="discover[7]") for number in range(9)]
     assert known_cluster_problems((), [discovery()], known) == (
