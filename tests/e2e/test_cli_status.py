@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED
+from acr_refresher.settings import SETTINGS
 from demo.stage import Stage
 from localkube.double import Fault
 from operators import command, printed_secrets
@@ -44,7 +44,7 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
 
 def test_it_agrees_with_a_plan(site: Site) -> None:
     """After a registry was added, a namespace deselected, and a reference taken away."""
-    shops = [site.namespace(f"shop-{number}") for number in range(MIN_SECRETS_GUARDED - 1)]
+    shops = [site.namespace(f"shop-{number}") for number in range(SETTINGS.removal_guard_from - 1)]
     old = site.namespace("old")
     with site.function(registries=["main"]) as function:
         function.timer()

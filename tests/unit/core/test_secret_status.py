@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
 from acr_refresher.core.outcome import planned_outcome
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
+from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret_status import (
@@ -22,6 +22,7 @@ from acr_refresher.core.secret_status import (
     by_urgency,
     secret_statuses,
 )
+from acr_refresher.settings import SETTINGS
 from factories import (
     HOUR,
     MAIN,
@@ -111,7 +112,7 @@ def test_a_foreign_secret_in_another_namespace_has_no_status() -> None:
 def test_our_secret_in_a_deselected_namespace(
     others: str, left: timedelta, expected: State
 ) -> None:
-    names = [f"{others}-{number}" for number in range(MIN_SECRETS_GUARDED)]
+    names = [f"{others}-{number}" for number in range(SETTINGS.removal_guard_from)]
     held = (secret(namespace=name) for name in names)
     old = secret(credential(expires_in=left), namespace="old")
     there = state(*held, old, namespaces=[*names, "old"])
