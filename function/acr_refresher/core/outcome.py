@@ -125,7 +125,7 @@ def accounts_changed(actions: Iterable[Action]) -> int:
 
 
 def milliseconds(duration: timedelta) -> int:
-    """The duration as reports, records and log lines have it."""
+    """The duration in milliseconds, as reports, records, log lines and the SDKs have it."""
     return round(duration / timedelta(milliseconds=1))
 
 
