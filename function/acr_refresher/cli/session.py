@@ -188,7 +188,7 @@ async def cluster_session(
         dependencies.sts,
         dependencies.registry_api,
         dependencies.registry_hosts,
-        dependencies.function,
+        dependencies.credentials,
         f"acr-refresher-{uuid.uuid4()}",
         now,
     )
