@@ -74,6 +74,8 @@ class Applier:
     run: str
     paused: Clock = nullcontext
     resumed: Clock = nullcontext
+    cluster: str = ""
+    """The name of the cluster, for the log."""
     _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
     _made: dict[tuple[str, str], asyncio.Task[_Made]] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(
@@ -90,7 +92,7 @@ class Applier:
         for action in actions:
             if isinstance(action, Reconcile) and (apply := action.apply):
                 if id(apply) not in making:
-                    making[id(apply)] = asyncio.ensure_future(self._make(apply))
+                    making[id(apply)] = asyncio.ensure_future(self._make(action, apply))
                 self._made[action.namespace, action.secret] = making[id(apply)]
         await asyncio.gather(*making.values())
 
@@ -109,7 +111,7 @@ class Applier:
             )
             return reconciled_outcome(action, bound=changed, unwritten=unchanged)
         making = None if replanned else self._made.get((action.namespace, action.secret))
-        made = making.result() if making else await self._make(action.apply)
+        made = making.result() if making else await self._make(action, action.apply)
         try:
             if made.content:
                 await self._write(action, action.apply, made.content, carried=made.carried)
@@ -127,12 +129,14 @@ class Applier:
             action, made.content, changed, made.unminted, unchanged, made.warnings
         )
 
-    async def _make(self, apply: ApplySecret) -> _Made:
+    async def _make(self, action: Reconcile, apply: ApplySecret) -> _Made:
         try:
             minted, unminted = await self._mint(apply)
             content = content_to_write(apply, minted, self.now, self.run)
         except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
-            return _Made(None, carried=False, unminted=(log_bug(error),), warnings=())
+            where = {"namespace": action.namespace, "secret": action.secret}
+            failure = log_bug(error, cluster=self.cluster, **where)
+            return _Made(None, carried=False, unminted=(failure,), warnings=())
         warnings = tuple(warning for each in minted.values() for warning in each.warnings)
         carried = content is not None and carries_over(content, minted)
         return _Made(content, carried, unminted, warnings)
