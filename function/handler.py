@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acr_refresher.config.load import Config, load_config
+from acr_refresher.config.load import CONFIG_VARIABLE, Config, load_config
 from acr_refresher.config.timer import TIMER_VARIABLE, parse_timer, timer_warnings
 from acr_refresher.log import configure_logging, get_logger
 from acr_refresher.settings import SETTINGS
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from acr_refresher.wiring import Instance
 
 log = get_logger()
-
-CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 
 
 def initialize(context: object) -> None:

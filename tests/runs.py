@@ -222,7 +222,7 @@ class Fleet:
 
     def dependencies(self) -> Dependencies:
         return Dependencies(
-            function=CloudCredentials("ak", SecretStr("secret")),
+            credentials=CloudCredentials("ak", SecretStr("secret")),
             sts=cast("Sts", None),  # no role is configured
             registry_api=Registries(),
             registry_hosts=Registries(),

@@ -143,11 +143,16 @@ class Settings:
     """A secret that expires sooner is renewed. config.yaml: expiringThreshold."""
     expiring_threshold_max: timedelta = timedelta(hours=12)
     """A token lives at most 12 hours, so a threshold must be shorter."""
+    removal_share: float = 0.30
+    """The largest part of a cluster's Secrets of one name that one run removes unasked."""
+    removal_guard_from: int = 10
+    """A cluster with fewer Secrets of one name is not guarded: there, each is a large part."""
 
-    # ---- texts of others ------------------------------------------------------------------------
+    # ---- texts of others, and tracebacks --------------------------------------------------------
+    answer_text: int = 4000
+    """Characters of the message in a service's or an API server's answer that are looked at."""
     quoted_text: int = 300
-    """Characters that a message quotes of a service's or an API server's own words."""
-
+    """Characters of that message that our own message quotes."""
     traceback_frames: int = 30
     """Frames of a traceback in the log, the innermost ones: a recursion has a thousand."""
 

@@ -58,7 +58,7 @@ class Instance:
         rate_limiter = RateLimiter(config.rate_limits, self.buckets, self.clock)
         client = self.cloud_client.with_rate_limiter(rate_limiter)
         return Dependencies(
-            function=caller.credentials,
+            credentials=caller.credentials,
             sts=StsClient(client, caller.region_id),
             registry_api=CrClient(client),
             registry_hosts=self.registry_hosts,

@@ -107,10 +107,10 @@ class ConnectProxy:
             _relay(connection, target)
 
 
-def _relay(one: socket.socket, other: socket.socket) -> None:
+def _relay(source: socket.socket, other: socket.socket) -> None:
     with selectors.DefaultSelector() as selector:  # select() takes no high file descriptors
-        selector.register(one, selectors.EVENT_READ, other)
-        selector.register(other, selectors.EVENT_READ, one)
+        selector.register(source, selectors.EVENT_READ, other)
+        selector.register(other, selectors.EVENT_READ, source)
         while True:
             for ready, _ in selector.select(10):
                 data = ready.fileobj.recv(65536)  # type: ignore[union-attr]  # they are sockets

@@ -61,7 +61,7 @@ def checked(world: World, site: Site) -> tuple[int, list[dict[str, Any]]]:
 
 def missing_in(result: Result) -> list[dict[str, Any]]:
     found = json.loads(result.stdout)["findings"]
-    return [one for one in found if one["verdict"] == "missing"]
+    return [each for each in found if each["verdict"] == "missing"]
 
 
 def test_where_nothing_is_missing(site: Site) -> None:
@@ -97,7 +97,7 @@ def test_a_missing_permission_is_found_and_what_is_printed_mends_it(
     world = without_action(there(broken), action)
     code, missing = checked(world, broken)
     assert (code, bool(missing)) == (1, True)
-    assert all("denied" in one["why"] or "either" in one["why"] for one in missing)
+    assert all("denied" in each["why"] or "either" in each["why"] for each in missing)
     assert checked(mended(world, missing), broken) == (0, [])
 
 
@@ -119,7 +119,7 @@ def test_a_missing_right_is_found_and_what_is_printed_mends_it(
     role, binding = manifests()
     for rule in role["rules"]:
         if resource in rule["resources"]:
-            rule["verbs"] = [one for one in rule["verbs"] if one != verb]
+            rule["verbs"] = [each for each in rule["verbs"] if each != verb]
     broken.hangzhou.grant(USER, [role, binding])
     code, (missing,) = checked(there(broken), broken)
     assert (code, missing["subject"]) == (1, "cluster prod-hangzhou")
@@ -172,14 +172,14 @@ def test_a_cluster_that_cannot_be_reached_is_told_and_the_rest_is_tried(
     broken.hangzhou.faults.add(Fault("POST", "selfsubject", status=503, times=None))
     with function_in(there(broken), broken) as function:
         result = command(function, "check", "-o", "json")
-    (one,) = (
-        one
-        for one in json.loads(result.stdout)["findings"]
-        if one["verdict"] != "ok" and one["verdict"] != "warning"
+    (each,) = (
+        each
+        for each in json.loads(result.stdout)["findings"]
+        if each["verdict"] != "ok" and each["verdict"] != "warning"
     )
-    assert (result.exit_code, one["verdict"]) == (1, "unreachable")
-    assert (one["subject"], one["what"]) == ("cluster prod-hangzhou", "reach the API server")
-    assert (one["grants"], "503" in one["why"]) == ([], True)
+    assert (result.exit_code, each["verdict"]) == (1, "unreachable")
+    assert (each["subject"], each["what"]) == ("cluster prod-hangzhou", "reach the API server")
+    assert (each["grants"], "503" in each["why"]) == ([], True)
 
 
 def test_a_cloud_that_cannot_be_reached_is_not_told_as_missing_rights(broken: BrokenSite) -> None:

@@ -61,7 +61,7 @@ def test_an_entry_that_cannot_be_printed_is_drift(broken: BrokenSite) -> None:
         entries = broken.hangzhou.expect("GET", place)["metadata"]["annotations"][
             "acr-refresher/entries"
         ]
-        changed = [{**one, "hosts": [*one["hosts"], EVIL]} for one in json.loads(entries)]
+        changed = [{**each, "hosts": [*each["hosts"], EVIL]} for each in json.loads(entries)]
         annotations = {"acr-refresher/entries": json.dumps(changed)}
         merge = "application/merge-patch+json"
         body = {"metadata": {"annotations": annotations}}
@@ -70,4 +70,4 @@ def test_an_entry_that_cannot_be_printed_is_drift(broken: BrokenSite) -> None:
         report = function.timer()
     assert printed.splitlines()[2].split()[:3] == ["drifted", "prod-hangzhou", shop]
     assert all(line.isprintable() for line in printed.splitlines())
-    assert [one["result"] for one in report["clusters"][0]["secrets"]] == ["renewed"]
+    assert [each["result"] for each in report["clusters"][0]["secrets"]] == ["renewed"]

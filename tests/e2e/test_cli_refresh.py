@@ -7,7 +7,7 @@ import json
 import pytest
 
 from acr_refresher.cli.refresh import INTERRUPTED
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED
+from acr_refresher.settings import SETTINGS
 from localkube.double import Fault
 from operators import command, interrupted_at, printed_secrets
 from sites import BrokenSite, Site, later, passwords, references, results
@@ -49,7 +49,7 @@ def test_a_plan_tells_what_would_be_removed_and_what_stays(site: Site) -> None:
 
 
 def test_a_plan_that_the_function_would_refuse_fails(site: Site) -> None:
-    for number in range(MIN_SECRETS_GUARDED):
+    for number in range(SETTINGS.removal_guard_from):
         site.namespace(f"old-{number}")
     with site.function() as function:
         function.timer()

@@ -92,7 +92,7 @@ def test_it_is_the_same_as_the_invocation_that_is_documented(broken: BrokenSite)
     with deployment(broken) as here:
         rotated = command(here.stage, *arguments, "--account", HOME, "-o", "json")
         invoked = here.there.invoke(event.encode(), "by-s-invoke")
-        assert [json.loads(one) for one in here.there.events] == [json.loads(event)] * 2
+        assert [json.loads(each) for each in here.there.events] == [json.loads(event)] * 2
     by_rotate, by_s = json.loads(rotated.stdout), json.loads(invoked.body)
     assert results(by_rotate) == {shop: "created", web: "created"}
     assert results(by_s) == {shop: "renewed", web: "renewed"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED
+from acr_refresher.settings import SETTINGS
 from demo.stage import Stage
 from localkube.double import Fault
 from operators import command, printed_secrets
@@ -33,7 +33,7 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
     assert all(host in fresh.stdout for host in (*MAIN_HOSTS, *PARTNER_HOSTS))
     assert (fresh.exit_code, fresh.stderr, printed_secrets(function, fresh)) == (0, "", [])
     shown = json.loads(result.stdout)
-    assert [(one["cluster"], one["state"]) for one in shown["secrets"]] == [
+    assert [(each["cluster"], each["state"]) for each in shown["secrets"]] == [
         ("prod-beijing", "missing"),
         ("prod-hangzhou", "due"),
     ]
@@ -44,7 +44,7 @@ def test_every_secret_is_told_most_urgent_first(site: Site) -> None:
 
 def test_it_agrees_with_a_plan(site: Site) -> None:
     """After a registry was added, a namespace deselected, and a reference taken away."""
-    shops = [site.namespace(f"shop-{number}") for number in range(MIN_SECRETS_GUARDED - 1)]
+    shops = [site.namespace(f"shop-{number}") for number in range(SETTINGS.removal_guard_from - 1)]
     old = site.namespace("old")
     with site.function(registries=["main"]) as function:
         function.timer()
@@ -71,7 +71,7 @@ def states(function: Stage) -> dict[str, str]:
     """By namespace, of a status in which all is well."""
     result = command(function, "status", "-o", "json")
     assert result.exit_code == 0
-    return {one["namespace"]: one["state"] for one in json.loads(result.stdout)["secrets"]}
+    return {each["namespace"]: each["state"] for each in json.loads(result.stdout)["secrets"]}
 
 
 def test_a_cluster_that_cannot_be_read_is_told_and_the_others_are_read(
@@ -113,7 +113,7 @@ def test_no_date_in_an_annotation_breaks_the_table_or_the_page(
     assert table.stderr == ""
     assert shop in table.stdout
     assert shop in page.read_text()
-    assert {one["namespace"] for one in document["secrets"]} == {shop, web}
+    assert {each["namespace"] for each in document["secrets"]} == {shop, web}
 
 
 def test_a_page_that_cannot_be_written(broken: BrokenSite, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_everything_is_shown_most_urgent_first(file: Path) -> None:
     [
         (
             "cluster=idc",
-            [("idc", one) for one in ("expired", "missing", "removal-blocked")],
+            [("idc", each) for each in ("expired", "missing", "removal-blocked")],
             ["idc"],
         ),
         ("state=due&state=missing", [("idc", "missing"), ("prod", "due")], None),

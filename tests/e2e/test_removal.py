@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED
+from acr_refresher.settings import SETTINGS
 from sites import SECRET, Site, only, passwords, references
 
 
@@ -22,7 +22,7 @@ def test_a_deselected_namespace_is_unbound_and_cleared(site: Site) -> None:
 def test_a_large_removal_must_be_allowed_explicitly(site: Site) -> None:
     """`force` alone does not allow the removal, and `allowRemoval` renews nothing."""
     old, kept = site.namespace("old"), site.namespace("kept")
-    for number in range(MIN_SECRETS_GUARDED - 2):
+    for number in range(SETTINGS.removal_guard_from - 2):
         site.namespace(f"old-{number}")
     with site.function() as function:
         function.timer()

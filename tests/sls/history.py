@@ -18,10 +18,11 @@ from acr_refresher.core.outcome import (
     planned_outcome,
 )
 from acr_refresher.core.outcome_records import FinishedRun, outcome_records
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
+from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.report import Report, ShardStart
 from acr_refresher.core.request import Request, Shard
+from acr_refresher.settings import SETTINGS
 from factories import MINUTE, NOW, credential, namespace, state, wanted
 from factories import secret as held
 
@@ -120,7 +121,7 @@ def in_deleted_namespace(ends: int) -> SecretOutcome:
 
 def _deselected(ends: int, there: NamespaceState, request: Request) -> Action:
     """The planned action for a secret whose namespace is no longer selected."""
-    listed = [there, *(namespace(f"other-{n}") for n in range(MIN_SECRETS_GUARDED))]
+    listed = [there, *(namespace(f"other-{n}") for n in range(SETTINGS.removal_guard_from))]
     found = (
         held(credential(expires_in=ends * MINUTE), namespace=namespace_state.name)
         for namespace_state in listed

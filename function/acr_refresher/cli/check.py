@@ -1,4 +1,4 @@
-"""`acr-refresher check`: what a run needs is tried, and what to add where something is missing."""
+"""`acr-refresher check`: tries what a run needs, and prints what to add if something is missing."""
 
 from __future__ import annotations
 

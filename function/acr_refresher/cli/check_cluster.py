@@ -28,7 +28,7 @@ async def preflight(session: ClusterSession, request: Request) -> tuple[CheckRes
     """The results for the clusters that the request selects. Raises InvalidEvent."""
     dependencies = session.dependencies
     sts = cast("StsClient", dependencies.sts)  # as wiring.py sets it
-    caller, calling = await check_caller(sts, dependencies.function)
+    caller, calling = await check_caller(sts, dependencies.credentials)
     registered = await session.register(request)
     clusters = targets(registered.clusters, request)
     configured = () if request.clusters else session.config.registries

@@ -1,4 +1,4 @@
-"""How a command that cannot finish ends: lines on standard error, an exit code, no traceback."""
+"""How commands end: with a result or with errors, an exit code, and without a traceback."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ INTERRUPTED = 130
 
 @contextmanager
 def exit_on_errors() -> Iterator[None]:
-    """Ends the command with 2 if its input cannot be used, and with 1 if a service fails.
+    """End the command with 2 if its input cannot be used, and with 1 if a service fails.
 
-    Ctrl-C ends it with 130 and says that nothing was changed. Code that changes something must
-    stand in an `interruptible` of its own.
+    Ctrl-C ends it with 130 and says that nothing was changed. So code that changes something must
+    be in an `interruptible` of its own.
     """
     try:
         with interruptible("Nothing was changed."):
@@ -51,7 +51,7 @@ def fail(*messages: str) -> NoReturn:
 def print_result(
     output: OutputFormat, document: Mapping[str, Any], view: Iterable[RenderableType]
 ) -> None:
-    """Print what programs read, or what people read."""
+    """Print the document for programs, or the view for people."""
     if output is OutputFormat.JSON:
         typer.echo(as_json(document))
     else:
@@ -66,7 +66,7 @@ def _end(messages: tuple[str, ...], code: int) -> NoReturn:
 
 @contextmanager
 def interruptible(message: str) -> Iterator[None]:
-    """Ends the command at Ctrl-C. The message says what may have been done until then."""
+    """End the command at Ctrl-C. The message says what may have been done until then."""
     try:
         yield
     except KeyboardInterrupt:
@@ -86,6 +86,6 @@ def confirm(statement: str, alternative: str = "") -> None:
     try:
         typer.confirm(f"{sanitize(statement)} Continue?", abort=True, err=True)
     except typer.Abort as abort:
-        if isinstance(abort.__context__, KeyboardInterrupt):  # which typer takes for a no
+        if isinstance(abort.__context__, KeyboardInterrupt):  # typer treats it as a no
             raise KeyboardInterrupt from None
         raise

@@ -1,4 +1,4 @@
-"""`acr-refresher import`: the ACK credential helper's configuration becomes a config.yaml."""
+"""`acr-refresher import`: converts the ACK credential helper's configuration into a config.yaml."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def _config_map(kubeconfig: Path | None, context: str) -> str:
     The kubeconfig is the operator's own, so it is trusted: the files that it names are read, and
     its plugin is started.
     """
-    first = os.environ.get(VARIABLE, "").split(os.pathsep)[0]  # kubectl's, of several files
+    first = os.environ.get(VARIABLE, "").split(os.pathsep)[0]  # it may name several files
     path = kubeconfig or (Path(first) if first else Path.home() / ".kube" / "config")
     with _readable(str(path), f"name another file with --kubeconfig or ${VARIABLE}"):
         document = await in_time(f"kubeconfig {path}", path.read_text, "utf-8")

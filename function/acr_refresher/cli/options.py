@@ -1,4 +1,4 @@
-"""Command-line options, the names that a shell completes for them, and the event they stand for."""
+"""Command-line options, the names that a shell completes for them, and the event they make."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from typing import Annotated, Any
 import typer
 
 from acr_refresher.config.events import InvalidEvent, parse_event
-from acr_refresher.config.load import ConfigError, load_config
+from acr_refresher.config.load import CONFIG_VARIABLE, ConfigError, load_config
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.request import Request
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
-CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
 REGION_VARIABLES = ("FC_REGION", "ALIBABA_CLOUD_REGION_ID", "ACR_REFRESHER_REGION")
 """The last one is set in .env, where s.yaml reads the region."""
 ACCOUNT_VARIABLES = ("FC_ACCOUNT_ID", "ACR_REFRESHER_ACCOUNT")
@@ -93,7 +92,7 @@ OutputOption = Annotated[
     typer.Option("--output", "-o", help="Print a table for people, or JSON for programs."),
 ]
 ReasonOption = Annotated[
-    str, typer.Option("--reason", help="Why you do this. Stands in the report and the records.")
+    str, typer.Option("--reason", help="Why you do this. The report and the records show it.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Renew pull secrets of any age.")]
 AllowRemovalOption = Annotated[
@@ -106,7 +105,7 @@ AllowRemovalOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
-# ---- the event that the options stand for --------------------------------------------------------
+# ---- the event that the options make -------------------------------------------------------------
 
 
 class Missing(Problem):
@@ -125,7 +124,7 @@ _OPTIONS = {
 
 
 def event_for(clusters: Globs, namespaces: Globs, registries: Globs, **fields: object) -> str:
-    """The event that asks for the same as the options. Fields without a value are left out."""
+    """The event that requests the same as the options. Fields without a value are left out."""
     selection = {"clusters": clusters, "namespaces": namespaces, "registries": registries}
     given = {key: value for key, value in {**selection, **fields}.items() if value}
     return json.dumps({"action": "refresh", **given})
@@ -141,7 +140,7 @@ def request_for(clusters: Globs, namespaces: Globs, registries: Globs, **fields:
 
 @contextmanager
 def unmatched_by_option(request: Request) -> Iterator[None]:
-    """Turns an InvalidEvent into an InvalidInput that names the options that match nothing."""
+    """Turn an InvalidEvent into an InvalidInput that names the options that match nothing."""
     try:
         yield
     except InvalidEvent as error:

@@ -1,4 +1,4 @@
-"""`acr-refresher plan` and `refresh`: a run like the function's, on this machine."""
+"""`acr-refresher plan` and `refresh`: run what the function runs, on this machine."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run_here(session: Session, request: Request, doing: str) -> Report:
         budget=SETTINGS.local_run_time,
         account=os.environ.get("FC_ACCOUNT_ID", ""),
     )
-    return run_with_progress(  # which takes its steps from the run's log lines
+    return run_with_progress(  # the run's log lines are the steps
         session, request, doing, lambda _step: run(context, session.config, session.dependencies)
     )
 

@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 def sanitize(value: T) -> T:
-    """The same value, with every text in it on one line and every odd character escaped.
+    """The same value, with every text in it on one line and unprintable characters escaped.
 
-    Texts from clusters, the cloud and files may hold what moves the cursor, renames the window or
-    reverses the line. `value` is a text, or frozen data of any depth that holds texts.
+    Texts from clusters, the cloud and files may move the cursor, rename the window or reverse the
+    line. `value` is a text, or frozen data of any depth that holds texts.
     """
     return cast("T", _sanitized(value))
 
@@ -59,7 +59,7 @@ def _escaped(text: str) -> str:
 
 
 def format_span(time: timedelta) -> str:
-    """`3d 04h`, `1h 05m`, `12m 30s`, with a minus for a time that is past."""
+    """The span as `3d 04h`, `1h 05m` or `12m 30s`, with a minus if it is negative."""
     sign = "-" if time < timedelta() else ""
     minutes, seconds = divmod(round(abs(time).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
@@ -70,12 +70,12 @@ def format_span(time: timedelta) -> str:
 
 
 def pluralize(number: int, singular: str, plural: str) -> str:
-    """`1 cluster`, `2 clusters`."""
+    """The number with its noun: `1 cluster`, `2 clusters`."""
     return f"{number} {singular if number == 1 else plural}"
 
 
 def format_failure(failure: Failure) -> str:
-    """What went wrong, with what it concerns and the request ID, if known."""
+    """What went wrong, with its subject and the request ID, if known."""
     subject = f"{failure.subject}: " if failure.subject else ""
     request = f" [request {failure.request_id}]" if failure.request_id else ""
     return f"{failure.meaning}: {subject}{failure.message}{request}"
@@ -100,7 +100,7 @@ def show(*parts: RenderableType) -> None:
 
 
 def columns(rows: Iterable[Sequence[RenderableType]]) -> Table:
-    """Rows under each other in columns. A cell that is too long continues in its column."""
+    """The rows in columns. A cell that is too long continues in its column."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for row in rows:
         while len(grid.columns) < len(row):
@@ -126,7 +126,7 @@ class Fitting:
     narrow: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Rich measures how wide the wide table is at least."""
+        """The table that rich draws, by the least width of the wide one."""
         unlimited = options.update(max_width=UNLIMITED)
         least = Measurement.get(console, unlimited, self.wide).minimum
         yield self.wide if least <= options.max_width else self.narrow

@@ -1,4 +1,4 @@
-"""`acr-refresher rotate`: the deployed function renews the pull secrets, whatever their age."""
+"""`acr-refresher rotate`: lets the deployed function renew the pull secrets, whatever their age."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def rotate(  # noqa: PLR0913  # a command has a parameter for each of its option
 ) -> None:
     """Let the deployed function renew the pull secrets, whatever their age, and show its report.
 
-    The same as `s invoke -e '{"action": "refresh", "force": true}'`. The function uses its own
-    config.yaml. Tokens that were minted before stay valid until they expire.
+    This does the same as `s invoke -e '{"action": "refresh", "force": true}'`. The function uses
+    its own config.yaml. Tokens that were minted before stay valid until they expire.
     """
     with exit_on_errors():
         fields = {"force": True, "allowRemoval": allow_removal, "reason": reason}

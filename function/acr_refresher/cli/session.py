@@ -85,7 +85,7 @@ def function_compute(region_id: str, problems: Iterable[Problem]) -> Iterator[Fu
 
 @contextmanager
 def collecting_problems(problems: list[Problem]) -> Iterator[None]:
-    """Adds the problems of an InvalidInput to the list, so that all are shown together."""
+    """Add the problems of an InvalidInput to the list, so that all are shown together."""
     try:
         yield
     except InvalidInput as error:
@@ -170,7 +170,7 @@ class ClusterSession(Session):
             return ClusterResult(cluster.name, failure=error.failure())
         except asyncio.TimeoutError:
             return ClusterResult(cluster.name, failure=Failure("unreachable", "no answer in time"))
-        except Exception as error:  # noqa: BLE001  # a bug met in one cluster must not stop others
+        except Exception as error:  # noqa: BLE001  # a bug in one cluster must not stop others
             return ClusterResult(cluster.name, failure=unexpected_error(error))
         finally:
             self.step(cluster.name)
@@ -181,14 +181,14 @@ class ClusterSession(Session):
 async def cluster_session(
     session: Session, step: Step = lambda _: None
 ) -> AsyncIterator[ClusterSession]:
-    """A cluster session whose role sessions have a name of their own. No call outlives it."""
+    """A cluster session whose role sessions have a name of their own. All calls end with it."""
     now = datetime.now(timezone.utc)
     dependencies = session.dependencies
     minter = Minter(
         dependencies.sts,
         dependencies.registry_api,
         dependencies.registry_hosts,
-        dependencies.function,
+        dependencies.credentials,
         f"acr-refresher-{uuid.uuid4()}",
         now,
     )
@@ -236,9 +236,10 @@ def run_with_progress(
 
 @contextmanager
 def progress(doing: str, clusters: int | None) -> Iterator[Step]:
-    """A progress bar on standard error, if that is a terminal. None: the number is not known yet.
+    """A progress bar on standard error, if that is a terminal. It counts clusters.
 
-    The events of a run are its steps. They are not logged: the report has all that they say.
+    If `clusters` is None, their number is not known yet. The events of a run are its steps. They
+    are not logged, because the report has all that they say.
     """
     console = Console(stderr=True)
     bar = Progress(

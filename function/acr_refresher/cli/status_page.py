@@ -19,7 +19,7 @@ SLOTS = 120
 MIN_TIMELINE = timedelta(minutes=10)
 """The timeline shows at least this much of the future, even if every secret expires sooner."""
 MAX_TIMELINE = timedelta(days=7)
-"""The timeline shows at most this much of the future. Later expiries stand at its right edge."""
+"""The timeline shows at most this much of the future. Later expiries are at its right edge."""
 STEPS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440)
 )
@@ -98,7 +98,7 @@ def _gridlines(start: datetime, end: datetime) -> list[datetime]:
 
 
 def _share(time: datetime, start: datetime, end: datetime) -> float:
-    """Where a time stands between the ends of the timeline, from 0 to 1."""
+    """The position of a time between the ends of the timeline, from 0 to 1."""
     return min(max((time - start) / (end - start), 0), 1)
 
 

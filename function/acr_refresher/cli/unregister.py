@@ -115,11 +115,14 @@ async def _remove(
 
 
 async def _in_cluster(session: Session, name: str, use: Use[T]) -> T:
-    """What `use` makes of the cluster of that name. Raises InvalidInput. Fails the command."""
+    """What `use` returns for the cluster of that name. Raises InvalidInput.
+
+    Fails the command if the cluster cannot be reached.
+    """
     with progress(name, 1) as step:
-        async with cluster_session(session, step) as there:
-            cluster = await _find_cluster(there, name)
-            (result,) = await there.for_each_cluster([cluster], partial(use, there))
+        async with cluster_session(session, step) as clusters:
+            cluster = await _find_cluster(clusters, name)
+            (result,) = await clusters.for_each_cluster([cluster], partial(use, clusters))
     if result.found is None:
         fail(result.failure.message if result.failure else result.skipped)
     return result.found

@@ -1,4 +1,4 @@
-"""`acr-refresher validate`: what is wrong with a config.yaml, and what the cloud says about it."""
+"""`acr-refresher validate`: shows what is wrong with a config.yaml, with --online by the cloud."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _sections(config: Config) -> Iterator[str]:
 
 
 def _missing_kubeconfigs(config: Config, folder: Path) -> Iterator[Problem]:
-    """A missing file is not an error: a pipeline may add it before it deploys."""
+    """A warning per missing file. It is not an error: a pipeline may add it before it deploys."""
     for index, cluster in enumerate(config.clusters):
         access = cluster.access
         if isinstance(access, KubeconfigAccess) and not (file := folder / access.path).is_file():
@@ -109,7 +109,7 @@ class Unanswered(Problem):
 
 
 def _validate_online(session: Session) -> None:
-    """Raises InvalidInput with what is wrong. Fails the command if that could not be found out."""
+    """Raise InvalidInput with what is wrong. Fail the command if that could not be found out."""
     problems = asyncio.run(ask_cloud(session))
     unanswered = [problem for problem in problems if isinstance(problem, Unanswered)]
     if wrong := [problem for problem in problems if problem not in unanswered]:
@@ -124,9 +124,9 @@ async def ask_cloud(session: Session) -> list[Problem]:
     Two things cannot be asked for: registries that need a cluster's identity (RRSA), and the
     domains of Personal Edition, which no API lists.
     """
-    async with cluster_session(session) as there:
+    async with cluster_session(session) as clusters:
         asked = (
-            _ask_about(there, registry, f"registries[{index}]")
+            _ask_about(clusters, registry, f"registries[{index}]")
             for index, registry in enumerate(session.config.registries)
             if registry.instance_id and not registry.rrsa
         )

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from acr_refresher.cloud.errors import WRONG_CLOCK, CloudCall, not_of_the_api, port_error
+from acr_refresher.core.outcome import milliseconds
 from acr_refresher.run.ports import CloudCredentials
 from acr_refresher.run.rate_limit import RateLimiter
 from acr_refresher.settings import SETTINGS
@@ -214,11 +215,6 @@ class CloudClock:
                 self.read(answer.headers)
         except requests.RequestException:
             return
-
-
-def milliseconds(span: timedelta) -> int:
-    """A time-out as the SDKs take it."""
-    return span // timedelta(milliseconds=1)
 
 
 def _threads(most: int) -> Executor:

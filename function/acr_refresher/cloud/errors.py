@@ -27,8 +27,8 @@ from acr_refresher.errors import (
 from acr_refresher.run.ports import CloudCredentials
 from acr_refresher.settings import SETTINGS
 
-CODE_LENGTH, MESSAGE_LENGTH = 100, 4000
-"""Characters of an answer's code and message that are looked at."""
+CODE_LENGTH = 100
+"""Characters of an answer's code that are looked at."""
 LONGEST_PAUSE = timedelta(days=1)
 CHECK_THE_WAY = "Check the region and the network path (VPC, NAT gateway, proxy)."
 
@@ -230,7 +230,7 @@ def scrub(message: str, caller: CloudCredentials) -> str:
     for secret in (caller.access_key_secret, caller.security_token):
         if secret and (value := secret.get_secret_value()):
             message = message.replace(value, "***").replace(quote(value, safe="~"), "***")
-    message = " ".join(_UNPRINTABLE.sub("***", message[:MESSAGE_LENGTH]).split())
+    message = " ".join(_UNPRINTABLE.sub("***", message[: SETTINGS.answer_text]).split())
     limit = SETTINGS.quoted_text
     return message if len(message) <= limit else message[: limit - 1] + "…"
 

@@ -13,9 +13,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from acr_refresher.cloud.client import CloudClient, milliseconds
+from acr_refresher.cloud.client import CloudClient
 from acr_refresher.cloud.errors import CODE_LENGTH, CloudCall, scrub
 from acr_refresher.core.model import Function
+from acr_refresher.core.outcome import milliseconds
 from acr_refresher.errors import FunctionFailed
 from acr_refresher.run.ports import CloudCredentials, Functions
 from acr_refresher.settings import SETTINGS

@@ -91,7 +91,7 @@ class RegistryClient(RegistryHosts):
         return may_have_password(realm, host)
 
     async def _trusted_roots(self) -> ssl.SSLContext:
-        """The TLS context, read once from files on a file system that may hang."""
+        """The TLS context, made once. The file system of its files may hang."""
         if self._tls is None:
             read = in_own_thread(_tls_context, self._ca_file)
             self._tls = await asyncio.wait_for(read, SETTINGS.registry_timeout.total_seconds())

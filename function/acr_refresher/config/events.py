@@ -248,7 +248,7 @@ def _manual_request(event: _ManualEvent) -> Request:
 
 
 def _request(wishes: _TimerPayload, trigger: str, scheduled_at: str = "") -> Request:
-    """The request. Secrets in its texts are masked, as they stand in logs, records and reports."""
+    """The request. Secrets in its texts are masked: logs, records and reports show the texts."""
     return Request(
         trigger=mask_text(trigger),
         clusters=tuple(wishes.clusters or ()),

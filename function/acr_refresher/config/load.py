@@ -43,6 +43,9 @@ from acr_refresher.core.model import (
 )
 from acr_refresher.settings import SETTINGS
 
+CONFIG_VARIABLE = "ACR_REFRESHER_CONFIG"
+"""The environment variable with the path of another config.yaml."""
+
 
 class ConfigError(InvalidInput):
     """config.yaml cannot be used."""

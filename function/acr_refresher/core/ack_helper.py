@@ -1,4 +1,4 @@
-"""The ACK credential helper: its configuration converted into ours, and its secrets recognised.
+"""The ACK credential helper: converts its configuration into ours, and recognises its secrets.
 
 The helper's configuration describes one cluster from the inside. It lacks what the helper takes
 from the cluster itself: the region and the identity.

@@ -114,7 +114,7 @@ def task_id(request: Request, shard: Shard) -> str:
 
 
 def _balanced(names: Sequence[str], count: int) -> tuple[ClusterNames, ...]:
-    """That many parts of a list, in order. Their lengths differ by one at most."""
+    """The names in `count` parts, in order. The lengths of the parts differ by one at most."""
     least, more = divmod(len(names), count) if count else (0, 0)
     sizes = (least + (number < more) for number in range(count))
     bounds = accumulate(sizes, initial=0)
@@ -175,7 +175,7 @@ class Discovery:
 
 
 Discovered: TypeAlias = tuple[Discovery, FoundCluster]
-"""A discovered cluster, after the section that found it."""
+"""The section that found a cluster, and the cluster."""
 
 
 def resolve_discovered(

@@ -1,4 +1,4 @@
-"""The actions in a namespace, as data, and the outcomes of secrets and clusters, with reasons.
+"""The actions in a namespace, as data, and the outcomes of secrets and clusters.
 
 `core.plan` decides the actions, `run.apply` executes them. In every action, `secret` is the name of
 the pull secret, `entries` is the record of the Secret that was found if it is ours, and `warnings`
@@ -43,9 +43,8 @@ class ApplySecret:
     """Write the secret with new tokens for `mint`, and with the credentials in `kept`.
 
     `fallback` holds the valid credentials of the registries in `mint`, for those whose minting
-    fails. `replace`: the type of the Secret that was found cannot be changed, so the Secret is
-    deleted (by uid) just before the new one is written. Namespaces with the same content share one
-    instance.
+    fails. With `replace`, the type of the Secret that was found cannot be changed. So it is deleted
+    (by uid) just before the new one is written. Namespaces with the same content share an instance.
     """
 
     terms: Terms
@@ -126,7 +125,7 @@ def accounts_changed(actions: Iterable[Action]) -> int:
 
 
 def milliseconds(duration: timedelta) -> int:
-    """The duration as reports, records and log lines have it."""
+    """The duration in milliseconds, as reports, records, log lines and the SDKs have it."""
     return round(duration / timedelta(milliseconds=1))
 
 
@@ -143,8 +142,8 @@ _Milliseconds = Annotated[
 class Failure:
     """What went wrong, by meaning, with a message that is safe to log.
 
-    `subject` is the registry or service account concerned. `code` is the service's own error code.
-    Operators of the service can look up `request_id`.
+    `subject` is the registry or service account that it is about. `code` is the service's own error
+    code. Operators of the service can look up `request_id`.
     """
 
     meaning: str
@@ -159,9 +158,9 @@ class Failure:
 class SecretOutcome:
     """The outcome of one pull secret in one namespace. `secret` is its name.
 
-    `service_accounts` refer to it now. `bound` are those among them that were bound in this run.
-    `waiting_for` are configured service accounts that do not exist. `warnings` are about things to
-    look at although the secret is as it should be.
+    `service_accounts` refer to it now. `bound` are those of them that were bound in this run.
+    `waiting_for` are configured service accounts that do not exist. `warnings` need a look although
+    nothing failed.
     """
 
     namespace: str
@@ -190,8 +189,8 @@ class Deferral:
 class ClusterOutcome:
     """The outcome of one cluster. With a `failure` it could not be served at all.
 
-    `skipped` says why there was nothing to serve: the cluster is not running. `deferred`: the run
-    had no time for it. `last_seen_expiry` is the earliest expiry at the last visit, if it failed.
+    `skipped` says why there was nothing to serve: the cluster is not running. If it is `deferred`,
+    the run had no time for it. `last_seen_expiry` is the earliest expiry that an earlier visit saw.
     """
 
     cluster: str
@@ -244,7 +243,7 @@ def reconciled_outcome(
 def refused_outcome(
     action: Reconcile, failure: Failure, unminted: tuple[Failure, ...]
 ) -> SecretOutcome:
-    """The outcome where the API server refused the secret. What was there before is still there."""
+    """The outcome if the API server refused the secret. What was there before is still there."""
     outcome = reconciled_outcome(action, unminted=unminted, unwritten=(failure,))
     if failure.meaning == "gone":
         return _outcome(action, Result.SKIPPED, Reason.NAMESPACE_GONE)

@@ -82,7 +82,7 @@ def secret_fields(outcome: SecretOutcome) -> Fields:
 
 
 def failure_fields(*failures: Failure | None) -> Fields:
-    """The first failure, with the messages of all."""
+    """The fields of the first failure, with the messages of all failures."""
     first = failures[0] if failures else None
     if first is None:
         return {}
@@ -107,7 +107,7 @@ def _result_counts(secrets: Iterable[SecretOutcome]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run and when it ended. `clusters` are those it knew; `account` is the function's own."""
+    """A run, and when it ended. `clusters` are those it knew, `account` is the function's own."""
 
     report: Report
     at: datetime
@@ -121,8 +121,8 @@ def outcome_records(finished: FinishedRun) -> Iterator[Record]:
     The records are made one by one, so that a large run needs little memory.
     """
     report, at, request = finished.report, finished.at, finished.report.request
-    asked: Fields = {"run": report.run, "trigger": request.trigger, "run_reason": request.reason}
-    run = _non_empty({**asked, "force": request.force, "shard": str(request.shard or "")})
+    of_run: Fields = {"run": report.run, "trigger": request.trigger, "run_reason": request.reason}
+    run = _non_empty({**of_run, "force": request.force, "shard": str(request.shard or "")})
     summary = {
         "result": _run_result(report),
         **run_fields(report, at - report.started_at),
@@ -155,8 +155,8 @@ def record_summaries(report: Report) -> Iterator[str]:
     for cluster in report.clusters:
         for secret in cluster.secrets:
             subject = f"{cluster.cluster}/{secret.namespace}/{secret.secret}"
-            came_out = f"{secret.result.value} {secret.reason.value}"
-            yield _summary(subject, came_out, secret.expires_at)
+            result = f"{secret.result.value} {secret.reason.value}"
+            yield _summary(subject, result, secret.expires_at)
 
 
 def count_records(report: Report) -> int:
@@ -254,7 +254,7 @@ def _text(value: Value) -> str:
         return rfc3339(value)
     text = ", ".join(value) if isinstance(value, tuple) else value or ""
     if not text.isascii():
-        text = text.encode(errors="replace").decode()  # half a surrogate pair fits no store
+        text = text.encode(errors="replace").decode()  # UTF-8 cannot encode half a surrogate pair
     return text if len(text) <= SETTINGS.record_text else text[: SETTINGS.record_text - 1] + "…"
 
 
@@ -262,5 +262,5 @@ def _weight(record: Record) -> int:
     return len("".join((*record, *record.values())).encode()) + _OVERHEAD * len(record)
 
 
-def _summary(subject: str, came_out: str, expires_at: datetime | None) -> str:
-    return f"{subject} {came_out} {rfc3339(expires_at)}" if expires_at else f"{subject} {came_out}"
+def _summary(subject: str, result: str, expires_at: datetime | None) -> str:
+    return f"{subject} {result} {rfc3339(expires_at)}" if expires_at else f"{subject} {result}"

@@ -31,11 +31,7 @@ from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import decision_key, read_entries
 from acr_refresher.core.select import ROLE_ANNOTATIONS, matches_any
-
-MAX_REMOVAL_SHARE = 0.30
-"""The largest part of a cluster's Secrets of one name that one run removes."""
-MIN_SECRETS_GUARDED = 10
-"""A cluster with fewer Secrets of one name is not guarded: there, one namespace is a large part."""
+from acr_refresher.settings import SETTINGS
 
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
@@ -111,7 +107,7 @@ def _block_large_removals(
     blocked = {
         name
         for name, count in removals.items()
-        if ours[name] >= MIN_SECRETS_GUARDED and count > MAX_REMOVAL_SHARE * ours[name]
+        if ours[name] >= SETTINGS.removal_guard_from and count > SETTINGS.removal_share * ours[name]
     }
 
     def checked(action: Action) -> Action:

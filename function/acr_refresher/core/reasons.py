@@ -77,7 +77,7 @@ class Reason(_OpenEnum):
 
 
 class Result(_OpenEnum):
-    """What a run did with a namespace's secret, or with a cluster as a whole."""
+    """What a run did with a namespace's secret, or with a cluster."""
 
     CREATED = "created"
     RENEWED = "renewed"

@@ -1,4 +1,4 @@
-"""Renewal: why a secret is written, with which new tokens, and with which it already holds."""
+"""Decides why and how a secret is written: with which new tokens, and with which it has."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def needs_replacing(secret: SecretState) -> bool:
 def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
     """How the secret is written; None while it is fresh.
 
-    A secret that was changed from outside gets new tokens for all registries, whichever of them the
-    request covers: credentials carried over from it would look like ours. So they are marked, and
-    the next run renews them.
+    A secret that was changed from outside gets new tokens for all registries, even for those that
+    the request does not cover. Credentials that are carried over from it would look like ours, so
+    they are marked, and the next run renews them.
     """
     changed = secret is not None and not checksum_ok(secret)
     entries = {entry.registry: entry for entry in recorded_entries(secret)}
@@ -95,8 +95,8 @@ def replan(
 ) -> Reconcile | None:
     """A new action from the Secret as it is now, after it changed before `content` was written.
 
-    None: our Secret was deleted or replaced. If `content` is found, it was written and only the
-    answer was lost. Writing it again then changes nothing.
+    Returns None if our Secret was deleted or replaced. If `content` is found, it was written and
+    only the answer was lost. Writing it again then changes nothing.
     """
     if found is None or found.uid != action.uid or not found.managed:
         return None
@@ -116,14 +116,14 @@ def recorded_entries(secret: SecretState | None) -> tuple[Entry, ...]:
 def resolve_host_conflicts(
     held: Iterable[Credential], minted: Iterable[Credential]
 ) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
-    """The minted credentials whose hosts no other registry has, and a failure for each other one.
+    """The minted credentials whose hosts no other registry has, and a failure for each other.
 
     Credentials that the secret already holds take precedence, then the order of the registries.
     """
     owners = {
         host: credential.entry.registry for credential in held for host in credential.entry.hosts
     }
-    free: dict[str, Credential] = {}
+    usable: dict[str, Credential] = {}
     failures: list[Failure] = []
     for credential in minted:
         entry = credential.entry
@@ -136,9 +136,9 @@ def resolve_host_conflicts(
             )
             failures.append(Failure("invalid", message, subject=f"registry {entry.registry}"))
         else:
-            free[entry.registry] = credential
+            usable[entry.registry] = credential
             owners.update(dict.fromkeys(entry.hosts, entry.registry))
-    return free, tuple(failures)
+    return usable, tuple(failures)
 
 
 def content_to_write(

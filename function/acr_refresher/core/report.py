@@ -1,7 +1,7 @@
 """The report of a run: its verdict, and its JSON in both directions.
 
-A report is read by the command line of another version than the function's: keys that are unknown
-are ignored, keys that are missing get defaults, and words that are unknown are kept.
+The command line may have another version than the function whose report it reads. So unknown keys
+are ignored, missing keys get defaults, and unknown words are kept.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class UnsentOutcomes:
 class Report:
     """A finished run. `started_at` is the run's `now`.
 
-    `clock_skew` is how far our clock is ahead of the cloud's; None where it is unknown.
+    `clock_skew` is how far our clock is ahead of the cloud's; None if it is unknown.
     `unsent` are records that could not be written to the log of outcomes.
     `delegated` are the clusters that other invocations serve and report.
     `throttled` counts by service the calls that the cloud throttled. Most were repeated.
@@ -159,7 +159,7 @@ _CODEC = TypeAdapter(_Document)
 
 
 def report_to_json(report: Report) -> dict[str, Any]:
-    """The report for a caller: JSON-able, with keys in camelCase, and without secrets."""
+    """The report for a caller: JSON data with keys in camelCase, without secrets."""
     unsent = report.unsent
     document = _Document(
         **report.request.options,
@@ -185,7 +185,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
 
 
 def report_from_json(answer: bytes) -> Report:
-    """The report in what a function returned. Raises ValueError where it is not a report."""
+    """The report in what a function returned. Raises ValueError if it is not a report."""
     found = _CODEC.validate_json(answer)
     failure = found.outcomes_failure
     return Report(

@@ -51,7 +51,7 @@ class Request:
 
     `trigger` is `manual`, or `timer:` and the trigger's name, which fired at `scheduled_at` by its
     own clock. `force` renews everything; `allow_removal` permits large removals (see `core.plan`).
-    `shard`: the request covers these clusters only.
+    With a `shard`, the request covers only the clusters of that shard.
     """
 
     trigger: str

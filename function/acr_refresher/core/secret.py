@@ -1,4 +1,4 @@
-"""The content of a pull secret: its annotations and its document of registry logins.
+"""Writes and reads the content of a pull secret: its annotations, and its document of logins.
 
 The annotations hold all that the next run must know:
 
@@ -35,7 +35,10 @@ CONTENT_ANNOTATION = "acr-refresher/content"
 SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
 
 UNTRUSTED = "doubted"
-"""Replaces the inputs of an entry that was carried over from a secret changed from outside."""
+"""Replaces the inputs of an entry that was carried over from a secret changed from outside.
+
+The word stands in annotations, so it must not change.
+"""
 
 FIRST_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
 LAST_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
@@ -117,7 +120,7 @@ def is_same_write(secret: SecretState, written: SecretContent) -> bool:
 
 
 def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
-    """The credentials whose hosts stand both in the secret's record and in its document."""
+    """The credentials whose hosts are in both the secret's record and its document."""
     logins = parse_dockerconfig(secret.dockerconfigjson)
     return tuple(
         Credential(entry, *logins[entry.hosts[0]])
@@ -134,7 +137,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The time of such a text. Raises ValueError where it is not UTC or not within our limits."""
+    """The time of such a text. Raises ValueError if it is not UTC, or not within our limits."""
     moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")  # Python 3.10 knows no Z
     if moment.tzinfo is None or not FIRST_TIME <= moment < LAST_TIME:  # Python took + for a T
         raise ValueError(f"{text} is not between {FIRST_TIME:%Y} and {LAST_TIME:%Y}")
@@ -150,7 +153,7 @@ def _checksum(recorded: str, document: SecretStr) -> str:
 def _entry_from_json(item: dict[str, Any]) -> Entry:
     """An entry, from text that anyone with access to the Secret may have written.
 
-    Raises ValueError, KeyError, TypeError or AttributeError where it is not as we write it.
+    Raises ValueError, KeyError, TypeError or AttributeError if it is not as we write it.
     """
     entry = Entry(
         registry=item["registry"],
@@ -184,7 +187,7 @@ def parse_dockerconfig(document: SecretStr) -> Mapping[str, tuple[str, SecretStr
 
 def _login(auth: object) -> tuple[str, SecretStr] | None:
     try:
-        pair = base64.b64decode(auth["auth"], validate=True).decode()  # type: ignore[index]  # of unknown type: TypeError is caught
+        pair = base64.b64decode(auth["auth"], validate=True).decode()  # type: ignore[index]  # a wrong type is caught
     except (binascii.Error, ValueError, KeyError, TypeError):
         return None
     username, colon, password = pair.partition(":")

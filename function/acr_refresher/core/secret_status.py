@@ -1,4 +1,4 @@
-"""The status of each pull secret of a cluster, from what was read there."""
+"""Decides the status of each pull secret of a cluster, by the plan of the next run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which namespaces and service accounts are selected, and which registries a namespace requests.
+"""Selects namespaces and service accounts, and reads which registries a namespace requests.
 
 The annotations of a request are those of Elastic Container Instance:
 `k8s.aliyun.com/acr-instance-ids: "cri-…, cn-beijing:cri-…"` names instances.

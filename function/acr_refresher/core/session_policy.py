@@ -1,4 +1,4 @@
-"""The smallest policy that a role session needs to get a registry's token and hosts.
+"""Makes the smallest policy that a role session needs to get a registry's token and hosts.
 
 A session has the permissions that both its role and this policy grant. The token inherits them:
 with a policy without cr:PullRepository it could not pull anything.

@@ -40,7 +40,7 @@ MERGE_PATCH = "application/merge-patch+json"
 OK = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 MANAGED = urlencode({"fieldManager": MANAGER})
 
-State = TypeVar("State")
+T = TypeVar("T")
 
 
 class KubernetesConnector(KubeConnector):
@@ -170,8 +170,8 @@ class KubernetesApi(KubeApi):
         await self._connection.close()
 
     async def _list(
-        self, resource: str, convert: Callable[[Json], State], **query: str
-    ) -> tuple[State, ...]:
+        self, resource: str, convert: Callable[[Json], T], **query: str
+    ) -> tuple[T, ...]:
         try:
             items = await self._pages(f"/api/v1/{resource}", query)
         except Gone as error:
@@ -235,7 +235,7 @@ def _path(namespace: str, resource: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}/{quote(name, safe='')}"
 
 
-def _converted(request: str, convert: Callable[[], State]) -> State:
+def _converted(request: str, convert: Callable[[], T]) -> T:
     try:
         return convert()
     except (AttributeError, KeyError, TypeError, ValueError) as error:

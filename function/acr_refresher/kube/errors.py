@@ -24,8 +24,6 @@ from acr_refresher.settings import SETTINGS
 TOKENS = "serviceaccounts/token"
 NAMED = frozenset({"secrets", TOKENS})
 """Resources on which the function has rights for single names only."""
-MESSAGE_LENGTH = 4000
-"""Characters of an answer's message that are looked at."""
 CAN_REACH = "Is the cluster up, and can the function's VPC reach it?"
 
 
@@ -183,7 +181,8 @@ def _writers(body: _Status) -> str:
     """The field managers that an apply conflicts with."""
     causes = body.details.causes
     writers = (
-        re.search(r'conflict with "([^"]+)"', cause.message[:MESSAGE_LENGTH]) for cause in causes
+        re.search(r'conflict with "([^"]+)"', cause.message[: SETTINGS.answer_text])
+        for cause in causes
     )
     return _listed(": written by", (writer[1] for writer in writers if writer))
 
@@ -202,7 +201,7 @@ def _read(content: bytes) -> _Status:
         status = _Status.model_validate_json(content)
     except ValidationError:
         return _Status()
-    return status.model_copy(update={"message": status.message[:MESSAGE_LENGTH]})
+    return status.model_copy(update={"message": status.message[: SETTINGS.answer_text]})
 
 
 def _seconds(retry_after: str) -> timedelta | None:

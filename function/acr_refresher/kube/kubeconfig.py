@@ -110,10 +110,10 @@ def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kube
         "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": user}],
     }
-    return Kubeconfig(SecretStr(as_json(document)))  # JSON is YAML
+    return Kubeconfig(SecretStr(fields_to_json(document)))  # JSON is YAML
 
 
-def as_json(fields: Mapping[str, Yaml]) -> str:
+def fields_to_json(fields: Mapping[str, Yaml]) -> str:
     """Fields of a kubeconfig in JSON. Raises Invalid for what only YAML can hold."""
     try:
         return to_json(fields).decode()

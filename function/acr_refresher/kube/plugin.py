@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from acr_refresher.errors import Invalid, Unreachable
-from acr_refresher.kube.kubeconfig import as_json, encoded
+from acr_refresher.kube.kubeconfig import encoded, fields_to_json
 from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.settings import SETTINGS
 
@@ -96,26 +96,14 @@ def _environment(
     return {
         **{name: value for name, value in environ.items() if not name.startswith(OURS)},
         **{variable.name: variable.value for variable in plugin.env or ()},
-        "KUBERNETES_EXEC_INFO": as_json(info),
+        "KUBERNETES_EXEC_INFO": fields_to_json(info),
     }
 
 
 async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     """The output of the command. All processes that it started are ended, whatever happens."""
-    devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
-    await _in_time(in_own_thread(_touch, command[0], environ))
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=devnull,
-            stdout=pipe,
-            stderr=devnull,
-            env=environ,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a command"
-        raise _invalid(f"it cannot be started: {reason}") from error
+    await _in_time(in_own_thread(_read_first_byte, command[0], environ))
+    process = await _start(command, environ)
     try:
         printed, _ = await _in_time(process.communicate())
     finally:
@@ -136,9 +124,25 @@ async def _in_time(waiting: Coroutine[Any, Any, T]) -> T:
         raise Unreachable(message, service="files") from None
 
 
-def _touch(command: str, environ: Mapping[str, str]) -> None:
-    """Read the first byte of the program: if its file system hangs, this does, and not the loop."""
-    with suppress(OSError, ValueError):  # what is wrong shows when it is started
+async def _start(command: list[str], environ: Mapping[str, str]) -> asyncio.subprocess.Process:
+    devnull, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=devnull,
+            stdout=pipe,
+            stderr=devnull,
+            env=environ,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a command"
+        raise _invalid(f"it cannot be started: {reason}") from error
+
+
+def _read_first_byte(command: str, environ: Mapping[str, str]) -> None:
+    """Read the program's first byte. If its file system hangs, this thread hangs, not the loop."""
+    with suppress(OSError, ValueError):  # starting it shows what is wrong
         program = shutil.which(command, path=environ.get("PATH")) or command
         with Path(program).open("rb") as file:
             file.read(1)

@@ -226,15 +226,8 @@ class ClusterRunner:
             for action in progress.actions:
                 progress.finish(action, planned_outcome(action))
             return
-        applier = Applier(
-            kube,
-            self.minter,
-            context.now,
-            context.run,
-            cluster.name,
-            deadline.paused,
-            deadline.resumed,
-        )
+        clocks = deadline.paused, deadline.resumed
+        applier = Applier(kube, self.minter, context.now, context.run, *clocks, cluster.name)
         # Actions without requests come first: they need not wait for requests, which may stall.
         for actions in planned:
             if not costs_requests(actions):

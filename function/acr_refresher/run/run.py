@@ -41,7 +41,7 @@ from acr_refresher.run.tokens import Minter
 class Dependencies:
     """All services that a run calls, its identity, and what earlier runs have kept for it."""
 
-    function: CloudCredentials
+    credentials: CloudCredentials
     sts: Sts
     registry_api: ContainerRegistry
     registry_hosts: RegistryHosts
@@ -117,7 +117,7 @@ def _stages(
         dependencies.sts,
         dependencies.registry_api,
         dependencies.registry_hosts,
-        dependencies.function,
+        dependencies.credentials,
         f"acr-refresher-{context.run}",
         now,
     )

@@ -81,7 +81,7 @@ class Minter:
     sts: Sts
     registry_api: ContainerRegistry
     registry_hosts: RegistryHosts
-    function: CloudCredentials
+    credentials: CloudCredentials
     session_name: str
     now: datetime
     _flights: SingleFlight = field(default_factory=SingleFlight)
@@ -114,7 +114,7 @@ class Minter:
         With an empty chain they are those of its start: the function's, or the role of `rrsa`.
         """
         if not role_chain and not root.rrsa:
-            return self.function
+            return self.credentials
         key = ("session", role_chain, duration, root, policy)
         session: CloudCredentials = await self._flights.do(key, lambda: self._open(*key[1:]))
         return session

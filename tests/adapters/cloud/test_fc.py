@@ -50,8 +50,8 @@ def test_a_task_is_started_once_for_all(tmp_path: Path, function: Function) -> N
         assert not here.start(function, "run-1_shard-0")
         assert here.start(function, "run-1_shard-1")
         here.there.wait_until_idle()
-        told = [(task.id, task.state) for task in here.there.tasks]
-    assert told == [("run-1_shard-0", "Succeeded"), ("run-1_shard-1", "Succeeded")]
+        states = [(task.id, task.state) for task in here.there.tasks]
+    assert states == [("run-1_shard-0", "Succeeded"), ("run-1_shard-1", "Succeeded")]
 
 
 @BOTH

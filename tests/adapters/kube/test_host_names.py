@@ -92,7 +92,7 @@ def test_others_are_served_and_the_run_ends_while_names_are_looked_up(
 
     async def scenario() -> list[int]:
         silent = [
-            *(visited(there(server=f"https://c{one}.silent")) for one in range(SILENT)),
+            *(visited(there(server=f"https://c{each}.silent")) for each in range(SILENT)),
             tried("registry.silent"),
         ]
         begun = [asyncio.ensure_future(visit) for visit in silent]
@@ -146,8 +146,8 @@ def test_what_is_no_name_at_all_cannot_be_resolved_either(double: DoubleCluster,
 def test_an_answer_is_what_aiohttp_itself_makes_of_it(family: socket.AddressFamily) -> None:
     async def answers() -> list[Any]:
         resolvers = (HostNames(), ThreadedResolver())
-        asked = (one.resolve("localhost", 443, family) for one in resolvers)
-        return [repr(one) for one in await asyncio.gather(*asked, return_exceptions=True)]
+        asked = (each.resolve("localhost", 443, family) for each in resolvers)
+        return [repr(each) for each in await asyncio.gather(*asked, return_exceptions=True)]
 
     ours, theirs = asyncio.run(answers())
     assert ours == theirs

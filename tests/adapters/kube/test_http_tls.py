@@ -1,4 +1,4 @@
-"""Whom we trust, who trusts us, and where the client key is meanwhile."""
+"""TLS: which servers we trust, which trust us, and where the client key is meanwhile."""
 
 from __future__ import annotations
 

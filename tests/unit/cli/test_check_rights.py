@@ -96,7 +96,7 @@ def test_on_ack_the_grant_is_an_entry_as_infra_rbac_shows_it(holder: str, is_rol
 
 
 def statements(*printed: Grant) -> list[dict[str, Any]]:
-    return [json.loads(one.text) for one in printed]
+    return [json.loads(each.text) for each in printed]
 
 
 def test_a_registrys_statements_are_those_of_the_policy() -> None:

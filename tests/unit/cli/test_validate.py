@@ -102,7 +102,7 @@ def validate(config: Path, *options: str, **environ: str) -> Result:
     return runner.invoke(app, ["validate", str(config), *options])
 
 
-def test_secrets_that_can_expire_between_ticks_are_refused(config: Path) -> None:
+def test_secrets_that_can_expire_between_runs_are_refused(config: Path) -> None:
     result = validate(config, "--timer", "@every 20m")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "can expire between two runs" in result.stderr

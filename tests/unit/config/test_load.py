@@ -186,7 +186,8 @@ def test_rate_limits_stay_below_what_is_documented_and_are_set_one_by_one(tmp_pa
 def test_the_example_is_valid() -> None:
     config = load_config(FUNCTION / "config.yaml")
     served = {
-        each.name: [one.name for one in each.pull_secrets[0].registries] for each in config.clusters
+        each.name: [item.name for item in each.pull_secrets[0].registries]
+        for each in config.clusters
     }
     assert served == {
         "prod-hangzhou": ["main", "partner"],

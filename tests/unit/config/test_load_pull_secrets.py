@@ -39,7 +39,7 @@ def problems(own: dict[str, Any], shared: dict[str, Any] | None = None) -> list[
 
 def test_flat_keys_make_one() -> None:
     (secret,) = secrets({"secretName": "own", "registries": "main"})
-    assert (secret.name, [one.name for one in secret.registries]) == ("own", ["main"])
+    assert (secret.name, [item.name for item in secret.registries]) == ("own", ["main"])
     assert secret.allowed_on_request == ()
 
 
@@ -58,11 +58,11 @@ def test_each_of_a_list_has_its_own_settings() -> None:
             ]
         }
     )
-    assert [one.name for one in first.registries] == ["main"]
+    assert [item.name for item in first.registries] == ["main"]
     assert first.namespaces.patterns == ("shop",)
     assert first.service_accounts.selects("any-account")
     assert first.expiring_threshold.seconds == 300
-    assert [one.name for one in second.registries] == ["main", "partner"]
+    assert [item.name for item in second.registries] == ["main", "partner"]
     assert second.namespaces.patterns == ("all",)
     assert second.service_accounts.names == ("default",)
 
@@ -111,16 +111,16 @@ def test_the_nearest_setting_applies(
 
 
 def test_a_clusters_list_replaces_the_shared_list() -> None:
-    names = [one.name for one in secrets({"pullSecrets": TWO}, {"pullSecrets": [TWO[0]]})]
+    names = [item.name for item in secrets({"pullSecrets": TWO}, {"pullSecrets": [TWO[0]]})]
     assert names == ["a", "b"]
     assert len(secrets({"pullSecrets": TWO}, {"secretName": "c"})) == 2
 
 
 def test_registries_that_a_namespace_may_request() -> None:
     (secret,) = secrets({"registries": "main", "grantable": "partner"})
-    assert [one.name for one in secret.allowed_on_request] == ["partner"]
+    assert [item.name for item in secret.allowed_on_request] == ["partner"]
     (secret,) = secrets({}, {"grantable": ["partner", "main"]})
-    assert [one.name for one in secret.allowed_on_request] == ["partner", "main"]
+    assert [item.name for item in secret.allowed_on_request] == ["partner", "main"]
 
 
 # ---- contradictions ------------------------------------------------------------------------------
@@ -227,5 +227,5 @@ def test_clusters_without_settings_share_their_pull_secrets() -> None:
     )
     first, other, last = read_config(text, "config.yaml").clusters
     assert first.pull_secrets is last.pull_secrets
-    assert [one.name for one in first.pull_secrets] == ["a", "b"]
-    assert [one.namespaces.patterns for one in other.pull_secrets] == [("team-a",)] * 2
+    assert [item.name for item in first.pull_secrets] == ["a", "b"]
+    assert [item.namespaces.patterns for item in other.pull_secrets] == [("team-a",)] * 2

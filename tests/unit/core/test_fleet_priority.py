@@ -13,7 +13,7 @@ from runs import cluster
 
 def order(last_seen: dict[str, LastSeen], *names: str, later: timedelta = 0 * MINUTE) -> list[str]:
     clusters = [cluster(name) for name in names or last_seen]
-    return [one.name for one in most_urgent_first(clusters, last_seen, NOW + later)]
+    return [each.name for each in most_urgent_first(clusters, last_seen, NOW + later)]
 
 
 def visit(ends: timedelta | None, ago: timedelta = 10 * MINUTE) -> LastSeen:
@@ -85,13 +85,13 @@ def test_among_unknown_clusters_none_is_always_last() -> None:
 
 
 def test_a_secret_is_due_within_the_threshold_before_its_expiry() -> None:
-    one = cluster("a")
-    assert is_due(one, visit(15 * MINUTE), NOW)
-    assert not is_due(one, visit(15 * MINUTE + timedelta(seconds=1)), NOW)
-    assert not is_due(one, visit(None), NOW)
+    served = cluster("a")
+    assert is_due(served, visit(15 * MINUTE), NOW)
+    assert not is_due(served, visit(15 * MINUTE + timedelta(seconds=1)), NOW)
+    assert not is_due(served, visit(None), NOW)
 
 
 def test_the_earliest_possible_expiry_is_due() -> None:
-    """Whoever may edit a Secret's annotations may date it back as far as dates go."""
+    """A user who may edit a Secret's annotations may date it back as far as dates go."""
     long_ago = LastSeen(NOW, datetime.min.replace(tzinfo=timezone.utc))
     assert order({"long ago": long_ago, "due": visit(MINUTE)}) == ["long ago", "due"]

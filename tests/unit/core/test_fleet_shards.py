@@ -58,7 +58,7 @@ def test_shards_have_similar_sizes_within_the_limit(
 def test_every_cluster_is_in_one_shard(count: int, size: int) -> None:
     clusters = [cluster(f"c{number}") for number in range(count)]
     parts = split_into_shards(clusters, size, HERE, anything)
-    assert sorted(name for part in parts for name in part) == sorted(one.name for one in clusters)
+    assert sorted(name for part in parts for name in part) == sorted(each.name for each in clusters)
     assert all(1 <= len(part) <= size for part in parts)
     assert parts == split_into_shards(reversed(clusters), size, HERE, anything), (
         "in whichever order"

@@ -41,7 +41,7 @@ def apply(
 
 
 def content(wanted: ApplySecret, *minted: Credential) -> SecretContent | None:
-    return content_to_write(wanted, {one.entry.registry: one for one in minted}, NOW, "run-7")
+    return content_to_write(wanted, {each.entry.registry: each for each in minted}, NOW, "run-7")
 
 
 def serve(wanted: ApplySecret | None, *bind: str, waiting_for: tuple[str, ...] = ()) -> Reconcile:

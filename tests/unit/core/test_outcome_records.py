@@ -268,5 +268,5 @@ def test_the_earliest_expiry_counts_also_from_the_last_visit() -> None:
     lost = ClusterOutcome(cluster="lost", failure=GONE, last_seen_expiry=NOW + 2 * MINUTE)
     ending = replace(CREATED, result=Result.SKIPPED, expires_at=NOW)
     run = finished(served(CREATED, ending), left, lost)
-    assert [one["seconds_left"] for one in of_kind("cluster", run)] == ["3540", "120", "60"]
-    assert [one["seconds_left"] for one in of_kind("run", run)] == ["60"]
+    assert [each["seconds_left"] for each in of_kind("cluster", run)] == ["3540", "120", "60"]
+    assert [each["seconds_left"] for each in of_kind("run", run)] == ["60"]

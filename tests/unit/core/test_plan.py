@@ -89,7 +89,7 @@ def test_our_secret_is_unbound_and_removed_from_a_deselected_namespace() -> None
     found = state(
         secret(namespace="old"),
         *kept,
-        namespaces=["old", *(one.namespace for one in kept)],
+        namespaces=["old", *(each.namespace for each in kept)],
         accounts=[theirs, ours],
     )
     actions = planned(wanted(namespaces=("n*",)), found)
@@ -254,9 +254,9 @@ def test_more_than_thirty_percent_of_ten_or_more_are_not_removed_in_one_run(
     refusals = [action for action in actions if isinstance(action, Skip)]
     assert len(refusals) == (deselected if refused else 0)
     assert all(
-        (one.result, one.reason) == (Result.FAILED, Reason.REMOVAL_BLOCKED) for one in refusals
+        (each.result, each.reason) == (Result.FAILED, Reason.REMOVAL_BLOCKED) for each in refusals
     )
-    assert sum(isinstance(one, Reconcile) for one in actions) == selected
+    assert sum(isinstance(each, Reconcile) for each in actions) == selected
 
 
 def test_a_request_that_allows_it_overrides_the_guard() -> None:

@@ -49,7 +49,7 @@ def minted(action: Action) -> list[str]:
 def terms(action: Action) -> tuple[str, ...]:
     """The registries that the written secret covers; none where nothing is written."""
     assert isinstance(action, Reconcile)
-    return tuple(one.name for one in action.apply.terms.registries) if action.apply else ()
+    return tuple(each.name for each in action.apply.terms.registries) if action.apply else ()
 
 
 # ---- several pull secrets ------------------------------------------------------------------------
@@ -57,11 +57,11 @@ def terms(action: Action) -> tuple[str, ...]:
 
 def test_each_pull_secret_goes_where_it_is_wanted() -> None:
     groups = planned(state(namespaces=["shop", "web"]), OURS, THEIRS)
-    assert [(one.secret, minted(one)) for one in groups["shop"]] == [
+    assert [(each.secret, minted(each)) for each in groups["shop"]] == [
         ("main-pull", ["main"]),
         ("partner-pull", ["partner"]),
     ]
-    assert [(one.secret, minted(one)) for one in groups["web"]] == [("main-pull", ["main"])]
+    assert [(each.secret, minted(each)) for each in groups["web"]] == [("main-pull", ["main"])]
 
 
 def test_each_pull_secret_depends_on_the_secret_of_its_own_name() -> None:
@@ -91,7 +91,7 @@ def test_the_removal_guard_counts_each_pull_secret_for_itself() -> None:
 def test_a_request_for_some_registries_leaves_the_other_pull_secrets_alone() -> None:
     found = state(namespaces=["shop"])
     groups = planned(found, OURS, THEIRS, registries=("part*",))
-    assert [one.secret for one in groups["shop"]] == ["partner-pull"]
+    assert [each.secret for each in groups["shop"]] == ["partner-pull"]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_request_for_some_registries_has_no_warnings_about_others() -> None:
     assert planned(found, ASKING, registries=("main",)) == {}
 
 
-# ---- the second writer ---------------------------------------------------------------------------
+# ---- competing controllers ----------------------------------------------------------------------
 
 
 def test_the_helpers_binding_causes_one_warning_per_namespace() -> None:

@@ -41,7 +41,7 @@ def decided(found: SecretState | None, **asked: object) -> ApplySecret:
 
 def written(found: SecretState, *minted: Registry, **asked: object) -> SecretState:
     """The secret after a run that could mint these registries."""
-    tokens = {one.name: credential(one, password="new") for one in minted}
+    tokens = {each.name: credential(each, password="new") for each in minted}
     content = content_to_write(decided(found, **asked), tokens, NOW, "run-1")
     assert content is not None
     return replace(
@@ -119,7 +119,7 @@ def overtaken(found: SecretState | None, **asked: object) -> Reconcile | None:
     [[action]] = plan((wanted(MAIN, PARTNER),), state(HALF_DUE), request(**asked), NOW)
     assert isinstance(action, Reconcile)
     assert action.apply
-    tokens = {one.name: credential(one, password="new") for one in action.apply.mint}
+    tokens = {each.name: credential(each, password="new") for each in action.apply.mint}
     content = content_to_write(action.apply, tokens, NOW, "run-1")
     assert content
     return replan(action, action.apply, content, found)

@@ -27,7 +27,7 @@ def test_what_was_written_is_read_back() -> None:
     held = (credential(MAIN, HOUR), credential(PARTNER, 2 * HOUR, ("a.example", "b.example")))
     found = secret(*held)
     assert checksum_ok(found)
-    assert read_entries(found.annotations) == tuple(one.entry for one in held)
+    assert read_entries(found.annotations) == tuple(each.entry for each in held)
     assert read_credentials(found) == held
 
 
@@ -52,8 +52,8 @@ def test_every_host_of_an_entry_logs_in_with_its_token() -> None:
 
 
 def test_the_order_of_credentials_makes_no_difference() -> None:
-    one, two = credential(MAIN), credential(PARTNER)
-    assert build_secret((one, two), NOW, "r") == build_secret((two, one), NOW, "r")
+    first, second = credential(MAIN), credential(PARTNER)
+    assert build_secret((first, second), NOW, "r") == build_secret((second, first), NOW, "r")
 
 
 def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
 from acr_refresher.core.outcome import planned_outcome
-from acr_refresher.core.plan import MIN_SECRETS_GUARDED, plan
+from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret_status import (
@@ -22,6 +22,7 @@ from acr_refresher.core.secret_status import (
     by_urgency,
     secret_statuses,
 )
+from acr_refresher.settings import SETTINGS
 from factories import (
     HOUR,
     MAIN,
@@ -60,38 +61,38 @@ def cluster(namespaces: tuple[str, ...] = ("default",)) -> Cluster:
     ],
 )
 def test_the_state_of_a_secret(found: SecretState, expected: State) -> None:
-    (one,) = secret_statuses(cluster(), state(found, accounts=BOUND), NOW)
-    assert (one.namespace, one.secret, one.state) == ("default", "acr-pull", expected)
+    (each,) = secret_statuses(cluster(), state(found, accounts=BOUND), NOW)
+    assert (each.namespace, each.secret, each.state) == ("default", "acr-pull", expected)
 
 
 def test_a_secret_without_a_reference_is_unbound() -> None:
     accounts = (account("default", "theirs"), account("other", "acr-pull"))
-    (one,) = secret_statuses(cluster(), state(secret(), accounts=accounts), NOW)
-    assert (one.state, one.service_accounts) == (State.UNBOUND, ("other",))
+    (each,) = secret_statuses(cluster(), state(secret(), accounts=accounts), NOW)
+    assert (each.state, each.service_accounts) == (State.UNBOUND, ("other",))
 
 
 @pytest.mark.parametrize("selected", ["ending", "another"])
 def test_a_secret_in_a_terminating_namespace_is_removing(selected: str) -> None:
     ending = namespace("ending", terminating=True)
     there = state(secret(namespace="ending"), namespaces=(ending,))
-    (one,) = secret_statuses(cluster((selected,)), there, NOW)
-    assert (one.state, one.expires_at) == (State.REMOVING, NOW + HOUR)
+    (each,) = secret_statuses(cluster((selected,)), there, NOW)
+    assert (each.state, each.expires_at) == (State.REMOVING, NOW + HOUR)
     assert secret_statuses(cluster((selected,)), state(namespaces=(ending,)), NOW) == ()
 
 
 def test_a_status_has_all_fields_of_a_secret() -> None:
     held = secret(credential(MAIN), credential(PARTNER, expires_in=30 * MINUTE))
     accounts = (account("b", "acr-pull"), account("a", "theirs", "acr-pull"), account("c"))
-    (one,) = secret_statuses(cluster(), state(held, accounts=accounts), NOW)
-    assert one.registries == ("main", "partner")
-    assert one.hosts == ("main.example.com", "partner.example.com")
-    assert one.service_accounts == ("a", "b")
-    assert (one.refreshed_at, one.expires_at) == (NOW, NOW + 30 * MINUTE)
+    (each,) = secret_statuses(cluster(), state(held, accounts=accounts), NOW)
+    assert each.registries == ("main", "partner")
+    assert each.hosts == ("main.example.com", "partner.example.com")
+    assert each.service_accounts == ("a", "b")
+    assert (each.refreshed_at, each.expires_at) == (NOW, NOW + 30 * MINUTE)
 
 
 def test_a_secret_that_should_exist_is_missing() -> None:
-    (one,) = secret_statuses(cluster(), state(), NOW)
-    assert (one.namespace, one.state, one.expires_at) == ("default", State.MISSING, None)
+    (each,) = secret_statuses(cluster(), state(), NOW)
+    assert (each.namespace, each.state, each.expires_at) == ("default", State.MISSING, None)
 
 
 def test_a_foreign_secret_in_another_namespace_has_no_status() -> None:
@@ -111,14 +112,14 @@ def test_a_foreign_secret_in_another_namespace_has_no_status() -> None:
 def test_our_secret_in_a_deselected_namespace(
     others: str, left: timedelta, expected: State
 ) -> None:
-    names = [f"{others}-{number}" for number in range(MIN_SECRETS_GUARDED)]
+    names = [f"{others}-{number}" for number in range(SETTINGS.removal_guard_from)]
     held = (secret(namespace=name) for name in names)
     old = secret(credential(expires_in=left), namespace="old")
     there = state(*held, old, namespaces=[*names, "old"])
-    (one,) = (
-        one for one in secret_statuses(cluster(("new-*",)), there, NOW) if one.namespace == "old"
+    (each,) = (
+        each for each in secret_statuses(cluster(("new-*",)), there, NOW) if each.namespace == "old"
     )
-    assert one.state is expected
+    assert each.state is expected
 
 
 FOUND: Mapping[str, Callable[[str], SecretState]] = {
@@ -146,9 +147,9 @@ def test_a_secret_is_fresh_exactly_if_a_plan_would_change_nothing(
     planned = chain.from_iterable(plan(meant.pull_secrets, there, Request("manual"), NOW))
     previews = map(planned_outcome, planned)
     fresh = {
-        one.namespace for one in secret_statuses(meant, there, NOW) if one.state is State.FRESH
+        each.namespace for each in secret_statuses(meant, there, NOW) if each.state is State.FRESH
     }
-    assert fresh == {one.namespace for one in previews if one.result is Result.UNCHANGED}
+    assert fresh == {each.namespace for each in previews if each.result is Result.UNCHANGED}
 
 
 def test_the_most_urgent_come_first() -> None:
@@ -160,17 +161,17 @@ def test_the_most_urgent_come_first() -> None:
     )
     there = state(*found, namespaces=("a", "b", "c", "d", "e"))
     listed = by_urgency(secret_statuses(cluster(("*",)), there, NOW))
-    assert [one.namespace for one in listed] == ["c", "e", "d", "b", "a"]
+    assert [each.namespace for each in listed] == ["c", "e", "d", "b", "a"]
 
 
 def test_of_one_state_those_whose_expiry_is_not_known_come_last() -> None:
     found = (secret(annotations={}, namespace="a"), secret(document="{}", namespace="b"))
     statuses = secret_statuses(cluster(("*",)), state(*found, namespaces=("a", "b")), NOW)
-    assert {(one.state, one.expires_at) for one in statuses} == {
+    assert {(each.state, each.expires_at) for each in statuses} == {
         (State.DRIFTED, None),
         (State.DRIFTED, NOW + HOUR),
     }
-    assert [one.namespace for one in by_urgency(statuses)] == ["b", "a"]
+    assert [each.namespace for each in by_urgency(statuses)] == ["b", "a"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Cluster(Kube):
     versions: list[str | None] = field(default_factory=list)
     """The version that each written Secret had to have."""
     stands: ServiceAccountState = field(default_factory=account)
-    """What is read anew of a service account."""
+    """The service account as it is read again."""
 
     async def apply_secret(
         self,
@@ -80,7 +80,7 @@ class Cluster(Kube):
 
 @dataclass
 class Tokens:
-    """Stands for the Minter; of the registries in `errors` there is no token to be had."""
+    """A double of the Minter. It has no token for the registries in `errors`."""
 
     errors: Mapping[str, PortError]
 
@@ -125,7 +125,7 @@ def applied(action: Action, cluster: Cluster) -> SecretOutcome:
 
 
 def came_of(outcome: SecretOutcome) -> tuple[str, tuple[str, ...]]:
-    return outcome.result.value, tuple(one.meaning for one in outcome.failures)
+    return outcome.result.value, tuple(each.meaning for each in outcome.failures)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_the_secret_is_written_first_and_deleted_last(
         pytest.param(
             CLEARED, {"delete acr-pull": DENIED}, [*UNBOUND, "delete acr-pull of uid-1"],
             ("failed", ("denied",)),
-            id="one that could not be deleted is told",
+            id="a secret that could not be deleted is reported",
         ),
     ],
 )  # fmt: skip
@@ -327,7 +327,7 @@ def test_an_account_that_somebody_else_changed_is_read_anew_five_times_at_most()
     outcome = applied(served(), cluster)
     assert came_of(outcome) == ("failed", ("conflict",))
     assert outcome.failures[0].subject == "service account builder"
-    tries = [one for one in cluster.asked if one.startswith("bind builder")]
+    tries = [each for each in cluster.asked if each.startswith("bind builder")]
     assert tries == ["bind builder: theirs acr-pull", *["bind builder: theirs newer acr-pull"] * 4]
     assert len(tries) == SETTINGS.binding_attempts
     assert outcome.bound == ("default",)

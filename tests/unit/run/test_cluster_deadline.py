@@ -21,7 +21,7 @@ SHORT, A_SHORT_RUN = timedelta(seconds=5), 10
 
 
 def outcomes(report: Report) -> dict[str, str]:
-    return {one.namespace: one.result.value for one in report.clusters[0].secrets}
+    return {each.namespace: each.result.value for each in report.clusters[0].secrets}
 
 
 @dataclass(eq=False)
@@ -152,12 +152,12 @@ def test_what_cannot_be_begun_in_time_is_deferred_and_says_so() -> None:
         fleet, report = out_of_time(fresh=FRESH, due=DUE)
     assert fleet.served == set()
     assert report.deferred == ("fresh", "due")
-    told = {line["cluster"]: line for line in lines if line["event"] == "cluster.deferred"}
-    assert {name: line["ok"] for name, line in told.items()} == {"fresh": True, "due": False}
-    assert {line["log_level"] for line in told.values()} == {"warning"}
+    lines_by = {line["cluster"]: line for line in lines if line["event"] == "cluster.deferred"}
+    assert {name: line["ok"] for name, line in lines_by.items()} == {"fresh": True, "due": False}
+    assert {line["log_level"] for line in lines_by.values()} == {"warning"}
     [finished] = [line for line in lines if line["event"] == "run.finished"]
     assert finished["clusters_deferred"] == 2
-    clusters = {one["cluster"]: one for one in report_to_json(report)["clusters"]}
+    clusters = {each["cluster"]: each for each in report_to_json(report)["clusters"]}
     assert clusters["fresh"]["deferred"]["fresh"] is True
     assert clusters["fresh"]["deferred"]["earliestExpiry"] == "2026-01-31T13:00:00Z"
     assert clusters["slow"]["deferred"] is None
@@ -171,8 +171,8 @@ def test_a_deferred_cluster_fails_a_run_unless_it_is_known_to_be_fresh() -> None
     assert unseen.run(seconds=A_SHORT_RUN, concurrency=1).failing == ("a", "b", "c")
 
 
-def test_what_was_deferred_goes_first_at_the_next_tick() -> None:
-    """Of a warm instance: it remembers whom it saw when."""
+def test_what_was_deferred_goes_first_in_the_next_run() -> None:
+    """A warm instance remembers when it saw each cluster."""
     fleet, _ = out_of_time(one=FRESH, two=FRESH)
     fleet.kubes["slow"].unanswered = False
     with capture_logs() as lines:
@@ -207,9 +207,9 @@ def test_when_the_secrets_of_a_cluster_end_that_cannot_be_reached_is_told_from_t
     fleet.kubes["c0000"].unanswered = True
     with capture_logs() as lines:
         fleet.run(now=NOW + MINUTE, cluster_timeout=SHORT)
-    told = {line["event"]: line for line in lines}
-    assert told["cluster.failed"]["earliest_expiry"] == NOW + HOUR
-    assert told["run.finished"]["earliest_expiry"] == NOW + HOUR
+    lines_by = {line["event"]: line for line in lines}
+    assert lines_by["cluster.failed"]["earliest_expiry"] == NOW + HOUR
+    assert lines_by["run.finished"]["earliest_expiry"] == NOW + HOUR
 
 
 def test_a_cluster_that_failed_when_it_was_first_seen_is_not_taken_for_fresh() -> None:

@@ -98,7 +98,7 @@ def served(kube: Kube, cloud: Cloud, *registries: Registry) -> tuple[Report, flo
 
 
 def outcomes(report: Report) -> dict[str, str]:
-    return {one.secret: one.result.value for one in report.clusters[0].secrets}
+    return {each.secret: each.result.value for each in report.clusters[0].secrets}
 
 
 def test_a_registry_that_is_silent_does_not_keep_a_clusters_other_secrets_from_being_written() -> (

@@ -177,7 +177,7 @@ def test_new_credentials_that_are_refused_are_not_tried_again_and_not_kept() -> 
     [
         Denied("a right lacks", service="kube", code="403"),
         Unreachable("moved", service="kube"),
-        ValueError("nobody foresaw it"),
+        ValueError("it was not foreseen"),
         asyncio.CancelledError(),
     ],
     ids=["403", "unreachable", "bug", "cut off"],
@@ -214,7 +214,7 @@ def test_what_has_lapsed_is_given_back() -> None:
 
 
 def test_of_too_many_the_first_to_be_fetched_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards bring other clusters to an instance at every tick."""
+    """Shards bring other clusters to an instance in every run."""
     monkeypatch.setattr(connect, "SETTINGS", replace(SETTINGS, kubeconfigs_kept=2))
     instance = Instance()
     for name in ("c0", "c1", "c0", "c2"):

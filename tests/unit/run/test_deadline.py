@@ -100,7 +100,7 @@ def test_what_is_asked_of_the_cluster_itself_counts_whatever_else_is_waited_for(
 
 
 def test_who_is_cut_off_can_put_things_in_order_first() -> None:
-    told = []
+    events = []
 
     async def work(_loop: VirtualTime) -> None:
         own = PausableDeadline(TWENTY)
@@ -110,13 +110,13 @@ def test_who_is_cut_off_can_put_things_in_order_first() -> None:
                 await asyncio.sleep(100)
             finally:
                 await asyncio.sleep(1)
-                told.append("in order")
+                events.append("in order")
 
         with pytest.raises(DeadlineExceeded):
             await own.run(visit())
 
     in_virtual_time(work)
-    assert told == ["in order"]
+    assert events == ["in order"]
 
 
 def test_what_goes_wrong_is_told_as_it_is() -> None:

@@ -59,7 +59,7 @@ class Stopped(Cloud):
 
     async def clusters(self, caller: CloudCredentials, region_id: str, page: int) -> ClusterPage:
         there = (await super().clusters(caller, region_id, page)).found
-        return ClusterPage(tuple(replace(one, state="failed") for one in there))
+        return ClusterPage(tuple(replace(each, state="failed") for each in there))
 
 
 class Large(Cloud):
@@ -148,12 +148,12 @@ def test_a_request_about_a_cluster_that_nobody_has_is_refused() -> None:
 
 
 def test_a_request_narrows_down_what_is_skipped_but_not_what_failed() -> None:
-    told = registered(Stopped(), request(clusters=("shop-cn-a", "idc")))
-    assert [(one.cluster, one.skipped) for one in told.outcomes] == [
+    listed = registered(Stopped(), request(clusters=("shop-cn-a", "idc")))
+    assert [(each.cluster, each.skipped) for each in listed.outcomes] == [
         ("shop-cn-a", "its state is failed")
     ]
-    told = registered(Stopped(cn_b=Denied("no", service="cs")), request(clusters=("idc",)))
-    assert [one.cluster for one in told.outcomes] == ["discover[0] cn-b"]
+    listed = registered(Stopped(cn_b=Denied("no", service="cs")), request(clusters=("idc",)))
+    assert [each.cluster for each in listed.outcomes] == ["discover[0] cn-b"]
 
 
 def test_a_cluster_that_is_skipped_has_a_line_of_its_own(
@@ -166,7 +166,7 @@ def test_a_cluster_that_is_skipped_has_a_line_of_its_own(
 
 
 def shard(*found: KnownCluster, configured: str = "idc") -> Request:
-    names = frozenset({configured, *(one.name for one in found)})
+    names = frozenset({configured, *(each.name for each in found)})
     return request(shard=Shard("run-7", "t", names, found=found))
 
 
@@ -209,6 +209,6 @@ def test_a_refused_page_ends_the_other_requests_of_its_list() -> None:
         return found, took
 
     found, took = in_virtual_time(work)
-    assert {one.failure.meaning for one in found.outcomes if one.failure} == {"denied"}
+    assert {each.failure.meaning for each in found.outcomes if each.failure} == {"denied"}
     assert took == 0
     assert cloud.answered == len(SECTION.regions), "the first page of each list, and no other"

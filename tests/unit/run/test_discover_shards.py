@@ -18,7 +18,7 @@ from acr_refresher.run.ports import CloudCredentials, ClusterPage, ContainerServ
 from factories import HOUR, NOW, wanted
 from runs import Fleet, Kube, Started
 
-TICK = Request("timer:every-5-minutes", scheduled_at="2026-01-31T12:00:00Z")
+TIMER_RUN = Request("timer:every-5-minutes", scheduled_at="2026-01-31T12:00:00Z")
 REGIONS = ("cn-beijing", "cn-hangzhou")
 SECTION = Discovery("discover[0]", REGIONS, AckAccess("", ""), (wanted(namespaces=("all",)),))
 CONFIGURED = ("idc",)
@@ -57,7 +57,7 @@ def fleet(count: int, name: str = "shop-{}") -> tuple[Fleet, Cloud]:
     return Fleet(kubes, functions=Started(), ack=there), there
 
 
-def run(many: Fleet, asked: Request = TICK, **config: Any) -> Report:
+def run(many: Fleet, asked: Request = TIMER_RUN, **config: Any) -> Report:
     return many.run(asked, CONFIGURED, discoveries=(SECTION,), **{"shard_size": 3, **config})
 
 
@@ -66,14 +66,14 @@ def events(many: Fleet) -> Iterable[bytes]:
     return list(many.functions.events.values())
 
 
-def test_a_tick_asks_for_each_list_once_and_its_shards_serve_every_cluster() -> None:
+def test_a_run_requests_each_list_once_and_its_shards_serve_every_cluster() -> None:
     many, cloud = fleet(10)
     assert run(many).ok
     reports = [run(many, parse_event(event)) for event in events(many)]
     assert cloud.lists == list(REGIONS)
     assert all(report.ok for report in reports)
     assert many.served == set(many.kubes)
-    served = [one.cluster for report in reports for one in report.clusters]
+    served = [item.cluster for report in reports for item in report.clusters]
     assert sorted(served) == ["idc", *(f"shop-{each}" for each in cloud.ids)]
 
 
@@ -82,7 +82,7 @@ def test_a_timer_that_is_delivered_twice_starts_no_shard_of_found_clusters_twice
     run(many)
     before = list(events(many))
     again = run(many)
-    assert [one.started for one in again.delegated] == [False] * 4
+    assert [item.started for item in again.delegated] == [False] * 4
     assert events(many) == before
 
 
@@ -92,7 +92,7 @@ def test_a_cluster_that_is_gone_since_it_was_found_is_skipped() -> None:
     cloud.gone = {"c0001"}
     reports = [run(many, parse_event(event)) for event in events(many)]
     assert all(report.ok for report in reports)
-    outcomes = {one.cluster: one for report in reports for one in report.clusters}
+    outcomes = {item.cluster: item for report in reports for item in report.clusters}
     assert outcomes["shop-c0001"].skipped == "it was deleted after it was listed"
     assert many.served == set(many.kubes) - {"c0001"}
 

@@ -1,4 +1,4 @@
-"""Writing outcomes: what is lost is told, and nothing else suffers from it."""
+"""Writing outcomes: what is lost is named in the log, and nothing else suffers from it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def unsent(finished: FinishedRun, log: Log, left: timedelta = MINUTE) -> int:
     return lost.records if lost else 0
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def printed_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -94,7 +94,7 @@ def test_all_is_written_as_of_the_runs_end(capsys: pytest.CaptureFixture[str]) -
     assert unsent(outcome_of(3), log) == 0
     assert [record["kind"] for record in log.written] == ["run", "cluster"] + 3 * ["secret"]
     assert log.at == NOW + MINUTE
-    assert told(capsys) == []
+    assert printed_lines(capsys) == []
 
 
 @pytest.mark.parametrize("error", [THROTTLED, UNREACHABLE], ids=["throttled", "unreachable"])
@@ -108,7 +108,7 @@ def test_what_could_not_be_written_is_named(capsys: pytest.CaptureFixture[str]) 
     log = Log([DENIED])
     assert unsent(outcome_of(2), log) == 4
     assert log.calls == 1
-    [line] = told(capsys)
+    [line] = printed_lines(capsys)
     assert line["event"] == "outcomes.unsent"
     assert (line["count"], line["error"], line["request_id"]) == (4, "denied", "R")
     assert line["records"] == [
@@ -131,7 +131,7 @@ def test_what_was_written_before_is_not_unsent(capsys: pytest.CaptureFixture[str
     more = 3
     assert unsent(outcome_of(SETTINGS.batch_records - 2 + more), log) == more
     assert len(log.written) == SETTINGS.batch_records
-    assert [line["count"] for line in told(capsys)] == [more]
+    assert [line["count"] for line in printed_lines(capsys)] == [more]
 
 
 def test_after_one_batch_failed_no_more_are_tried() -> None:
@@ -142,7 +142,7 @@ def test_after_one_batch_failed_no_more_are_tried() -> None:
 
 def test_many_are_named_in_lines_of_a_certain_length(capsys: pytest.CaptureFixture[str]) -> None:
     unsent(outcome_of(SETTINGS.unsent_per_line + 1), Log([DENIED]))
-    assert [line["count"] for line in told(capsys)] == [SETTINGS.unsent_per_line, 3]
+    assert [line["count"] for line in printed_lines(capsys)] == [SETTINGS.unsent_per_line, 3]
 
 
 def test_a_log_that_does_not_answer_is_given_up(
@@ -153,13 +153,13 @@ def test_a_log_that_does_not_answer_is_given_up(
         publishing, "SETTINGS", replace(SETTINGS, publish_time_min=timedelta(milliseconds=10))
     )
     assert unsent(outcome_of(1), Log(stalls=True), left=-MINUTE) == 3
-    [line] = told(capsys)
+    [line] = printed_lines(capsys)
     assert (line["error"], line["error_code"]) == ("unreachable", "Deadline")
 
 
 def test_a_bug_in_writing_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert unsent(outcome_of(1), Log([KeyError("hunter2")])) == 3
-    *bugs, line = told(capsys)
+    *bugs, line = printed_lines(capsys)
     assert {bug["event"] for bug in bugs} == {"bug.found"}
     assert line["error"] == "bug"
     assert "hunter2" not in json.dumps([*bugs, line])
@@ -167,14 +167,14 @@ def test_a_bug_in_writing_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_bug_in_making_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert unsent(outcome_of(1, warnings=(404,)), Log()) == 3
-    *bugs, line = told(capsys)
+    *bugs, line = printed_lines(capsys)
     assert {bug["event"] for bug in bugs} == {"bug.found"}
     assert (line["error"], line["count"]) == ("bug", 3)
 
 
 def test_a_bug_in_naming_the_records_spoils_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert unsent(outcome_of(1, expires_at="13 h"), Log()) == 3
-    *bugs, line = told(capsys)
+    *bugs, line = printed_lines(capsys)
     assert {bug["event"] for bug in bugs} == {"bug.found"}
     assert (line["error"], line["records"]) == ("bug", ["run run-7"])
 
@@ -196,7 +196,7 @@ def test_what_there_is_time_for_is_written_and_all_else_is_named(
     lost, took = in_time(outcome_of(3 * SETTINGS.batch_records - 2), log, 5)
     assert (lost, took) == (UnsentOutcomes(SETTINGS.batch_records, LATE), 5)
     assert len(log.written) == 2 * SETTINGS.batch_records
-    lines = told(capsys)
+    lines = printed_lines(capsys)
     assert sum(line["count"] for line in lines) == SETTINGS.batch_records
     assert lines[-1]["records"][-1].startswith(
         f"prod/n{3 * SETTINGS.batch_records - 3}/acr-pull renewed"
@@ -211,7 +211,7 @@ def test_what_there_is_no_time_for_is_named_without_being_made_into_records(
     finished = replace(fine, report=replace(fine.report, clusters=clusters))
     lost, _ = in_time(finished, Log(stalls=True), 5)
     assert lost == UnsentOutcomes(SETTINGS.batch_records + 4, LATE)
-    assert sum(line["count"] for line in told(capsys)) == SETTINGS.batch_records + 4
+    assert sum(line["count"] for line in printed_lines(capsys)) == SETTINGS.batch_records + 4
 
 
 def test_what_looks_like_a_secret_is_masked() -> None:

@@ -62,8 +62,8 @@ class Instance:
 
 def test_calls_to_one_account_are_spread_in_the_order_in_which_they_came() -> None:
     cloud = Cloud()
-    told, _ = Instance(cloud).run(*(("cs", "1", name) for name in "abcdef"))
-    assert told == list("abcdef")
+    answers, _ = Instance(cloud).run(*(("cs", "1", name) for name in "abcdef"))
+    assert answers == list("abcdef")
     assert [name for name, _ in cloud.called] == list("abcdef")
     assert cloud.times() == pytest.approx([0, 0, 0.25, 0.5, 0.75, 1])
 
@@ -78,8 +78,8 @@ def test_neither_accounts_nor_services_wait_for_each_other() -> None:
 
 def test_a_throttled_account_does_not_slow_another_down() -> None:
     cloud = Cloud({0: BUSY})
-    told, throttled = Instance(cloud).run(*[("cs", "1", "one"), ("cs", "2", "two")] * 4)
-    assert told[0] is BUSY
+    answers, throttled = Instance(cloud).run(*[("cs", "1", "one"), ("cs", "2", "two")] * 4)
+    assert answers[0] is BUSY
     assert cloud.times("one") == pytest.approx([0, 0.5, 1 - 0.01 / 2, 1.5 - 0.02], abs=0.02)
     assert cloud.times("two") == pytest.approx([0, 0, 0.25, 0.5])
     assert throttled == {"cs": 1, "sts": 0}

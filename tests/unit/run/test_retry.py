@@ -20,7 +20,7 @@ def no_waiting() -> Iterator[None]:
         yield
 
 
-def told(error: PortError, *, until: int) -> object:
+def outcome_of(error: PortError, *, until: int) -> object:
     """What comes of a call that raises until this attempt."""
     made = 0
 
@@ -47,8 +47,8 @@ def told(error: PortError, *, until: int) -> object:
 )
 @pytest.mark.usefixtures("no_waiting")
 def test_what_may_pass_is_tried_again(error: PortError) -> None:
-    assert told(error, until=3) == "done"
-    assert told(error, until=99) is error
+    assert outcome_of(error, until=3) == "done"
+    assert outcome_of(error, until=99) is error
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_may_pass_is_tried_again(error: PortError) -> None:
 )
 @pytest.mark.usefixtures("no_waiting")
 def test_what_will_not_pass_in_time_is_not(error: PortError) -> None:
-    assert told(error, until=2) is error
+    assert outcome_of(error, until=2) is error
 
 
 def test_a_bug_is_raised_as_it_is() -> None:

@@ -41,7 +41,7 @@ def test_what_a_bug_says_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("skew", "told"),
+    ("skew", "reported"),
     [
         (None, None),
         (timedelta(seconds=60), None),
@@ -50,14 +50,14 @@ def test_what_a_bug_says_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_a_clock_more_than_a_minute_off_is_a_warning_of_the_run(
-    skew: timedelta | None, told: int | None
+    skew: timedelta | None, reported: int | None
 ) -> None:
     with capture_logs() as lines:
         report = served({"a": Kube()}, "a", clock_skew=skew)
-    assert report_to_json(report)["clockSkewSeconds"] == told
+    assert report_to_json(report)["clockSkewSeconds"] == reported
     (line,) = (line for line in lines if line["event"] == "run.finished")
-    assert (line["log_level"] == "warning") is (told is not None)
-    assert line["clock_skew_seconds"] == told
+    assert (line["log_level"] == "warning") is (reported is not None)
+    assert line["clock_skew_seconds"] == reported
     assert report.ok
 
 

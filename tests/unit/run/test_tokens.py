@@ -32,7 +32,7 @@ CHAINED = replace(MAIN, role_chain=(FIRST, LAST))
 
 @dataclass
 class Cloud(Sts, ContainerRegistry, RegistryHosts):
-    """STS, CR and the registry: sessions are named after whom they are of."""
+    """Doubles of STS, CR and the registry. A session has the name of its role."""
 
     longest: timedelta = 12 * HOUR
     refusal: PortError | None = None

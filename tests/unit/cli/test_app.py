@@ -39,7 +39,7 @@ def config(tmp_path: Path) -> str:
     return str(write_config(tmp_path, "{name: idc, kubeconfig: idc.yaml}"))
 
 
-@pytest.fixture(params=COMMANDS, ids=lambda one: str(one[0]))
+@pytest.fixture(params=COMMANDS, ids=lambda each: str(each[0]))
 def arguments(request: pytest.FixtureRequest, config: str) -> list[str]:
     return [*request.param, "--config", config]
 
@@ -54,7 +54,7 @@ def test_without_credentials_and_region_nothing_begins(arguments: list[str]) -> 
 
 def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
     file = write_config(tmp_path, "{name: idc, kubeconfig: idc.yaml, watchNamspace: all}")
-    named = [[*one, "--config", str(file)] for one in COMMANDS]
+    named = [[*each, "--config", str(file)] for each in COMMANDS]
     for command_line in [*named, ["validate", str(file), "--online"]]:
         there = {"ACR_REFRESHER_LOCAL_CLOUD": "http://cloud.example.com:80"}
         result = command(*command_line, "--region", "cn hangzhou", **there)
@@ -66,7 +66,7 @@ def test_what_is_wrong_with_all_of_it_is_told_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("region", ["cn hangzhou", "evil.example/", "CN-HANGZHOU", "cn"])
 def test_what_cannot_be_a_region_is_refused_by_every_command(config: str, region: str) -> None:
-    named = [[*one, "--config", config] for one in COMMANDS]
+    named = [[*each, "--config", config] for each in COMMANDS]
     rotation = ["rotate", "--function", "f", "--account", "1", "--yes"]
     for command_line in [*named, rotation, ["validate", config], ["import", config]]:
         result = command(*command_line, "--region", region, **KEYS)
@@ -147,7 +147,7 @@ def test_a_stand_in_for_the_cloud_is_on_this_machine_or_refused(config: str) -> 
 
 
 def test_the_region_of_env_is_taken_and_named(config: str) -> None:
-    """`.env` has it for `s`; whoever sources it need not say it again."""
+    """`.env` has the region for `s`; a user who sources it need not name it again."""
     message = command("plan", "--config", config, **KEYS)
     assert "ACR_REFRESHER_REGION" in message.stderr
     assert command("plan", "--config", config, **KEYS, ACR_REFRESHER_REGION="cn-x").exit_code == 1
