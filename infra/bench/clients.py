@@ -249,7 +249,7 @@ def _typed_lists(api: Any) -> list[Any]:
 
 
 def _typed_writes(api: Any, work: Work, namespace: str) -> list[Any]:
-    """As above."""
+    """The writes of one namespace, in the same way."""
     options = {"field_manager": MANAGER, "force": True, "_content_type": APPLY}
     sent = [api.patch_namespaced_secret(SECRET, namespace, work.applied(namespace), **options)]
     if work.binds:

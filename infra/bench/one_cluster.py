@@ -229,7 +229,7 @@ def _undo(cluster: KubeCluster) -> None:
 
 
 def _secret(cluster: KubeCluster) -> Json:
-    """A pull secret as it stands in the cluster, less what the API server adds."""
+    """A pull secret as it is in the cluster, without what the API server adds."""
     found = cluster.get_secret(namespace_names(1)[0], "acr-pull") or {}
     metadata = {key: found["metadata"][key] for key in ("name", "labels", "annotations")}
     typed = {"apiVersion": "v1", "kind": "Secret", "type": found["type"]}

@@ -1,4 +1,4 @@
-"""CPU a request: the whole refresh path, warm, against other ways of sending the same requests."""
+"""CPU per request: the complete refresh path, warm, against other ways to send these requests."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Cost:
 
 
 def cost(clusters: int, measured: Measured) -> Cost:
-    """The model: shards alike in size, a coordinator that only starts them, the runs of a month."""
+    """The model: shards of equal size, a coordinator that only starts them, the runs of a month."""
     shards = math.ceil(clusters / SHARD)
     alone = shards == 1
     each = clusters / shards

@@ -1,6 +1,6 @@
 """A fleet's API servers and its cloud, in a process of their own: `python -m bench.servers`.
 
-In each namespace stands a service account that already refers to a stranger's secret.
+Each namespace has a service account that already refers to a secret of another tool.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Servers:
         return {"requests": requests, "calls": calls}
 
     def secret(self) -> Json:
-        """A pull secret as it stands in a cluster, less what the API server adds."""
+        """A pull secret as it is in a cluster, without what the API server adds."""
         found = self.clusters[0].list_items("secrets")[0]
         kept = {key: found["metadata"][key] for key in ("name", "labels", "annotations")}
         typed = {"apiVersion": "v1", "kind": "Secret", "type": found["type"]}

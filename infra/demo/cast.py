@@ -1,4 +1,4 @@
-"""The demo's clusters: what stands in them before the first run, and what is expected after."""
+"""The demo's clusters: what is in them before the first run, and what is expected after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What really stands in the clusters, read as an administrator, and whether it is right."""
+"""What is really in the clusters, read as an administrator, and whether it is right."""
 
 from __future__ import annotations
 

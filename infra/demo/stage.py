@@ -29,7 +29,7 @@ CONFIG = CODE_ROOT / "config.yaml"
 
 @dataclass(frozen=True)
 class Stage:
-    """A deployed function, by its entry points, and what stands around it."""
+    """A deployed function, by its entry points, and its surroundings."""
 
     cloud: Cloud
     clusters: Mapping[str, KubeCluster]
@@ -72,7 +72,7 @@ def deployed(
 ) -> Iterator[Stage]:
     """The function, deployed to a cloud that is being served; all gone on exit.
 
-    Each cluster's kubeconfig stands beside the configuration as `kubeconfigs/NAME.yaml`. Registries
+    Each cluster's kubeconfig is beside the configuration, as `kubeconfigs/NAME.yaml`. Registries
     on this machine are reached with `registry_ca`.
     """
     with ExitStack() as scene:

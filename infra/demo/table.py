@@ -12,7 +12,7 @@ COLOURS = {"created": "green", "renewed": "green", "bound": "green", "waiting": 
 
 
 def table(report: dict[str, Any]) -> Table:
-    """One row a secret; a cluster's name stands at its first."""
+    """One row per secret; the first row of a cluster has its name."""
     drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for heading in (
         "cluster",

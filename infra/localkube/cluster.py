@@ -25,7 +25,7 @@ from localkube.wire import APPLY_PATCH, JSON, Json
 REQUEST_TIMEOUT_SECONDS = 30
 RIGHTS_TIMEOUT_SECONDS = 10
 FORBIDDEN = 403
-NOBODY = ""  # a user without any credentials
+ANONYMOUS = ""  # a user without any credentials
 
 
 class UnexpectedAnswerError(Exception):
@@ -78,7 +78,7 @@ class Access:
         context = ssl.create_default_context(cadata=self.authority.pem)
         if user is None:
             self.authority.client_certificate("admin", ["system:masters"]).load_into(context)
-        elif user != NOBODY:
+        elif user != ANONYMOUS:
             self.authority.client_certificate(user).load_into(context)
         return urllib3.PoolManager(
             num_pools=64,
@@ -131,7 +131,7 @@ class KubeCluster:
         headers = {"Accept": JSON, "Content-Type": content_type}
         if isinstance(as_user, Bearer):
             headers["Authorization"] = f"Bearer {as_user.token}"
-            as_user = NOBODY
+            as_user = ANONYMOUS
         url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
         content = json.dumps(body) if isinstance(body, dict) else body
         response = self.access.pool(as_user).request(method, url, body=content, headers=headers)

@@ -14,7 +14,7 @@ from contract.requests import (
     US,
 )
 from localkube import KubeCluster
-from localkube.cluster import NOBODY, Bearer
+from localkube.cluster import ANONYMOUS, Bearer
 
 
 class TestIdentity:
@@ -40,13 +40,13 @@ class TestIdentity:
         assert answer.message == "Unauthorized"
 
     def test_without_credentials(self, cluster: KubeCluster) -> None:
-        answer = cluster.request("GET", "/api/v1/namespaces", as_user=NOBODY)
+        answer = cluster.request("GET", "/api/v1/namespaces", as_user=ANONYMOUS)
         assert answer.status == 403
         assert 'User "system:anonymous" cannot list' in answer.message
 
     @pytest.mark.parametrize("path", ["/readyz", "/version"])
     def test_is_not_needed_for(self, cluster: KubeCluster, path: str) -> None:
-        assert cluster.request("GET", path, as_user=NOBODY).status == 200
+        assert cluster.request("GET", path, as_user=ANONYMOUS).status == 200
 
 
 def list_namespaces_with(kubeconfig: str) -> tuple[int, str]:

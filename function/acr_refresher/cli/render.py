@@ -247,7 +247,10 @@ def _reason(secret: SecretOutcome, now: datetime) -> str:
     words = secret.reason.words
     if secret.expires_at is None or secret.expires_at <= now:
         return words
-    return f"{words}; {format_span(secret.expires_at - now)} left"
+    left = format_span(secret.expires_at - now)
+    if secret.result is Result.INCOMPLETE:
+        return f"{words}; the tokens it holds now: {left} left"
+    return f"{words}; {left} left"
 
 
 def _details(secret: SecretOutcome) -> Iterator[str]:

@@ -214,18 +214,7 @@ def reconciled_outcome(
 ) -> SecretOutcome:
     """The outcome of a namespace that was served, as far as that succeeded."""
     apply = action.apply
-    if unwritten:
-        result = Result.FAILED
-    elif unminted:
-        others_hold = apply is not None and apply.kept
-        result = Result.INCOMPLETE if written or others_hold else Result.FAILED
-    elif written:
-        created = apply is not None and apply.reason is Reason.SECRET_MISSING
-        result = Result.CREATED if created else Result.RENEWED
-    elif bound:
-        result = Result.BOUND
-    else:
-        result = Result.WAITING if action.waiting_for else Result.UNCHANGED
+    result = Result.FAILED if unwritten else _result(action, written, bound, unminted)
     unbound = {account.name for account in action.bind} - set(bound)
     return _outcome(
         action,
@@ -238,6 +227,25 @@ def reconciled_outcome(
         failures=unminted + unwritten,
         warnings=action.warnings + warnings,
     )
+
+
+def _result(
+    action: Reconcile,
+    written: SecretContent | None,
+    bound: tuple[str, ...],
+    unminted: tuple[Failure, ...],
+) -> Result:
+    """The result if the API server accepted every write."""
+    apply = action.apply
+    if unminted:
+        others_hold = apply is not None and apply.kept
+        return Result.INCOMPLETE if written or others_hold else Result.FAILED
+    if written:
+        created = apply is not None and apply.reason is Reason.SECRET_MISSING
+        return Result.CREATED if created else Result.RENEWED
+    if bound:
+        return Result.BOUND
+    return Result.WAITING if action.waiting_for else Result.UNCHANGED
 
 
 def refused_outcome(

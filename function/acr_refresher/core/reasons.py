@@ -47,7 +47,7 @@ class Reason(_OpenEnum):
     REGISTRY_MISSING = "registry-missing", "the secret lacks a registry"
     INPUTS_CHANGED = "inputs-changed", "a registry's configuration has changed"
     FORCED = "forced", "forced"
-    EXPIRED = "expired", "a token has expired: pulls from its registry fail"
+    EXPIRED = "expired", "a token was expired, so pulls from its registry failed"
     NEAR_EXPIRY = "near-expiry", "a token expires soon"
     REGISTRY_REMOVED = "registry-removed", "the secret covers a registry that is no longer wanted"
     FRESH = "fresh", "the secret is fresh"

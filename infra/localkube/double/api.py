@@ -75,7 +75,7 @@ class Api:
         self.load(*({"kind": "Namespace", "metadata": {"name": n}} for n in INITIAL_NAMESPACES))
 
     def load(self, *objects: Json) -> None:
-        """Create objects as they stand in manifests, past network and authorization.
+        """Create objects as manifests have them, without network and authorization.
 
         Raises:
             RefusalError: the API would not take one.

@@ -149,7 +149,7 @@ def test_tasks_that_serve_the_other_clusters_are_listed(printed: list[str]) -> N
 
 def test_what_happened_to_a_secret_is_explained(printed: list[str]) -> None:
     assert printed[printed.index("prod") + 1 :][:4] == [
-        "  ! shop/acr-pull  incomplete  forced; 1h 00m left",
+        "  ! shop/acr-pull  incomplete  forced; the tokens it holds now: 1h 00m left",
         "                               bound ci",
         "                               waits for later",
         "                               denied: main: no [request 7-A]",
