@@ -77,6 +77,12 @@ class Kube(KubeApi):
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         return ()
 
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        raise NotImplementedError
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        raise NotImplementedError
+
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         raise NotImplementedError
 
@@ -87,15 +93,18 @@ class Kube(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         del name, content, uid, resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
+        return True
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str | None = None
+    ) -> None:
         raise NotImplementedError
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:

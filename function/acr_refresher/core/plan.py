@@ -234,7 +234,8 @@ class _Planner:
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
         name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         bound = tuple(account for account in accounts if account.refers_to(name))
-        return Remove(namespace, name, bound, secret.uid, recorded_entries(secret))
+        entries, version = recorded_entries(secret), secret.resource_version
+        return Remove(namespace, name, bound, secret.uid, entries, resource_version=version)
 
     def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None

@@ -17,7 +17,7 @@ from acr_refresher.core.model import NamespaceState, SecretContent, SecretState,
 from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Gone, Invalid, Unreachable
 from acr_refresher.kube.errors import answer_error, refused_user, request_name
-from acr_refresher.kube.http import KubeConnection, tls_context
+from acr_refresher.kube.http import HttpResponse, KubeConnection, tls_context
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.kube.objects import (
     Json,
@@ -90,12 +90,19 @@ class KubernetesApi(KubeApi):
         """All service accounts."""
         return await self._list("serviceaccounts", service_account_state)
 
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        """The namespace as it is now."""
+        return await self._find("namespaces", name, namespace_state)
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        """The service account as it is now."""
+        resource = f"namespaces/{quote(namespace, safe='')}/serviceaccounts"
+        return await self._find(resource, name, service_account_state)
+
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         """The Secret as it is now. It is listed, because `infra/rbac` gives no right to get it."""
         resource = f"namespaces/{quote(namespace, safe='')}/secrets"
-        convert = partial(secret_state, decoded={})
-        found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
-        return found[0] if found else None
+        return await self._find(resource, name, partial(secret_state, decoded={}))
 
     async def apply_secret(
         self,
@@ -104,22 +111,26 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
-        """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
+    ) -> bool:
+        """Server-side apply; with `uid` by force, which takes over the fields of that Secret.
+
+        The API server answers 201 if it has created the Secret, otherwise 200.
+        """
         shared = self._shared_part(content)
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
-        await self._send("PATCH", path, manifest, APPLY)
+        answer = await self._answer("PATCH", path, manifest, APPLY)
+        return answer.status == HTTPStatus.CREATED
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Secret of this uid. The server answers 409 if the name has another one now."""
-        try:
-            await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
-        except Gone:
-            return
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str | None = None
+    ) -> None:
+        """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
+        options = to_json(deletion(uid, resource_version))
+        await self._send("DELETE", _path(namespace, "secrets", name), options)
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current state of a service account, after a conflict."""
@@ -168,6 +179,11 @@ class KubernetesApi(KubeApi):
     async def close(self) -> None:
         """End all connections."""
         await self._connection.close()
+
+    async def _find(self, resource: str, name: str, convert: Callable[[Json], T]) -> T | None:
+        """The object of this name, by a list: a 404 may also come from a proxy or a webhook."""
+        found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
+        return found[0] if found else None
 
     async def _list(
         self, resource: str, convert: Callable[[Json], T], **query: str
@@ -218,12 +234,17 @@ class KubernetesApi(KubeApi):
     async def _send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> bytes:
+        return (await self._answer(method, path, body, content_type)).content
+
+    async def _answer(
+        self, method: str, path: str, body: bytes | None, content_type: str
+    ) -> HttpResponse:
         self.requests += 1
         answer = await self._connection.send(method, path, body, content_type if body else None)
         if answer.status not in OK:
             self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
             raise answer_error(request_name(method, path), *answer)
-        return answer.content
+        return answer
 
 
 def _page(answer: Json) -> tuple[list[Json], str]:

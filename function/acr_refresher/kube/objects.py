@@ -92,9 +92,11 @@ def shared_part(content: SecretContent) -> bytes:
     return b"%b,%b" % (to_json(metadata)[1:], to_json(manifest)[1:])
 
 
-def deletion(uid: str) -> Json:
-    """DeleteOptions for the object with this uid only."""
-    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+def deletion(uid: str, resource_version: str | None = None) -> Json:
+    """DeleteOptions for the object with this uid only, and for this version of it, if given."""
+    seen = {"uid": uid, "resourceVersion": resource_version}
+    preconditions = {field: value for field, value in seen.items() if value}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
 
 
 def pull_secrets_patch(account: ServiceAccountState) -> Json:

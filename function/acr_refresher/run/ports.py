@@ -213,8 +213,14 @@ class KubeApi(TokenSource, Protocol):
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         """Return all service accounts of all namespaces."""
 
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        """Return the namespace as it is now. None only if a list shows that there is none."""
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        """Return the account as it is now. None only if a list shows that there is none."""
+
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
-        """Return the Secret as it is now; None if there is none."""
+        """Return the Secret as it is now. None only if a list shows that there is none."""
 
     async def apply_secret(
         self,
@@ -223,16 +229,22 @@ class KubeApi(TokenSource, Protocol):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Server-side apply of a Secret of type kubernetes.io/dockerconfigjson.
 
-        With `uid` it changes the Secret of that UID by force. With `resource_version` it raises
-        Conflict if the Secret has another version by now. Without `uid` it creates the Secret, and
-        raises Conflict if another writer has created it meanwhile.
+        Return whether there was no Secret of that name before. With `uid` it changes the Secret of
+        that UID by force. With `resource_version` it raises Conflict if the Secret has another
+        version by now. Without `uid` it raises Conflict if another writer has created the Secret
+        meanwhile. If an overlapping run of ours has created it, the Secret is overwritten.
         """
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Secret of that UID, if it exists. Raises Conflict if there is another."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str | None = None
+    ) -> None:
+        """Delete the Secret of that UID. Raises Gone if the answer is that there is none.
+
+        Raises Conflict if there is another Secret, or another version of it, if a version is given.
+        """
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """Return the service account. Raises Gone if there is none."""

@@ -54,7 +54,7 @@ class Cluster(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         del namespace, content
         self.versions.append(resource_version)
         self._told("apply", name, f" of {uid}" if uid else "")
@@ -254,7 +254,7 @@ class Overtaken(Cluster):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         await super().apply_secret(namespace, name, content, uid, resource_version)
         if len(self.versions) <= self.conflicts:
             raise self.refusal

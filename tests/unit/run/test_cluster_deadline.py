@@ -38,7 +38,7 @@ class Counted(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         self.now += 1
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(0.1)

@@ -179,7 +179,7 @@ class Timed(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         if self.first is None:
             self.first = asyncio.get_running_loop().time()
         await super().apply_secret(namespace, name, content, uid, resource_version)

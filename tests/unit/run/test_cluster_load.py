@@ -57,7 +57,7 @@ class Busy(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> bool:
         await self._request()
         await super().apply_secret(namespace, name, content, uid, resource_version)
 
