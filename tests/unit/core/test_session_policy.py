@@ -62,6 +62,14 @@ def test_none(registry: Registry) -> None:
     assert session_policy(registry) == ""
 
 
+def test_a_policy_may_be_as_long_as_sts_accepts() -> None:
+    unused = MAX_LENGTH - len(session_policy(REGISTRY))
+    longer = replace(REGISTRY, region_id=REGISTRY.region_id + "0" * (unused // 2))
+    longest = replace(longer, instance_id=longer.instance_id + "0" * (unused % 2))
+    assert len(session_policy(longest)) in (MAX_LENGTH, MAX_LENGTH - 1)
+    assert " " not in session_policy(REGISTRY)
+
+
 def test_a_policy_that_is_too_long_for_sts_is_refused_with_a_remedy() -> None:
     with pytest.raises(ValueError, match=rf"STS accepts {MAX_LENGTH}: set sessionPolicy: false"):
         session_policy(replace(REGISTRY, instance_id="cri-" + "0" * 1000))
