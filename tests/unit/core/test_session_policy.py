@@ -28,15 +28,17 @@ def allowed(registry: Registry) -> dict[str, list[str]]:
 
 
 def test_the_policy_allows_the_token_the_hosts_and_pulls_from_this_instance_only() -> None:
+    """cr:GetAuthorizationToken has no resource-level permission, so it cannot be narrowed."""
     assert allowed(REGISTRY) == {
-        INSTANCE: ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint"],
+        "*": ["cr:GetAuthorizationToken"],
+        INSTANCE: ["cr:ListInstanceEndpoint"],
         REPOSITORIES: ["cr:PullRepository"],
     }
 
 
 def test_no_hosts_are_requested_if_domains_are_configured() -> None:
     policy = allowed(replace(REGISTRY, domains=("registry.example.com",)))
-    assert policy[INSTANCE] == ["cr:GetAuthorizationToken"]
+    assert policy == {"*": ["cr:GetAuthorizationToken"], REPOSITORIES: ["cr:PullRepository"]}
 
 
 def test_personal_edition_has_no_resources_of_its_own() -> None:
