@@ -28,6 +28,7 @@ module "sls" {
   count  = local.home ? 1 : 0
 
   project       = local.log_project
+  region        = var.region
   action_policy = var.action_policy
 }
 
