@@ -155,7 +155,7 @@ class Function3(Size):
     handler: EntryPoint
     instance_lifecycle_config: Lifecycle
     role: RoleArn
-    # In CreateFunctionInput of the SDK (alibabacloud-fc20230330), but not in the component's schema.
+    # In CreateFunctionInput of the SDK alibabacloud-fc20230330, but not in the component's schema.
     disable_inject_credentials: Literal["Env"] | None = None
     environment_variables: Environment
     log_config: LogConfig
