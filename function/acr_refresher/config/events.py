@@ -59,8 +59,8 @@ _FOREIGN = (
         {"specversion", "source", "type"},
         "is a CloudEvent: EventBridge invokes the function",
         (
-            "delete that trigger or event rule and use a timer; or let the rule transform its events"
-            ' into {"action": "refresh"}'
+            "delete that trigger or event rule and use a timer; or let the rule transform its"
+            ' events into {"action": "refresh"}'
         ),
     ),
 )
