@@ -160,7 +160,7 @@ class KubeconfigFiles(Protocol):
 class Functions(Protocol):
     """Function Compute 3.0 and 2.0.
 
-    Both methods raise Denied, Gone, Invalid, Throttled, Unreachable.
+    Both methods raise Conflict, Denied, Gone, Invalid, Throttled, Unreachable.
     """
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:
