@@ -75,7 +75,7 @@ def content_to_write(
         if previous.entry.registry not in minted and hosts.isdisjoint(previous.entry.hosts)
     )
     held = (*minted.values(), *carried)
-    return build_secret(held, now, run) if held else None
+    return build_secret(held, now, run, apply.terms.metadata) if held else None
 
 
 def without_shorter(
