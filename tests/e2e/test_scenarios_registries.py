@@ -234,7 +234,7 @@ def test_a_personal_edition_registry(site: Site) -> None:
 
 
 def test_without_its_permission_personal_edition_fails(site: Site) -> None:
-    """The function's usual policy names an instance. The permission to pull gives no token."""
+    """The permission to pull gives no token."""
     namespace = site.namespace("shop")
     role = function_role(load_policy("personal-edition.policy"))
     there = world_of(site, role, personal_registries=(PersonalRegistry(HOME, REGION),))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Rrsa
 from acr_refresher.core.outcome import Failure
+from acr_refresher.core.ram_actions import ALL_RESOURCES, RESOURCES
 from acr_refresher.errors import Denied, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import OIDC_AUDIENCE
 
@@ -172,16 +173,18 @@ def grant_oidc_trust(rrsa: Rrsa, issuer: str) -> tuple[Grant, ...]:
     return (_trust(rrsa.role_arn, principal, {"StringEquals": claims}),)
 
 
-def grant_registry_actions(holder: str, registry: Registry, *actions: str) -> tuple[Grant, ...]:
-    """Allow actions of CR on a registry's instance."""
-    resource = _cr_resource(holder, registry, f"instance/{registry.instance_id}")
-    return _in_policy(holder, _allow(*actions, resource=resource))
+def grant_registry_action(holder: str, registry: Registry, action: str) -> tuple[Grant, ...]:
+    """Allow an action of CR for a registry. Personal Edition has no resources of its own."""
+    template = RESOURCES[action] if registry.instance_id else ALL_RESOURCES
+    resource = template.format(
+        region=registry.region_id, account=_account(holder), instance=registry.instance_id
+    )
+    return _in_policy(holder, _allow(action, resource=resource))
 
 
 def grant_pull(holder: str, registry: Registry) -> tuple[Grant, ...]:
     """Allow to pull from a registry's repositories."""
-    resource = _cr_resource(holder, registry, f"repository/{registry.instance_id}/*")
-    return _in_policy(holder, _allow("cr:PullRepository", resource=resource))
+    return grant_registry_action(holder, registry, "cr:PullRepository")
 
 
 def grant_kubeconfig(holder: str, access: AckAccess) -> tuple[Grant, ...]:
@@ -257,12 +260,6 @@ def _trust(role_arn: str, principal: dict[str, list[str]], condition: dict[str, 
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     text = json.dumps({**statement, "Condition": condition} if condition else statement)
     return Grant(f"the trust policy of {role_arn}", text)
-
-
-def _cr_resource(holder: str, registry: Registry, resource: str) -> str:
-    """The resource's ARN. Personal Edition has no instance."""
-    place = f"acs:cr:{registry.region_id}:{_account(holder)}"
-    return f"{place}:{resource}" if registry.instance_id else "*"
 
 
 def _account(holder: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from acr_refresher.cloud.client import CloudClient, Operation
 from acr_refresher.cloud.errors import CloudCall, Refusal, reading_answer, refused, text
 from acr_refresher.core.model import Registry
+from acr_refresher.core.ram_actions import ALL_RESOURCES, RESOURCES, assumption
 from acr_refresher.core.secret import FIRST_TIME, LAST_TIME
 from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import CloudCredentials, ContainerRegistry, RegistryToken
@@ -115,13 +116,15 @@ class CrClient(ContainerRegistry):
         return answer
 
 
-def _instance_call(action: str, caller: CloudCredentials, registry: Registry) -> CloudCall:
+def _instance_call(api: str, caller: CloudCredentials, registry: Registry) -> CloudCall:
+    action = f"cr:{api}"
+    resource = "*" if RESOURCES[action] == ALL_RESOURCES else "it"
     return CloudCall(
         "cr",
-        f"cr:{action}",
+        action,
         f"registry instance {registry.instance_id} in {registry.region_id}",
-        f"Allow cr:{action} on it (and cr:PullRepository on its repositories) in the policy of the "
-        "last role of the registry's chain.",
+        f"Allow {action} on {resource} (and cr:PullRepository on its repositories) in the policy of"
+        f" the last role of the registry's chain.{assumption(action)}",
         caller,
     )
 

@@ -1,7 +1,8 @@
 """Makes the smallest policy that a role session needs to get a registry's token and hosts.
 
 A session has the permissions that both its role and this policy grant. The token inherits them:
-with a policy without cr:PullRepository it could not pull anything.
+with a policy without cr:PullRepository it could not pull anything. cr:PullRepository is also what
+narrows a token to its instance, because cr:GetAuthorizationToken can only be allowed on `*`.
 https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from acr_refresher.core.model import Registry, Role
+from acr_refresher.core.ram_actions import ALL_RESOURCES, RESOURCES
 
 MAX_LENGTH = 2048
 """The maximum number of characters that STS accepts."""
@@ -36,15 +38,16 @@ def session_policy(registry: Registry) -> str:
 
 def _statements(registry: Registry) -> Iterator[dict[str, Any]]:
     if not registry.instance_id:  # Personal Edition has no resources of its own in RAM
-        yield _allow(["cr:GetAuthorizationToken", "cr:PullRepository"], "*")
+        yield _allow(["cr:GetAuthorizationToken", "cr:PullRepository"], ALL_RESOURCES)
         return
+    get_hosts = [] if registry.domains else ["cr:ListInstanceEndpoint"]
     first = [Role(registry.rrsa.role_arn)] if registry.rrsa else []
     account = [*first, *registry.role_chain][-1].account_id  # CR serves only the caller's account
-    place = f"acs:cr:{registry.region_id}:{account}"
-    get_hosts = [] if registry.domains else ["cr:ListInstanceEndpoint"]
-    get_token = ["cr:GetAuthorizationToken", *get_hosts]
-    yield _allow(get_token, f"{place}:instance/{registry.instance_id}")
-    yield _allow(["cr:PullRepository"], f"{place}:repository/{registry.instance_id}/*")
+    for action in ("cr:GetAuthorizationToken", *get_hosts, "cr:PullRepository"):
+        resource = RESOURCES[action].format(
+            region=registry.region_id, account=account, instance=registry.instance_id
+        )
+        yield _allow([action], resource)
 
 
 def _allow(actions: list[str], resource: str) -> dict[str, Any]:

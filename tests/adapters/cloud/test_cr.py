@@ -247,7 +247,6 @@ def test_an_account_without_personal_edition() -> None:
 def test_a_role_without_its_policy_is_told_what_to_allow(
     cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    """Its policy names an instance, which Personal Edition is not."""
-    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, CLUSTER_ROLE_ARN)
     with pytest.raises(Denied, match=r"Allow cr:GetAuthorizationToken and cr:PullRepository on \*"):
         asyncio.run(CrClient(cloud_client).token(session, PERSONAL))

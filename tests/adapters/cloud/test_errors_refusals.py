@@ -161,7 +161,7 @@ def test_unknown_access_keys_are_denied(cloud_client: CloudClient) -> None:
 @pytest.mark.parametrize(
     ("action", "grant"),
     [
-        ("GetAuthorizationToken", "Allow cr:GetAuthorizationToken on it"),
+        ("GetAuthorizationToken", "Allow cr:GetAuthorizationToken on * (and cr:Pull"),
         ("ListInstanceEndpoint", "Allow cr:ListInstanceEndpoint on it"),
         (
             "DescribeClusterUserKubeconfig",

@@ -22,7 +22,7 @@ from acr_refresher.cli.check_rights import (
     grant_kubeconfig_secret,
     grant_oidc_trust,
     grant_pull,
-    grant_registry_actions,
+    grant_registry_action,
     rights_in,
 )
 from acr_refresher.cli.check_roles import policy_principal
@@ -103,9 +103,9 @@ def test_a_registrys_statements_are_those_of_the_policy() -> None:
     policy = load_policy(
         "registry-account-role.policy", region="cn-beijing", account="2", instance="cri-partner"
     )
-    actions = ("cr:GetAuthorizationToken", "cr:ListInstanceEndpoint")
     printed = (
-        *grant_registry_actions(ROLE.arn, PARTNER, *actions),
+        *grant_registry_action(ROLE.arn, PARTNER, "cr:GetAuthorizationToken"),
+        *grant_registry_action(ROLE.arn, PARTNER, "cr:ListInstanceEndpoint"),
         *grant_pull(ROLE.arn, PARTNER),
     )
     assert statements(*printed) == policy["Statement"]
@@ -113,7 +113,7 @@ def test_a_registrys_statements_are_those_of_the_policy() -> None:
 
 def test_personal_edition_has_no_instance() -> None:
     personal = replace(PARTNER, instance_id="")
-    (action,) = statements(*grant_registry_actions(ROLE.arn, personal, "cr:GetAuthorizationToken"))
+    (action,) = statements(*grant_registry_action(ROLE.arn, personal, "cr:GetAuthorizationToken"))
     (pull,) = statements(*grant_pull(ROLE.arn, personal))
     assert (action["Resource"], pull["Resource"]) == ("*", "*")
 
@@ -165,7 +165,7 @@ def test_trust_in_a_cluster_is_that_of_the_policy() -> None:
 
 def test_nothing_is_to_be_pasted_where_it_is_not_known_for_whom() -> None:
     assert grant_assume_role("", ROLE) == ()
-    assert grant_registry_actions("", PARTNER, "cr:GetAuthorizationToken") == ()
+    assert grant_registry_action("", PARTNER, "cr:GetAuthorizationToken") == ()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -237,6 +238,10 @@ def test_a_dry_run_reports_what_would_happen(action: Action, result: Result) -> 
     assert planned_outcome(action).result is result
 
 
+def test_a_dry_run_names_the_accounts_that_would_be_bound() -> None:
+    assert planned_outcome(serve(None, "builder")).bound == ("builder",)
+
+
 @pytest.mark.parametrize(
     ("action", "result"),
     [(serve(RENEW), Result.FAILED), (CLEAR, Result.FAILED), (LEAVE, Result.CONFLICT)],
@@ -246,36 +251,43 @@ def test_an_unexpected_error_fails_its_namespace(action: Action, result: Result)
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    "outcome_of",
     [
-        pytest.param(reconciled_outcome(serve(None)), id="fresh"),
-        pytest.param(reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,)), id="not minted"),
-        pytest.param(refused_outcome(serve(RENEW), UNREACHABLE, ()), id="not written"),
+        pytest.param(lambda: reconciled_outcome(serve(None)), id="fresh"),
         pytest.param(
-            refused_outcome(serve(RENEW), Failure("conflict", "no"), ()), id="changed meanwhile"
+            lambda: reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,)), id="not minted"
         ),
-        pytest.param(failed_outcome(serve(RENEW), UNREACHABLE), id="cut off"),
-        pytest.param(removal_outcome(CLEAR, (UNREACHABLE,)), id="not removed"),
-        pytest.param(failed_outcome(CLEAR, UNREACHABLE), id="cut off before it was removed"),
-        pytest.param(planned_outcome(CLEAR), id="to be removed"),
-        pytest.param(skipped_outcome(REFUSED), id="left by the removal guard"),
-        pytest.param(skipped_outcome(ENDING), id="in a namespace that is being deleted"),
+        pytest.param(lambda: refused_outcome(serve(RENEW), UNREACHABLE, ()), id="not written"),
+        pytest.param(
+            lambda: refused_outcome(serve(RENEW), Failure("conflict", "no"), ()),
+            id="changed meanwhile",
+        ),
+        pytest.param(lambda: failed_outcome(serve(RENEW), UNREACHABLE), id="cut off"),
+        pytest.param(lambda: removal_outcome(CLEAR, (UNREACHABLE,)), id="not removed"),
+        pytest.param(lambda: failed_outcome(CLEAR, UNREACHABLE), id="cut off before removal"),
+        pytest.param(lambda: planned_outcome(CLEAR), id="to be removed"),
+        pytest.param(lambda: skipped_outcome(REFUSED), id="left by the removal guard"),
+        pytest.param(lambda: skipped_outcome(ENDING), id="in a namespace that is being deleted"),
     ],
 )
-def test_every_outcome_of_an_existing_secret_has_its_expiry(outcome: SecretOutcome) -> None:
+def test_every_outcome_of_an_existing_secret_has_its_expiry(
+    outcome_of: Callable[[], SecretOutcome],
+) -> None:
+    outcome = outcome_of()
     assert outcome.expires_at == NOW + 10 * MINUTE
     assert outcome.hosts == ("main.example.com",)
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    "outcome_of",
     [
-        pytest.param(removal_outcome(CLEAR), id="removed"),
-        pytest.param(refused_outcome(serve(RENEW), Failure("gone", "no"), ()), id="gone"),
-        pytest.param(skipped_outcome(LEAVE), id="somebody else's"),
+        pytest.param(lambda: removal_outcome(CLEAR), id="removed"),
+        pytest.param(lambda: refused_outcome(serve(RENEW), Failure("gone", "no"), ()), id="gone"),
+        pytest.param(lambda: skipped_outcome(LEAVE), id="somebody else's"),
     ],
 )
-def test_an_outcome_without_a_secret_has_no_expiry(outcome: SecretOutcome) -> None:
+def test_an_outcome_without_a_secret_has_no_expiry(outcome_of: Callable[[], SecretOutcome]) -> None:
+    outcome = outcome_of()
     assert (outcome.expires_at, outcome.hosts) == (None, ())
 
 

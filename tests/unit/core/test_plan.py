@@ -261,6 +261,20 @@ def test_more_than_thirty_percent_of_ten_or_more_are_not_removed_in_one_run(
     assert sum(isinstance(each, Reconcile) for each in actions) == selected
 
 
+def test_the_guard_keeps_what_the_namespace_is_warned_of() -> None:
+    helper = account("default", "acr-credential-secret-aggregation", namespace="old-0")
+    found = replace(cluster_of(10, 0), service_accounts=(helper,))
+    first = planned(wanted(namespaces=("new-*",)), found)[0]
+    assert isinstance(first, Skip)
+    assert "the ACK credential helper's secret is also bound" in first.warnings[0]
+
+
+def test_an_action_has_the_version_of_the_secret_that_was_found() -> None:
+    """A write that carries over credentials must not undo a newer write."""
+    assert served(wanted(), state(secret())).resource_version == "1"
+    assert served(wanted(), state()).resource_version is None
+
+
 def test_a_request_that_allows_it_overrides_the_guard() -> None:
     actions = planned(wanted(namespaces=("new-*",)), cluster_of(10, 0), allow_removal=True)
     assert all(isinstance(action, Remove) for action in actions)

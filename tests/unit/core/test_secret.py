@@ -56,6 +56,14 @@ def test_the_order_of_credentials_makes_no_difference() -> None:
     assert build_secret((first, second), NOW, "r") == build_secret((second, first), NOW, "r")
 
 
+def test_the_document_has_the_same_bytes_in_every_version() -> None:
+    """Otherwise an upgrade would write every secret again. Hosts are sorted."""
+    written = build_secret((credential(MAIN, hosts=("b.example.com", "a.example.com")),), NOW, "r")
+    login = '{"auth":"Y3JfdGVtcF91c2VyOnRva2Vu"}'
+    document = f'{{"auths":{{"a.example.com":{login},"b.example.com":{login}}}}}'
+    assert written.dockerconfigjson.get_secret_value() == document
+
+
 def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
     written = build_secret((credential(password="hunter2hunter2"),), NOW, "run-7")
     assert "hunter2" not in repr(written)
@@ -139,6 +147,7 @@ def test_other_annotations_do_not_count() -> None:
         pytest.param('{"auths":{"main.example.com":7}}', id="entry-not-an-object"),
         pytest.param('{"auths":{"main.example.com":{"auth":7}}}', id="auth-not-text"),
         pytest.param('{"auths":{"main.example.com":{"auth":"!!!"}}}', id="auth-not-base64"),
+        pytest.param('{"auths":{"main.example.com":{"auth":"YT!pi"}}}', id="auth-partly-base64"),
         pytest.param('{"auths":{"main.example.com":{"auth":"Zm9v"}}}', id="auth-without-colon"),
         pytest.param('{"auths":{"main.example.com":{"auth":"//8="}}}', id="auth-not-utf-8"),
         pytest.param('{"auths":{"other.example.com":{"auth":"YTpi"}}}', id="another-host"),

@@ -28,15 +28,17 @@ def allowed(registry: Registry) -> dict[str, list[str]]:
 
 
 def test_the_policy_allows_the_token_the_hosts_and_pulls_from_this_instance_only() -> None:
+    """cr:GetAuthorizationToken has no resource-level permission, so it cannot be narrowed."""
     assert allowed(REGISTRY) == {
-        INSTANCE: ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint"],
+        "*": ["cr:GetAuthorizationToken"],
+        INSTANCE: ["cr:ListInstanceEndpoint"],
         REPOSITORIES: ["cr:PullRepository"],
     }
 
 
 def test_no_hosts_are_requested_if_domains_are_configured() -> None:
     policy = allowed(replace(REGISTRY, domains=("registry.example.com",)))
-    assert policy[INSTANCE] == ["cr:GetAuthorizationToken"]
+    assert policy == {"*": ["cr:GetAuthorizationToken"], REPOSITORIES: ["cr:PullRepository"]}
 
 
 def test_personal_edition_has_no_resources_of_its_own() -> None:
@@ -60,6 +62,15 @@ def test_the_account_is_that_of_the_last_role() -> None:
 )
 def test_none(registry: Registry) -> None:
     assert session_policy(registry) == ""
+
+
+def test_a_policy_may_be_as_long_as_sts_accepts() -> None:
+    """Only the resource of its repositories has the ID if the hosts are configured."""
+    registry = replace(REGISTRY, domains=("registry.example.com",))
+    unused = MAX_LENGTH - len(session_policy(registry))
+    longest = replace(registry, instance_id=registry.instance_id + "0" * unused)
+    assert len(session_policy(longest)) == MAX_LENGTH
+    assert " " not in session_policy(longest)
 
 
 def test_a_policy_that_is_too_long_for_sts_is_refused_with_a_remedy() -> None:

@@ -23,7 +23,7 @@ from acr_refresher.run.apply import Applier
 from acr_refresher.run.ports import TokenSource
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
-from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, request, secret
+from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, logins, request, secret
 from runs import Kube
 from virtual_time import in_virtual_time
 
@@ -339,3 +339,54 @@ def test_an_account_that_an_overlapping_run_bound_is_left_as_it_is() -> None:
     cluster = Cluster(errors={"bind builder": CONFLICT}, stands=stands)
     assert came_of(applied(served(), cluster)) == ("created", ())
     assert cluster.asked.count("bind builder: theirs acr-pull") == 1
+
+
+def test_a_binding_that_fails_is_reported_where_the_secret_is_fresh() -> None:
+    fresh = replace(served("uid-1"), apply=None)
+    outcome = applied(fresh, Cluster(errors={"bind builder": DENIED}))
+    assert came_of(outcome) == ("failed", ("denied",))
+    assert outcome.bound == ("default",)
+
+
+def test_the_warnings_about_a_token_are_those_of_the_secret() -> None:
+    class Warned(Tokens):
+        async def credential(
+            self, registry: Registry, cluster: TokenSource | None, own: object
+        ) -> Credential:
+            return replace(await super().credential(registry, cluster, own), warnings=("short",))
+
+    minter = cast("Minter", Warned({}))
+    outcome = in_virtual_time(lambda _: Applier(Cluster(), minter, NOW, "run-7").apply(served()))
+    assert outcome.warnings == ("short",)
+
+
+@dataclass
+class Watched(Overtaken):
+    """It keeps what was written, as logins by host."""
+
+    passwords: list[dict[str, str]] = field(default_factory=list)
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> None:
+        self.passwords.append(logins(content.dockerconfigjson))
+        await super().apply_secret(namespace, name, content, uid, resource_version)
+
+
+def test_a_second_decision_carries_over_what_the_other_run_has_written() -> None:
+    newer = secret(credential(MAIN, MINUTE), credential(PARTNER, password="newer"))
+    cluster = Watched(found=replace(newer, resource_version="8"), errors=PARTNER_DENIED)
+    action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER, password="older"),))
+
+    async def made_and_applied(_: object) -> SecretOutcome:
+        applier = Applier(cluster, cast("Minter", Tokens(cluster.errors)), NOW, "run-7")
+        await applier.make([action])
+        return await applier.apply(action)
+
+    in_virtual_time(made_and_applied)
+    assert [written["partner.example.com"] for written in cluster.passwords] == ["older", "newer"]
