@@ -110,8 +110,3 @@ def without_shorter(
 
 def _hosts(credentials: Iterable[Credential]) -> set[str]:
     return {host for credential in credentials for host in credential.entry.hosts}
-
-
-def carries_over(content: SecretContent, minted: Mapping[str, Credential]) -> bool:
-    """Whether the content has credentials that were read: writing it could undo a later renewal."""
-    return any(entry.registry not in minted for entry in content.entries)

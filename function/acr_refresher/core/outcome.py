@@ -87,6 +87,7 @@ class Remove:
     secret: str
     unbind: tuple[ServiceAccountState, ...]
     uid: str
+    resource_version: str
     entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
 

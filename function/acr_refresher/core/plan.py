@@ -234,7 +234,8 @@ class _Planner:
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
         name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         bound = tuple(account for account in accounts if account.refers_to(name))
-        return Remove(namespace, name, bound, secret.uid, recorded_entries(secret, self.now))
+        entries = recorded_entries(secret, self.now)
+        return Remove(namespace, name, bound, secret.uid, secret.resource_version, entries)
 
     def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None

@@ -94,9 +94,10 @@ def shared_part(content: SecretContent) -> bytes:
     return b"%b,%b" % (to_json(metadata)[1:], to_json(manifest)[1:])
 
 
-def deletion(uid: str) -> Json:
-    """DeleteOptions for the object with this uid only."""
-    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+def deletion(uid: str, resource_version: str) -> Json:
+    """DeleteOptions for the object with this uid, if it still has this version."""
+    preconditions = {"uid": uid, "resourceVersion": resource_version}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
 
 
 def pull_secrets_patch(account: ServiceAccountState) -> Json:
