@@ -143,6 +143,18 @@ class Settings:
     """A secret that expires sooner is renewed. config.yaml: expiringThreshold."""
     expiring_threshold_max: timedelta = timedelta(hours=12)
     """A token lives at most 12 hours, so a threshold must be shorter."""
+    token_lifetime_max: timedelta = timedelta(hours=12)
+    """The longest that a registry token lives: the longest role session. A record is not believed
+    if an expiry in it is later."""
+    record_slack: timedelta = timedelta(minutes=30)
+    """A recorded time may be later by this much. The cloud accepts clocks that are 15 minutes off,
+    so the clocks of two runs differ by at most 30."""
+    record_entries: int = 1000
+    """Entries in one record. With so many tokens a Secret exceeds its limit of 1 MiB."""
+    record_size: int = 262_144
+    """Characters of one record: the limit of Kubernetes for all annotations of an object."""
+    entry_text: int = 260
+    """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
     removal_share: float = 0.30
     """The largest part of a cluster's Secrets of one name that one run removes unasked."""
     removal_guard_from: int = 10

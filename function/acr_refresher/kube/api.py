@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote, urlencode
-from urllib.request import getproxies
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
@@ -17,7 +17,7 @@ from acr_refresher.core.model import NamespaceState, SecretContent, SecretState,
 from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Gone, Invalid, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
-from acr_refresher.kube.http import KubeConnection, tls_context
+from acr_refresher.kube.http import KubeConnection
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.kube.objects import (
     Json,
@@ -30,7 +30,9 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
+from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.refusals import refused_user
+from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
@@ -49,7 +51,7 @@ class KubernetesConnector(KubeConnector):
 
     def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
-        self._proxies = getproxies()  # once for all clusters: it reads the complete environment
+        self._environment_proxy = EnvironmentProxy.of(os.environ)  # once for all clusters
 
     def connect(
         self,
@@ -64,7 +66,8 @@ class KubernetesConnector(KubeConnector):
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
         tls = tls_context(access.ca_pem, access.client_pem)
-        return KubernetesApi(KubeConnection(access, tls, headers, self._proxies))
+        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        return KubernetesApi(KubeConnection(access, tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):

@@ -66,8 +66,10 @@ def answer_error(
     )
 
 
-def connection_error(server: str, method: str, path: str, error: Exception) -> PortError:
-    """The meaning of a request that got no answer."""
+def connection_error(
+    server: str, method: str, path: str, error: Exception, proxy: str = ""
+) -> PortError:
+    """The meaning of a request that got no answer, from the server or from a proxy before it."""
     chain = tuple(_chain(error))
     if alert := next(filter(None, map(_certificate_alert, chain)), ""):
         return Denied(
@@ -77,17 +79,19 @@ def connection_error(server: str, method: str, path: str, error: Exception) -> P
         )
     if untrusted := next(filter(None, map(_untrusted, chain)), ""):
         return Unreachable(
-            f"the certificate of API server {server} is not trusted ({untrusted}). Check"
-            " certificate-authority-data, server and tls-server-name in the kubeconfig.",
+            f"the certificate of API server {_via(server, proxy)} is not trusted ({untrusted})."
+            " Check certificate-authority-data, server and tls-server-name in the kubeconfig.",
             retryable=False,
             service="kube",
         )
     words = next(words for words, kinds in _NO_ANSWER.items() if isinstance(error, kinds))
     message = words.format(
-        server=server,
+        server=server if "{proxy}" in words else _via(server, proxy),
+        proxy=proxy,
         request=request_name(method, path),
         why=_why(error),
         host=_host(error),
+        status=getattr(error, "status", ""),
         hint="" if method == "GET" else f" {MAY_HANG}",
     )
     passes = not isinstance(error, (RedirectedError, aiohttp.ClientHttpProxyError))
@@ -177,10 +181,9 @@ _NO_ANSWER: Mapping[str, tuple[type[Exception], ...]] = {  # the first that fits
     "API server {server} redirects {request}, which is not followed. Is it an API server?": (
         RedirectedError,
     ),
-    "the proxy refuses to connect to API server {server}. Check the proxy and its login.": (
-        aiohttp.ClientHttpProxyError,
-    ),
-    "cannot connect to the proxy for API server {server}: {why}. Check the proxy's address.": (
+    "proxy {proxy} refuses to connect to API server {server} ({status}). Check the proxy and its"
+    " login.": (aiohttp.ClientHttpProxyError,),
+    "cannot connect to proxy {proxy} of API server {server}: {why}. Check the proxy's address.": (
         aiohttp.ClientProxyConnectionError,
     ),
     f"{_NO_CONNECTION}: host name {{host}} cannot be resolved. Check the kubeconfig and DNS.": (
@@ -194,6 +197,10 @@ _NO_ANSWER: Mapping[str, tuple[type[Exception], ...]] = {  # the first that fits
     f"{_NO_CONNECTION}: {{why}}. {CAN_REACH}": (aiohttp.ClientConnectorError,),
     "the connection to API server {server} broke during {request}": (Exception,),
 }
+
+
+def _via(server: str, proxy: str) -> str:
+    return f"{server} through proxy {proxy}" if proxy else server
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

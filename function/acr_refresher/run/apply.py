@@ -13,6 +13,13 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from acr_refresher.core.merge import (
+    carries_over,
+    content_to_write,
+    contested,
+    resolve_host_conflicts,
+    without_shorter,
+)
 from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
 from acr_refresher.core.outcome import (
     Action,
@@ -26,12 +33,7 @@ from acr_refresher.core.outcome import (
     removal_outcome,
     skipped_outcome,
 )
-from acr_refresher.core.renewal import (
-    carries_over,
-    content_to_write,
-    replan,
-    resolve_host_conflicts,
-)
+from acr_refresher.core.renewal import replan
 from acr_refresher.errors import Conflict, Gone, PortError, log_bug
 from acr_refresher.run.concurrency import connections_for, run_bounded
 from acr_refresher.run.deadline import Clock
@@ -131,18 +133,20 @@ class Applier:
 
     async def _make(self, action: Reconcile, apply: ApplySecret) -> _Made:
         try:
-            minted, unminted = await self._mint(apply)
+            minted, unminted, warnings = await self._mint(apply)
             content = content_to_write(apply, minted, self.now, self.run)
         except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
             where = {"namespace": action.namespace, "secret": action.secret}
             failure = log_bug(error, cluster=self.cluster, **where)
             return _Made(None, carried=False, unminted=(failure,), warnings=())
-        warnings = tuple(warning for each in minted.values() for warning in each.warnings)
         carried = content is not None and carries_over(content, minted)
         return _Made(content, carried, unminted, warnings)
 
-    async def _mint(self, apply: ApplySecret) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
-        minted: dict[str, Credential] = {}
+    async def _mint(
+        self, apply: ApplySecret
+    ) -> tuple[dict[str, Credential], tuple[Failure, ...], tuple[str, ...]]:
+        """Return the new credentials by registry, the failures, and the warnings."""
+        found: dict[str, Credential] = {}
         failures: list[Failure] = []
 
         async def attempt(registry: Registry) -> None:
@@ -151,14 +155,16 @@ class Applier:
             except PortError as error:
                 failures.append(error.failure(subject=f"registry {registry.name}"))
             else:
-                minted[registry.name] = credential
+                found[registry.name] = credential
 
         with self.paused():
             await run_bounded(len(apply.mint), map(attempt, apply.mint))
-        old = (each for each in apply.fallback if each.entry.registry not in minted)
-        in_order = (minted[each.name] for each in apply.mint if each.name in minted)
-        usable, conflicts = resolve_host_conflicts((*apply.kept, *old), in_order)
-        return usable, (*failures, *conflicts)
+            also = contested(apply, found)
+            await run_bounded(len(also), map(attempt, also))
+        usable, conflicts = resolve_host_conflicts(apply, found)
+        minted, warnings = without_shorter(apply, usable)
+        made = tuple(warning for each in minted.values() for warning in each.warnings)
+        return minted, (*failures, *conflicts), (*made, *warnings)
 
     async def _write(
         self, action: Reconcile, apply: ApplySecret, content: SecretContent, *, carried: bool

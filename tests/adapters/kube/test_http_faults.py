@@ -247,8 +247,8 @@ def test_a_secret_without_a_readable_document_has_an_empty_one(data: object) -> 
         (
             'admission webhook "policy.example.com" denied the request: the-secret',
             (
-                "denied by admission webhook policy.example.com. Change the policy so that it allows"
-                " this request. (403)"
+                "denied by admission webhook policy.example.com. Change the policy so that it"
+                " allows this request. (403)"
             ),
         ),
         (

@@ -65,8 +65,8 @@ DENIALS = [
     ),
     (
         (
-            'admission webhook "no.example.com" denied the request: failed calling webhook "x": it is '
-            "forbidden because it is being terminated"
+            'admission webhook "no.example.com" denied the request: failed calling webhook "x": '
+            "it is forbidden because it is being terminated"
         ),
         "denied by admission webhook no.example.com. Change the policy",
     ),

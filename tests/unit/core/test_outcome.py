@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from acr_refresher.core.merge import carries_over, content_to_write
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import (
     Action,
@@ -25,7 +26,6 @@ from acr_refresher.core.outcome import (
     skipped_outcome,
 )
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.renewal import carries_over, content_to_write
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins, request
 
 OLD, NEW = "old-token", "new-token"

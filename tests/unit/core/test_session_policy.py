@@ -65,11 +65,12 @@ def test_none(registry: Registry) -> None:
 
 
 def test_a_policy_may_be_as_long_as_sts_accepts() -> None:
-    unused = MAX_LENGTH - len(session_policy(REGISTRY))
-    longer = replace(REGISTRY, region_id=REGISTRY.region_id + "0" * (unused // 2))
-    longest = replace(longer, instance_id=longer.instance_id + "0" * (unused % 2))
-    assert len(session_policy(longest)) in (MAX_LENGTH, MAX_LENGTH - 1)
-    assert " " not in session_policy(REGISTRY)
+    """Only the resource of its repositories has the ID if the hosts are configured."""
+    registry = replace(REGISTRY, domains=("registry.example.com",))
+    unused = MAX_LENGTH - len(session_policy(registry))
+    longest = replace(registry, instance_id=registry.instance_id + "0" * unused)
+    assert len(session_policy(longest)) == MAX_LENGTH
+    assert " " not in session_policy(longest)
 
 
 def test_a_policy_that_is_too_long_for_sts_is_refused_with_a_remedy() -> None:
