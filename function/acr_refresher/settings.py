@@ -166,6 +166,8 @@ class Settings:
     # ---- texts of others, and tracebacks --------------------------------------------------------
     answer_text: int = 4000
     """Characters of the message in a service's or an API server's answer that are looked at."""
+    answer_causes: int = 20
+    """Causes in an API server's answer that are looked at."""
     quoted_text: int = 300
     """Characters of that message that our own message quotes."""
     traceback_frames: int = 30

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Gone, Invalid, Unreachable
-from acr_refresher.kube.errors import answer_error, refused_user, request_name
+from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import KubeConnection
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.kube.objects import (
@@ -31,6 +31,7 @@ from acr_refresher.kube.objects import (
     text,
 )
 from acr_refresher.kube.proxy import EnvironmentProxy
+from acr_refresher.kube.refusals import refused_user
 from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
@@ -229,7 +230,7 @@ class KubernetesApi(KubeApi):
         answer = await self._connection.send(method, path, body, content_type if body else None)
         if answer.status not in OK:
             self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            raise answer_error(request_name(method, path), *answer)
+            raise answer_error(method, path, *answer)
         return answer.content
 
 
