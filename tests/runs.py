@@ -28,6 +28,7 @@ from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import (
+    AppliedSecret,
     CloudCredentials,
     ContainerRegistry,
     ContainerService,
@@ -42,7 +43,7 @@ from acr_refresher.run.ports import (
     Sts,
 )
 from acr_refresher.run.run import Dependencies, run
-from factories import NOW, namespace, request, wanted
+from factories import NOW, as_written, namespace, request, wanted
 from virtual_time import in_virtual_time
 
 FUNCTION = Function("acr-refresher", "cn-hangzhou", "7")
@@ -93,17 +94,17 @@ class Kube(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> bool:
-        del name, content, uid, resource_version
+    ) -> AppliedSecret:
+        del resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
-        return True
+        return AppliedSecret(as_written(namespace, name, content), created=uid is None)
 
     async def delete_secret(
-        self, namespace: str, name: str, uid: str, resource_version: str | None = None
+        self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         raise NotImplementedError
 

@@ -15,10 +15,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
 from acr_refresher.core.model import (
+    NO_METADATA,
     Credential,
     Entry,
     Registry,
     SecretContent,
+    SecretMetadata,
     ServiceAccountState,
 )
 from acr_refresher.core.reasons import Reason, Result
@@ -36,6 +38,7 @@ class Terms:
     request: Request
     expiring_threshold: timedelta
     now: datetime
+    metadata: SecretMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +83,16 @@ class Reconcile:
 class Remove:
     """Unbind the service accounts, then delete our secret: the namespace is no longer selected.
 
-    The Secret is deleted only if it has this `uid` and `resource_version`, if one is given.
+    The Secret is deleted only if it still has this `uid` and `resource_version`.
     """
 
     namespace: str
     secret: str
     unbind: tuple[ServiceAccountState, ...]
     uid: str
+    resource_version: str
     entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
-    resource_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +306,7 @@ def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> Secre
 
 
 def not_ours_outcome(action: Remove, failure: Failure) -> SecretOutcome:
-    """The outcome of a removal if the Secret was no longer ours when it was to be deleted."""
+    """The outcome of a removal if another Secret, or no longer ours, was there to be deleted."""
     reason = Reason.CHANGED_MEANWHILE
     return _outcome(action, Result.CONFLICT, reason, action.entries, failures=(failure,))
 

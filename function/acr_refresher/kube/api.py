@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote, urlencode
-from urllib.request import getproxies
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
@@ -16,8 +16,8 @@ from pydantic_core import from_json, to_json
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Gone, Invalid, Unreachable
-from acr_refresher.kube.errors import answer_error, refused_user, request_name
-from acr_refresher.kube.http import HttpResponse, KubeConnection, tls_context
+from acr_refresher.kube.errors import answer_error, request_name
+from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.kube.objects import (
     Json,
@@ -30,7 +30,10 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
-from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.kube.proxy import EnvironmentProxy
+from acr_refresher.kube.refusals import refused_user
+from acr_refresher.kube.tls import tls_context
+from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -48,7 +51,7 @@ class KubernetesConnector(KubeConnector):
 
     def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
-        self._proxies = getproxies()  # once for all clusters: it reads the complete environment
+        self._environment_proxy = EnvironmentProxy.of(os.environ)  # once for all clusters
 
     def connect(
         self,
@@ -63,7 +66,8 @@ class KubernetesConnector(KubeConnector):
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
         tls = tls_context(access.ca_pem, access.client_pem)
-        return KubernetesApi(KubeConnection(access, tls, headers, self._proxies))
+        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        return KubernetesApi(KubeConnection(access, tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):
@@ -111,7 +115,7 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> bool:
+    ) -> AppliedSecret:
         """Server-side apply; with `uid` by force, which takes over the fields of that Secret.
 
         The API server answers 201 if it has created the Secret, otherwise 200.
@@ -123,10 +127,14 @@ class KubernetesApi(KubeApi):
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
         answer = await self._answer("PATCH", path, manifest, APPLY)
-        return answer.status == HTTPStatus.CREATED
+        written = self._json("PATCH", path, answer.content)
+        created = answer.status == HTTPStatus.CREATED
+        return _converted(
+            f"PATCH {path}", lambda: AppliedSecret(secret_state(written, decoded={}), created)
+        )
 
     async def delete_secret(
-        self, namespace: str, name: str, uid: str, resource_version: str | None = None
+        self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
         options = to_json(deletion(uid, resource_version))
@@ -218,7 +226,9 @@ class KubernetesApi(KubeApi):
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> Json:
         """One request and the JSON object of its answer."""
-        content = await self._send(method, path, body, content_type)
+        return self._json(method, path, await self._send(method, path, body, content_type))
+
+    def _json(self, method: str, path: str, content: bytes) -> Json:
         try:
             answer = from_json(content)
         except ValueError:
@@ -243,7 +253,7 @@ class KubernetesApi(KubeApi):
         answer = await self._connection.send(method, path, body, content_type if body else None)
         if answer.status not in OK:
             self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            raise answer_error(request_name(method, path), *answer)
+            raise answer_error(method, path, *answer)
         return answer
 
 

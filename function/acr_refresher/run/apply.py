@@ -26,7 +26,7 @@ from acr_refresher.core.outcome import (
 )
 from acr_refresher.core.renewal import replan
 from acr_refresher.core.secret import is_same_write
-from acr_refresher.errors import Conflict, Gone, PortError, Unreachable
+from acr_refresher.errors import Conflict, Gone, Invalid, PortError, Unreachable
 from acr_refresher.run.bind import Binder, Requests, not_believed
 from acr_refresher.run.contents import Content, Contents
 from acr_refresher.run.ports import KubeApi
@@ -101,34 +101,32 @@ class Applier:
     async def _write(
         self, action: Reconcile, apply: ApplySecret, content: Content, secret: SecretContent
     ) -> None:
-        """Write the secret. Carried credentials must not undo the write of an overlapping run.
+        """Write the secret. It must still have the version that was read.
 
-        Raises NotAsListedError, or PortError if the secret was not written.
+        Otherwise this could undo the write of an overlapping run, or change a Secret from which
+        somebody has taken our label meanwhile. Raises NotAsListedError, or PortError if the secret
+        was not written.
         """
-        uid = action.uid
-        version = action.resource_version if content.carried else None
+        uid, version = action.uid, action.resource_version
         if uid is None and content.unminted:
             await self._expect_none(action)
-        if uid and apply.replace:
-            await self._delete_to_replace(action, uid)
+        if uid and version and apply.replace:
+            await self._delete_to_replace(action, uid, version)
             uid = version = None
         place = action.namespace, action.secret
         try:
-            created = await self.requests.send(
+            applied = await self.requests.send(
                 partial(self.kube.apply_secret, *place, secret, uid, version)
             )
-        except Conflict as conflict:
-            if uid is None or version:
-                await self._expect_written(action, secret, conflict)
-            else:
-                raise  # another Secret is in its place, or none
         except Gone as gone:
             await self._expect_namespace(action, gone)
             await self._expect_written(action, secret, not_believed(gone))
-        except Unreachable as error:
+        except (Conflict, Unreachable, Invalid) as error:
+            if isinstance(error, Invalid) and error.code:
+                raise  # a refusal; without a status, it is an answer that cannot be read
             await self._expect_written(action, secret, error)
         else:
-            if uid is None and not created:
+            if uid is None and not applied.created:
                 await self._expect_written(action, secret, _overwritten(action))
 
     async def _expect_none(self, action: Reconcile) -> None:
@@ -162,10 +160,9 @@ class Applier:
         if found is None or found.terminating:
             raise gone
 
-    async def _delete_to_replace(self, action: Reconcile, uid: str) -> None:
+    async def _delete_to_replace(self, action: Reconcile, uid: str, version: str) -> None:
         """Delete the Secret that was listed, unless somebody has changed it since."""
         place = action.namespace, action.secret
-        version = action.resource_version
         try:
             await self.requests.send(partial(self.kube.delete_secret, *place, uid, version))
         except (Conflict, Gone, Unreachable) as error:
@@ -210,9 +207,9 @@ class Applier:
             else:
                 return removal_outcome(action)
             found = await self._read(action, last)
-            if found is None or found.uid != action.uid:
+            if found is None:
                 return removal_outcome(action)
-            if not found.managed:
+            if found.uid != action.uid or not found.managed:
                 return not_ours_outcome(action, last.failure())
             if not isinstance(last, Conflict):
                 raise last

@@ -12,9 +12,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from acr_refresher.core.merge import (
+    content_to_write,
+    contested,
+    resolve_host_conflicts,
+    without_shorter,
+)
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile
-from acr_refresher.core.renewal import carries_over, content_to_write, resolve_host_conflicts
 from acr_refresher.errors import PortError, log_bug
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.deadline import Clock, OwnTime, unlimited
@@ -27,12 +32,10 @@ from acr_refresher.settings import SETTINGS
 class Content:
     """The content of a secret; None if nothing is to be written.
 
-    `unminted` are the registries for which no token was issued. `carried`: some credentials come
-    from the Secret that was found.
+    `unminted` are the registries for which no token was issued.
     """
 
     secret: SecretContent | None
-    carried: bool = False
     unminted: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -81,33 +84,36 @@ class Contents:
 
     async def _make(self, action: Reconcile, apply: ApplySecret) -> Content:
         try:
-            minted, unminted = await self._mint(apply)
+            minted, unminted, warnings = await self._mint(apply)
             secret = content_to_write(apply, minted, self.now, self.run)
         except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
             where = {"namespace": action.namespace, "secret": action.secret}
             failure = log_bug(error, cluster=self.cluster, **where)
             return Content(None, unminted=(failure,))
-        warnings = tuple(warning for each in minted.values() for warning in each.warnings)
-        carried = secret is not None and carries_over(secret, minted)
-        return Content(secret, carried, unminted, warnings)
+        return Content(secret, unminted, warnings)
 
-    async def _mint(self, apply: ApplySecret) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
-        minted: dict[str, Credential] = {}
+    async def _mint(
+        self, apply: ApplySecret
+    ) -> tuple[dict[str, Credential], tuple[Failure, ...], tuple[str, ...]]:
+        """Return the new credentials by registry, the failures, and the warnings."""
+        found: dict[str, Credential] = {}
         failures: list[Failure] = []
 
         async def attempt(registry: Registry) -> None:
-            found = await self._token(registry)
-            if isinstance(found, Failure):
-                failures.append(found)
+            token = await self._token(registry)
+            if isinstance(token, Failure):
+                failures.append(token)
             else:
-                minted[registry.name] = found
+                found[registry.name] = token
 
         with self.paused():
             await run_bounded(len(apply.mint), map(attempt, apply.mint))
-        old = (each for each in apply.fallback if each.entry.registry not in minted)
-        in_order = (minted[each.name] for each in apply.mint if each.name in minted)
-        usable, conflicts = resolve_host_conflicts((*apply.kept, *old), in_order)
-        return usable, (*failures, *conflicts)
+            also = contested(apply, found)
+            await run_bounded(len(also), map(attempt, also))
+        usable, conflicts = resolve_host_conflicts(apply, found)
+        minted, warnings = without_shorter(apply, usable)
+        made = tuple(warning for each in minted.values() for warning in each.warnings)
+        return minted, (*failures, *conflicts), (*made, *warnings)
 
     async def _token(self, registry: Registry) -> Credential | Failure:
         subject, seconds = f"registry {registry.name}", self.mint_timeout.total_seconds()

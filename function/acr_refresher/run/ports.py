@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 
@@ -160,7 +160,7 @@ class KubeconfigFiles(Protocol):
 class Functions(Protocol):
     """Function Compute 3.0 and 2.0.
 
-    Both methods raise Denied, Gone, Invalid, Throttled, Unreachable.
+    Both methods raise Conflict, Denied, Gone, Invalid, Throttled, Unreachable.
     """
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:
@@ -185,6 +185,13 @@ class OutcomeLog(Protocol):
 
 
 # ---- a cluster ----------------------------------------------------------------------------------
+
+
+class AppliedSecret(NamedTuple):
+    """The answer to an apply. Policies of the cluster may have changed the Secret."""
+
+    secret: SecretState
+    created: bool
 
 
 class TokenSource(Protocol):
@@ -229,21 +236,21 @@ class KubeApi(TokenSource, Protocol):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> bool:
+    ) -> AppliedSecret:
         """Server-side apply of a Secret of type kubernetes.io/dockerconfigjson.
 
-        Return whether there was no Secret of that name before. With `uid` it changes the Secret of
-        that UID by force. With `resource_version` it raises Conflict if the Secret has another
-        version by now. Without `uid` it raises Conflict if another writer has created the Secret
-        meanwhile. If an overlapping run of ours has created it, the Secret is overwritten.
+        With `uid` it changes the Secret of that UID by force. With `resource_version` it raises
+        Conflict if the Secret has another version by now. Without `uid` it raises Conflict if
+        another writer has created the Secret meanwhile. If an overlapping run of ours has created
+        it, the Secret is overwritten, and the answer says that it is not new.
         """
 
     async def delete_secret(
-        self, namespace: str, name: str, uid: str, resource_version: str | None = None
+        self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
-        """Delete the Secret of that UID. Raises Gone if the answer is that there is none.
+        """Delete the Secret of that UID and version. Raises Gone if the answer is that it is gone.
 
-        Raises Conflict if there is another Secret, or another version of it, if a version is given.
+        Raises Conflict if there is another Secret, or another version of it.
         """
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:

@@ -9,10 +9,15 @@ from datetime import timedelta
 from structlog.testing import capture_logs
 
 from acr_refresher.core.fleet import LastSeen
-from acr_refresher.core.model import InClusterAccess, KubeconfigAccess, Registry, SecretContent
+from acr_refresher.core.model import (
+    InClusterAccess,
+    KubeconfigAccess,
+    Registry,
+    SecretContent,
+)
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
-from acr_refresher.run.ports import CloudCredentials, Kubeconfig, RegistryToken
+from acr_refresher.run.ports import AppliedSecret, CloudCredentials, Kubeconfig, RegistryToken
 from acr_refresher.run.run import Dependencies
 from factories import HOUR, MINUTE, NOW, request
 from runs import NEVER, Files, Fleet, Kube, Registries
@@ -38,12 +43,13 @@ class Counted(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> bool:
+    ) -> AppliedSecret:
         self.now += 1
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(0.1)
-        await super().apply_secret(namespace, name, content, uid, resource_version)
+        written = await super().apply_secret(namespace, name, content, uid, resource_version)
         self.now -= 1
+        return written
 
 
 class SlowRegistries(Registries):
@@ -68,8 +74,8 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
     [failure] = report.clusters[0].secrets[1].failures
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
     assert failure.message == (
-        "not finished within the 5 s of its cluster:"
-        " if the cluster is only slow, raise clusterTimeout"
+        "not finished within the 5 s of its cluster: if the cluster is only slow,"
+        " raise clusterTimeout. The API server may have made the change"
     )
     assert report.failing == ("a",)
     [line] = [line for line in lines if line["event"] == "secret.failed"]
