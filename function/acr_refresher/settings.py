@@ -142,6 +142,9 @@ class Settings:
     """Names of unsent records per log line: some 50 kB."""
 
     # ---- YAML -----------------------------------------------------------------------------------
+    helper_values: int = 100_000
+    """Values in the text that `import` reads, which may be a list of all ConfigMaps of a cluster.
+    Each hundred characters of a value count as another."""
     yaml_depth: int = 32
     """Levels of nesting: the readers recurse, and a deep document ends Python."""
     yaml_number: int = 100

@@ -195,9 +195,7 @@ def test_a_trusted_kubeconfig_may_hold_any_yaml(tmp_path: Path, odd: str) -> Non
 
 @pytest.mark.parametrize("odd", ["at: 2026-13-31", "at: !!int abc", "number: 1" + "0" * 5000])
 def test_a_value_that_yaml_cannot_read_is_invalid(tmp_path: Path, odd: str) -> None:
-    with pytest.raises(
-        Invalid, match=r"in line 16, column \d+: found a value .* \(put it in quotes"
-    ):
+    with pytest.raises(Invalid, match=r"line 16, column \d+: found a value .* \(put it in quotes"):
         read_kubeconfig(Kubeconfig(SecretStr(trusted(tmp_path, user=odd))))
 
 
