@@ -14,7 +14,7 @@ from acr_refresher.core.secret import (
     ENTRIES_ANNOTATION,
     build_dockerconfig,
     build_secret,
-    checksum_ok,
+    is_intact,
     parse_rfc3339,
     read_credentials,
     read_entries,
@@ -26,9 +26,9 @@ from factories import HOUR, MAIN, NOW, PARTNER, credential, logins, secret
 def test_what_was_written_is_read_back() -> None:
     held = (credential(MAIN, HOUR), credential(PARTNER, 2 * HOUR, ("a.example", "b.example")))
     found = secret(*held)
-    assert checksum_ok(found)
-    assert read_entries(found.annotations) == tuple(each.entry for each in held)
-    assert read_credentials(found) == held
+    assert is_intact(found, NOW)
+    assert read_entries(found.annotations, NOW) == tuple(each.entry for each in held)
+    assert read_credentials(found, NOW) == held
 
 
 def test_people_can_read_when_it_expires_and_which_run_wrote_it() -> None:
@@ -121,20 +121,20 @@ def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
     ],
 )
 def test_a_record_that_cannot_be_read_is_none(annotations: dict[str, str]) -> None:
-    assert read_entries(annotations) == ()
+    assert read_entries(annotations, NOW) == ()
 
 
 def test_an_edited_document_or_record_has_a_wrong_checksum() -> None:
     found = secret()
     for name in (ENTRIES_ANNOTATION, CONTENT_ANNOTATION):
         others = {key: text for key, text in found.annotations.items() if key != name}
-        assert not checksum_ok(replace(found, annotations=others))
-    assert not checksum_ok(replace(found, dockerconfigjson=SecretStr("{}")))
+        assert not is_intact(replace(found, annotations=others), NOW)
+    assert not is_intact(replace(found, dockerconfigjson=SecretStr("{}")), NOW)
 
 
 def test_other_annotations_do_not_count() -> None:
     found = secret()
-    assert checksum_ok(replace(found, annotations={**found.annotations, "team": "shop"}))
+    assert is_intact(replace(found, annotations={**found.annotations, "team": "shop"}), NOW)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_other_annotations_do_not_count() -> None:
     ],
 )
 def test_credentials_that_cannot_be_read_are_left_out(document: str) -> None:
-    assert read_credentials(secret(document=document)) == ()
+    assert read_credentials(secret(document=document), NOW) == ()
 
 
 @given(st.text(), st.text())
