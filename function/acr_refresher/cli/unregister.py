@@ -130,7 +130,7 @@ async def _remove(
 def _references(
     state: ClusterState, removed: Collection[tuple[str, str]]
 ) -> tuple[tuple[ServiceAccountState, str], ...]:
-    """The service accounts that refer to a pull secret that is gone: they were created meanwhile."""
+    """The service accounts, created meanwhile, that refer to a pull secret that is gone."""
     gone = {*removed} - {(secret.namespace, secret.name) for secret in state.secrets}
     return tuple(
         (account, name)
