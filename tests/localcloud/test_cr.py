@@ -77,6 +77,36 @@ def test_a_token_for_a_service_role_lives_an_hour() -> None:
     assert milliseconds(before + hour) <= body.expire_time <= milliseconds(after + hour)
 
 
+@pytest.mark.parametrize(("hours", "lifetime"), [(1, 3600), (2, 7200), (24, 7200)])
+def test_a_token_lives_as_many_hours_as_asked_but_not_longer_than_its_session(
+    cloud: Cloud, url: str, puller: Any, hours: int, lifetime: int
+) -> None:
+    """The session lives two hours."""
+    before = cloud.clock()
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
+    body = cr_client(url, puller).get_authorization_token(request).body
+    seconds = (body.expire_time - milliseconds(before)) / 1000
+    assert seconds == pytest.approx(lifetime, abs=30)
+
+
+def test_a_token_of_a_service_role_may_live_longer_than_an_hour(cloud: Cloud, url: str) -> None:
+    role = replace(function_role(), policies=registry_role().policies)
+    own = replace(REGISTRY, account=FUNCTION_ACCOUNT)
+    object.__setattr__(cloud, "world", World(roles=(role,), registries=(own,)))
+    caller = cloud.function_credentials(FUNCTION_ROLE_ARN)
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=3)
+    body = cr_client(url, caller).get_authorization_token(request).body
+    assert body.expire_time > milliseconds(cloud.clock() + timedelta(hours=2))
+
+
+@pytest.mark.parametrize("hours", [0, 25])
+def test_hours_outside_1_to_24_are_refused(url: str, puller: Any, hours: int) -> None:
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
+    with pytest.raises(ClientException) as caught:
+        cr_client(url, puller).get_authorization_token(request)
+    assert caught.value.code == "InvalidParameter.ExpiresInHours"
+
+
 def test_a_token_lifetime_may_be_set() -> None:
     cloud = Cloud(demo_world(), token_lifetime=timedelta(seconds=3))
     with serving(cloud) as url:
