@@ -13,7 +13,7 @@ from localcloud.world import Endpoint, PersonalRegistry, RegistryInstance
 TEMP_USERNAME = "cr_temp_user"
 
 _TOKEN_LIFETIME = timedelta(hours=1)
-_HOURS = range(1, 25)
+_MOST_HOURS = 24
 
 
 def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
@@ -70,18 +70,17 @@ def _authorized_instance(
 
 
 def _token_expiry(cloud: Cloud, request: ApiRequest) -> datetime:
-    """The end of the role's session, or ExpiresInHours from now, whichever is earlier.
+    """One hour from now; but a token from an assumed role lives as long as the role's session.
 
-    Without ExpiresInHours, a token lives an hour, but a token from an assumed role lives as long as
-    the role's session. So say the API's page (2026-06) and the SDK (alibabacloud-cr20181201 2.2.5).
+    With ExpiresInHours it is the shorter of both, as the SDK's models say (alibabacloud-cr20181201
+    2.2.5, GetAuthorizationTokenRequest).
     """
     if cloud.token_lifetime is not None:
         return request.now + cloud.token_lifetime
-    if "ExpiresInHours" in request.parameters:
-        hours = request.whole_number("ExpiresInHours", default=1)
-        if hours not in _HOURS:
-            raise CloudError(400, "InvalidParameter.ExpiresInHours", "The hours are not 1 to 24.")
-        return min(request.now + timedelta(hours=hours), request.caller.expires_at)
+    if hours := request.parameters.get("ExpiresInHours", ""):
+        if not hours.isdecimal() or not 1 <= int(hours) <= _MOST_HOURS:
+            raise CloudError(400, "InvalidParameter", "ExpiresInHours must be 1 to 24.")
+        return min(request.now + timedelta(hours=int(hours)), request.caller.expires_at)
     if request.caller.origin == "service":
         return min(request.now + _TOKEN_LIFETIME, request.caller.expires_at)
     return request.caller.expires_at

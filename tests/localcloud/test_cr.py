@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -78,33 +78,20 @@ def test_a_token_for_a_service_role_lives_an_hour() -> None:
 
 
 @pytest.mark.parametrize(("hours", "lifetime"), [(1, 3600), (2, 7200), (24, 7200)])
-def test_a_token_lives_as_many_hours_as_asked_but_not_longer_than_its_session(
-    cloud: Cloud, url: str, puller: Any, hours: int, lifetime: int
+def test_of_the_session_and_the_hours_asked_for_the_shorter_counts(
+    url: str, puller: Any, hours: int, lifetime: int
 ) -> None:
-    """The session lives two hours."""
-    before = cloud.clock()
     request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
     body = cr_client(url, puller).get_authorization_token(request).body
-    seconds = (body.expire_time - milliseconds(before)) / 1000
-    assert seconds == pytest.approx(lifetime, abs=30)
+    asked_at = datetime.now(timezone.utc)
+    assert abs(body.expire_time - milliseconds(asked_at + timedelta(seconds=lifetime))) < 5000
 
 
-def test_a_token_of_a_service_role_may_live_longer_than_an_hour(cloud: Cloud, url: str) -> None:
-    role = replace(function_role(), policies=registry_role().policies)
-    own = replace(REGISTRY, account=FUNCTION_ACCOUNT)
-    object.__setattr__(cloud, "world", World(roles=(role,), registries=(own,)))
-    caller = cloud.function_credentials(FUNCTION_ROLE_ARN)
-    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=3)
-    body = cr_client(url, caller).get_authorization_token(request).body
-    assert body.expire_time > milliseconds(cloud.clock() + timedelta(hours=2))
-
-
-@pytest.mark.parametrize("hours", [0, 25])
-def test_hours_outside_1_to_24_are_refused(url: str, puller: Any, hours: int) -> None:
+@pytest.mark.parametrize("hours", [0, 25, "x"])
+def test_other_hours_are_refused(url: str, puller: Any, hours: Any) -> None:
     request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
-    with pytest.raises(ClientException) as caught:
+    with pytest.raises(ClientException, match="ExpiresInHours"):
         cr_client(url, puller).get_authorization_token(request)
-    assert caught.value.code == "InvalidParameter.ExpiresInHours"
 
 
 def test_a_token_lifetime_may_be_set() -> None:

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Gone, Invalid, Unreachable
-from acr_refresher.kube.errors import answer_error, refused_user, request_name
+from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import KubeConnection
 from acr_refresher.kube.kubeconfig import read_kubeconfig
 from acr_refresher.kube.objects import (
@@ -31,6 +31,7 @@ from acr_refresher.kube.objects import (
     text,
 )
 from acr_refresher.kube.proxy import EnvironmentProxy
+from acr_refresher.kube.refusals import refused_user
 from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
@@ -107,7 +108,7 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
         shared = self._shared_part(content)
         manifest = secret_manifest(
@@ -115,12 +116,16 @@ class KubernetesApi(KubeApi):
         )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
-        await self._send("PATCH", path, manifest, APPLY)
+        written = await self._ask("PATCH", path, manifest, APPLY)
+        return _converted(f"PATCH {path}", lambda: secret_state(written, decoded={}))
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Secret of this uid. The server answers 409 if the name has another one now."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
+        """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
+        options = to_json(deletion(uid, resource_version))
         try:
-            await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
+            await self._send("DELETE", _path(namespace, "secrets", name), options)
         except Gone:
             return
 
@@ -225,7 +230,7 @@ class KubernetesApi(KubeApi):
         answer = await self._connection.send(method, path, body, content_type if body else None)
         if answer.status not in OK:
             self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            raise answer_error(request_name(method, path), *answer)
+            raise answer_error(method, path, *answer)
         return answer.content
 
 
