@@ -160,6 +160,9 @@ class Settings:
     """Characters of one record: the limit of Kubernetes for all annotations of an object."""
     entry_text: int = 260
     """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
+    secret_metadata_size: int = 65_536
+    """Bytes of secretLabels and secretAnnotations of one Secret. Kubernetes allows 256 KiB of
+    annotations, of which the record needs a part."""
     removal_share: float = 0.30
     """The largest part of a cluster's Secrets of one name that one run removes unasked."""
     removal_guard_from: int = 10

@@ -235,7 +235,9 @@ def test_lists_of_clusters_are_tried(broken: BrokenSite) -> None:
         result = command(function, "check")
     assert result.exit_code == 1
     assert re.search("missing +cs:DescribeClustersV1", result.stdout)
-    assert '"Action": ["cs:DescribeClustersV1", "cs:ListClusters"]' in result.stdout
+    assert (
+        '"Action": ["cs:GetClusters", "cs:DescribeClustersV1", "cs:ListClusters"]' in result.stdout
+    )
 
 
 def test_what_personal_edition_does_not_need_is_not_told_as_tried(broken: BrokenSite) -> None:

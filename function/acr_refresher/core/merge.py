@@ -75,7 +75,7 @@ def content_to_write(
         if previous.entry.registry not in minted and hosts.isdisjoint(previous.entry.hosts)
     )
     held = (*minted.values(), *carried)
-    return build_secret(held, now, run) if held else None
+    return build_secret(held, now, run, apply.terms.metadata) if held else None
 
 
 def without_shorter(
@@ -110,8 +110,3 @@ def without_shorter(
 
 def _hosts(credentials: Iterable[Credential]) -> set[str]:
     return {host for credential in credentials for host in credential.entry.hosts}
-
-
-def carries_over(content: SecretContent, minted: Mapping[str, Credential]) -> bool:
-    """Whether the content has credentials that were read: writing it could undo a later renewal."""
-    return any(entry.registry not in minted for entry in content.entries)

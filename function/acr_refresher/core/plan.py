@@ -29,7 +29,7 @@ from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, S
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import decision_key, read_entries
+from acr_refresher.core.secret import decision_key, has_metadata, read_entries
 from acr_refresher.core.select import ROLE_ANNOTATIONS, matches_any
 from acr_refresher.settings import SETTINGS
 
@@ -234,7 +234,8 @@ class _Planner:
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
         name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         bound = tuple(account for account in accounts if account.refers_to(name))
-        return Remove(namespace, name, bound, secret.uid, recorded_entries(secret, self.now))
+        entries = recorded_entries(secret, self.now)
+        return Remove(namespace, name, bound, secret.uid, secret.resource_version, entries)
 
     def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
@@ -258,8 +259,11 @@ class _Planner:
     def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
         """How the secret is written, if at all, and the record of the Secret that was found."""
         content = secret and decision_key(secret)
-        key = (tuple(registry.name for registry in registries), content)
+        metadata = self.wanted.metadata
+        complete = secret is None or has_metadata(secret, metadata)
+        key = (tuple(registry.name for registry in registries), content, complete)
         if key not in self.decided:
-            terms = Terms(tuple(registries), self.request, self.wanted.expiring_threshold, self.now)
+            threshold = self.wanted.expiring_threshold
+            terms = Terms(tuple(registries), self.request, threshold, self.now, metadata)
             self.decided[key] = decide(terms, secret), recorded_entries(secret, self.now)
         return self.decided[key]

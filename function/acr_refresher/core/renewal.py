@@ -13,6 +13,7 @@ from acr_refresher.core.reasons import Reason
 from acr_refresher.core.secret import (
     SECRET_TYPE,
     UNTRUSTED,
+    has_metadata,
     inputs_digest,
     is_intact,
     is_same_write,
@@ -74,7 +75,10 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
         entry = entries.get(registry.name)
         if reason := renewal_reason(terms, registry, secret, entry, changed=changed):
             reasons[registry.name] = reason
-    if not reasons:
+    found = [*reasons.values()]
+    if secret is not None and not has_metadata(secret, terms.metadata):
+        found.append(Reason.METADATA_CHANGED)
+    if not found:
         return None
     held = [
         credential
@@ -85,7 +89,7 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
         held = [_doubted(each) for each in held if not _claims_hosts(terms, each.entry)]
     return ApplySecret(
         terms=terms,
-        reason=min(reasons.values(), key=list(Reason).index),
+        reason=min(found, key=list(Reason).index),
         mint=tuple(registry for registry in terms.registries if registry.name in reasons),
         kept=tuple(valid for valid in held if valid.entry.registry not in reasons),
         fallback=tuple(valid for valid in held if valid.entry.registry in reasons),

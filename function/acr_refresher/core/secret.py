@@ -7,6 +7,7 @@ The annotations hold all that the next run must know:
 - `acr-refresher/run`: the run that wrote it, as in the logs; for people.
 - `acr-refresher/entries`: one object per registry, with its hosts, expiry and digest of inputs.
 - `acr-refresher/content`: SHA-256 of these entries and the document, as they were written.
+- `acr-refresher/metadata`: a digest of the labels and annotations of the configuration, if any.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
+from acr_refresher.core.model import (
+    NO_METADATA,
+    Credential,
+    Entry,
+    Registry,
+    SecretContent,
+    SecretMetadata,
+    SecretState,
+)
 from acr_refresher.settings import SETTINGS
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -33,6 +42,9 @@ REFRESHED_AT_ANNOTATION = "acr-refresher/refreshed-at"
 RUN_ANNOTATION = "acr-refresher/run"
 ENTRIES_ANNOTATION = "acr-refresher/entries"
 CONTENT_ANNOTATION = "acr-refresher/content"
+METADATA_ANNOTATION = "acr-refresher/metadata"
+OUR_PREFIX = "acr-refresher/"
+"""The prefix of every annotation that acr-refresher needs."""
 SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
 
 UNTRUSTED = "doubted"
@@ -56,11 +68,37 @@ def inputs_digest(registry: Registry) -> str:
         registry.endpoints,
         [astuple(role) for role in registry.role_chain],
         astuple(registry.rrsa) if registry.rrsa else None,
+        # Last and only if given: the digest of a registry without repositories must not change.
+        *([sorted(registry.repositories)] if registry.repositories else []),
     )
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
 
-def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> SecretContent:
+@functools.lru_cache
+def metadata_digest(metadata: SecretMetadata) -> str:
+    """A digest of the configured labels and annotations; empty if there are none."""
+    if metadata == NO_METADATA:
+        return ""
+    configured = sorted(metadata.labels), sorted(metadata.annotations)
+    return hashlib.sha256(json.dumps(configured).encode()).hexdigest()[:16]
+
+
+def has_metadata(secret: SecretState, metadata: SecretMetadata) -> bool:
+    """Whether the secret has the configured labels and annotations, and none of former ones."""
+    recorded = secret.annotations.get(METADATA_ANNOTATION, "")
+    return (
+        recorded == metadata_digest(metadata)
+        and all(secret.labels.get(key) == value for key, value in metadata.labels)
+        and all(secret.annotations.get(key) == value for key, value in metadata.annotations)
+    )
+
+
+def build_secret(
+    credentials: Iterable[Credential],
+    now: datetime,
+    run: str,
+    metadata: SecretMetadata = NO_METADATA,
+) -> SecretContent:
     """The Secret that holds these credentials. There must be at least one.
 
     No recorded expiry is later than a token can live, so that the next run believes the record.
@@ -82,13 +120,16 @@ def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> 
     ]
     recorded = json.dumps(items, separators=(",", ":"))
     annotations = {
+        **dict(metadata.annotations),
         EXPIRES_AT_ANNOTATION: rfc3339(min(entry.expires_at for entry in entries)),
         REFRESHED_AT_ANNOTATION: rfc3339(now),
         RUN_ANNOTATION: run,
         ENTRIES_ANNOTATION: recorded,
         CONTENT_ANNOTATION: _checksum(recorded, document),
     }
-    return SecretContent(annotations, document, entries)
+    if digest := metadata_digest(metadata):
+        annotations[METADATA_ANNOTATION] = digest
+    return SecretContent(annotations, document, entries, dict(metadata.labels))
 
 
 def read_entries(annotations: Mapping[str, str], now: datetime) -> tuple[Entry, ...]:

@@ -126,7 +126,7 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
         shared = self._shared_part(content)
         manifest = secret_manifest(
@@ -134,12 +134,16 @@ class KubernetesApi(KubeApi):
         )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
-        await self._send("PATCH", path, manifest, APPLY)
+        written = await self._ask("PATCH", path, manifest, APPLY)
+        return _converted(f"PATCH {path}", lambda: secret_state(written, decoded={}))
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Secret of this uid. The server answers 409 if the name has another one now."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
+        """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
+        options = to_json(deletion(uid, resource_version))
         try:
-            await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
+            await self._send("DELETE", _path(namespace, "secrets", name), options)
         except Gone:
             return
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from acr_refresher.core.merge import carries_over, content_to_write
+from acr_refresher.core.merge import content_to_write
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import (
     Action,
@@ -95,26 +95,6 @@ def test_dropping_a_registry_needs_no_minting() -> None:
 
 def test_an_empty_secret_is_never_written() -> None:
     assert content(apply()) is None
-
-
-@pytest.mark.parametrize(
-    ("wanted", "carries"),
-    [
-        pytest.param(apply(MAIN), False, id="all minted"),
-        pytest.param(apply(MAIN, fallback=(credential(MAIN),)), False, id="not fallen back on"),
-        pytest.param(apply(MAIN, kept=(credential(PARTNER),)), True, id="kept"),
-        pytest.param(
-            apply(MAIN, PARTNER, fallback=(credential(PARTNER),)), True, id="fallen back on"
-        ),
-    ],
-)
-def test_content_that_was_read_and_not_minted_is_carried_over(
-    wanted: ApplySecret, carries: bool
-) -> None:
-    new = credential(MAIN, password=NEW)
-    written = content(wanted, new)
-    assert written
-    assert carries_over(written, {"main": new}) is carries
 
 
 # ---- what came of it -----------------------------------------------------------------------------
@@ -213,7 +193,9 @@ def test_what_the_namespace_is_warned_of_is_kept_when_the_write_is_refused(meani
 
 
 HELD = (credential(MAIN, 10 * MINUTE).entry,)
-CLEAR = Remove("old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid", HELD)
+CLEAR = Remove(
+    "old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid", "1", HELD
+)
 LEAVE = Skip("theirs", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
 REFUSED = Skip("old", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
 ENDING = Skip("old", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD)

@@ -93,7 +93,7 @@ def test_our_secret_is_unbound_and_removed_from_a_deselected_namespace() -> None
         accounts=[theirs, ours],
     )
     actions = planned(wanted(namespaces=("n*",)), found)
-    assert actions[0] == Remove("old", "acr-pull", (ours,), "uid-old", HELD)
+    assert actions[0] == Remove("old", "acr-pull", (ours,), "uid-old", "1", HELD)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from acr_refresher.core.fleet import LastSeen
-from acr_refresher.core.model import InClusterAccess, KubeconfigAccess, Registry, SecretContent
+from acr_refresher.core.model import (
+    InClusterAccess,
+    KubeconfigAccess,
+    Registry,
+    SecretContent,
+    SecretState,
+)
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
 from acr_refresher.run.ports import CloudCredentials, Kubeconfig, RegistryToken
@@ -40,12 +46,13 @@ class Counted(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         self.now += 1
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(0.1)
-        await super().apply_secret(namespace, name, content, uid, resource_version)
+        written = await super().apply_secret(namespace, name, content, uid, resource_version)
         self.now -= 1
+        return written
 
 
 class SlowRegistries(Registries):
