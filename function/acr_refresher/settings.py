@@ -97,6 +97,8 @@ class Settings:
     """Differences between the clocks that are not reported: the answer itself took its time."""
     registry_timeout: timedelta = timedelta(seconds=5)
     """One request to a registry, to try a new token."""
+    registry_answer_bytes: int = 65_536
+    """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
     list_page_size: int = 100
