@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
 from urllib.parse import quote, urlencode
 from urllib.request import getproxies
 
@@ -15,21 +13,26 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import Gone, Invalid, Unreachable
+from acr_refresher.errors import Gone, Unreachable
 from acr_refresher.kube.errors import answer_error, refused_user, request_name
 from acr_refresher.kube.http import KubeConnection, tls_context
 from acr_refresher.kube.kubeconfig import read_kubeconfig
+from acr_refresher.kube.lists import Conversion, ListReader, ListRequest, converted
 from acr_refresher.kube.objects import (
     Json,
+    SecretSize,
     deletion,
+    namespace_size,
     namespace_state,
     pull_secrets_patch,
     secret_manifest,
     secret_state,
+    service_account_size,
     service_account_state,
     shared_part,
     text,
 )
+from acr_refresher.kube.reading import check_values
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
@@ -39,8 +42,6 @@ MERGE_PATCH = "application/merge-patch+json"
 
 OK = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 MANAGED = urlencode({"fieldManager": MANAGER})
-
-T = TypeVar("T")
 
 
 class KubernetesConnector(KubeConnector):
@@ -75,27 +76,47 @@ class KubernetesApi(KubeApi):
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
         self._connection = connection
+        self._lists = ListReader(self._get, connection.reading)
         self._shared: tuple[SecretContent, bytes] | None = None
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""
-        return await self._list("namespaces", namespace_state)
+        return await self._lists.read(
+            ListRequest(
+                "/api/v1/namespaces",
+                "NamespaceList",
+                lambda: Conversion(namespace_state, namespace_size),
+            )
+        )
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """The Secrets of this name. A rule's `resourceNames` allows this field selector."""
-        convert = partial(secret_state, decoded={})
-        return await self._list("secrets", convert, fieldSelector=f"metadata.name={name}")
+        return await self._list_secrets("/api/v1/secrets", name)
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        """All service accounts."""
-        return await self._list("serviceaccounts", service_account_state)
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        """All service accounts, or those of one namespace."""
+        return await self._lists.read(
+            ListRequest(
+                f"/api/v1/{_within(namespace)}serviceaccounts",
+                "ServiceAccountList",
+                lambda: Conversion(service_account_state, service_account_size),
+            )
+        )
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         """The Secret as it is now. It is listed, because `infra/rbac` gives no right to get it."""
-        resource = f"namespaces/{quote(namespace, safe='')}/secrets"
-        convert = partial(secret_state, decoded={})
-        found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
+        found = await self._list_secrets(f"/api/v1/{_within(namespace)}secrets", name)
         return found[0] if found else None
+
+    async def _list_secrets(self, path: str, name: str) -> tuple[SecretState, ...]:
+        return await self._lists.read(
+            ListRequest(
+                path,
+                "SecretList",
+                lambda: Conversion(partial(secret_state, decoded={}), SecretSize()),
+                {"fieldSelector": f"metadata.name={name}"},
+            )
+        )
 
     async def apply_secret(
         self,
@@ -125,14 +146,14 @@ class KubernetesApi(KubeApi):
         """The current state of a service account, after a conflict."""
         path = _path(namespace, "serviceaccounts", name)
         account = await self._ask("GET", path)
-        return _converted(f"GET {path}", lambda: service_account_state(account))
+        return converted(f"GET {path}", lambda: service_account_state(account))
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         """Merge patch with resourceVersion. The server answers 409 if the account has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
         patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
-        return _converted(f"PATCH {path}", lambda: service_account_state(patched))
+        return converted(f"PATCH {path}", lambda: service_account_state(patched))
 
     async def service_account_token(
         self, namespace: str, name: str, audience: str, duration: timedelta
@@ -141,7 +162,7 @@ class KubernetesApi(KubeApi):
         path = f"{_path(namespace, 'serviceaccounts', name)}/token"
         spec = {"audiences": [audience], "expirationSeconds": int(duration.total_seconds())}
         answer = await self._ask("POST", path, to_json({"spec": spec}))
-        return _converted(f"POST {path}", lambda: SecretStr(text(answer["status"]["token"])))
+        return converted(f"POST {path}", lambda: SecretStr(text(answer["status"]["token"])))
 
     async def may(self, **attributes: str) -> bool:
         """SelfSubjectAccessReview of authorization.k8s.io/v1, for the operator's commands.
@@ -151,7 +172,7 @@ class KubernetesApi(KubeApi):
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
-        return _converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
+        return converted(f"POST {path}", lambda: bool(answer["status"]["allowed"]))
 
     async def refused_user(self) -> str:
         """Our user name at the API server, if we may not list namespaces; otherwise empty.
@@ -169,29 +190,6 @@ class KubernetesApi(KubeApi):
         """End all connections."""
         await self._connection.close()
 
-    async def _list(
-        self, resource: str, convert: Callable[[Json], T], **query: str
-    ) -> tuple[T, ...]:
-        try:
-            items = await self._pages(f"/api/v1/{resource}", query)
-        except Gone as error:
-            if error.code != str(HTTPStatus.GONE.value):
-                raise
-            # The snapshot of a long list has expired: start again, once.
-            items = await self._pages(f"/api/v1/{resource}", query)
-        return _converted(f"list {resource}", lambda: tuple(map(convert, items)))
-
-    async def _pages(self, path: str, query: Mapping[str, str]) -> list[Json]:
-        items: list[Json] = []
-        page_query = {**query, "limit": str(SETTINGS.kube_page_size)}
-        while True:
-            answer = await self._ask("GET", f"{path}?{urlencode(page_query)}")
-            page, continuation = _converted(f"GET {path}", partial(_page, answer))
-            items += page
-            if not continuation:
-                return items
-            page_query["continue"] = continuation
-
     def _shared_part(self, content: SecretContent) -> bytes:
         """The part of the manifest that namespaces share, serialised once per content."""
         if self._shared is None or self._shared[0] is not content:
@@ -202,9 +200,17 @@ class KubernetesApi(KubeApi):
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> Json:
         """One request and the JSON object of its answer."""
-        content = await self._send(method, path, body, content_type)
+        return self._parsed(method, path, await self._send(method, path, body, content_type))
+
+    async def _get(self, path: str) -> tuple[Json, int]:
+        content = await self._send("GET", path)
+        return self._parsed("GET", path, content), len(content)
+
+    def _parsed(self, method: str, path: str, content: bytes) -> Json:
+        if len(content) > SETTINGS.kube_small_answer_bytes:
+            check_values(content, request_name(method, path))
         try:
-            answer = from_json(content)
+            answer: object = from_json(content)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
@@ -226,19 +232,10 @@ class KubernetesApi(KubeApi):
         return answer.content
 
 
-def _page(answer: Json) -> tuple[list[Json], str]:
-    """The items, which may be null, and the token of the next page."""
-    return list(answer["items"] or ()), str((answer.get("metadata") or {}).get("continue") or "")
-
-
 def _path(namespace: str, resource: str, name: str) -> str:
-    return f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}/{quote(name, safe='')}"
+    return f"/api/v1/{_within(namespace)}{resource}/{quote(name, safe='')}"
 
 
-def _converted(request: str, convert: Callable[[], T]) -> T:
-    try:
-        return convert()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Invalid(
-            f"{request}: the answer is incomplete or malformed", service="kube"
-        ) from error
+def _within(namespace: str) -> str:
+    """The beginning of a path in a namespace; empty for all namespaces."""
+    return f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
