@@ -90,6 +90,11 @@ class Settings:
     """Characters of an annotation of a pull secret: the record of some 200 registries."""
     namespaces_at_once: int = 4
     """Requests at the same time where one list has to be made namespace by namespace."""
+    kube_rights_wait: timedelta = timedelta(seconds=0.5)
+    """From the first refusal by RBAC until refusals count: an API server that has just started
+    knows its roles after 20 to 100 ms."""
+    kube_warnings: int = 5
+    """Different texts of an API server's Warning headers that an outcome has."""
     plugin_timeout: timedelta = timedelta(seconds=15)
     """One run of a kubeconfig's credential plugin: shorter than a cluster's time, to be named."""
     file_timeout: timedelta = timedelta(seconds=10)
@@ -177,6 +182,21 @@ class Settings:
     """A secret that expires sooner is renewed. config.yaml: expiringThreshold."""
     expiring_threshold_max: timedelta = timedelta(hours=12)
     """A token lives at most 12 hours, so a threshold must be shorter."""
+    token_lifetime_max: timedelta = timedelta(hours=12)
+    """The longest that a registry token lives: the longest role session. A record is not believed
+    if an expiry in it is later."""
+    record_slack: timedelta = timedelta(minutes=30)
+    """A recorded time may be later by this much. The cloud accepts clocks that are 15 minutes off,
+    so the clocks of two runs differ by at most 30."""
+    record_entries: int = 1000
+    """Entries in one record. With so many tokens a Secret exceeds its limit of 1 MiB."""
+    record_size: int = 262_144
+    """Characters of one record: the limit of Kubernetes for all annotations of an object."""
+    entry_text: int = 260
+    """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
+    secret_metadata_size: int = 65_536
+    """Bytes of secretLabels and secretAnnotations of one Secret. Kubernetes allows 256 KiB of
+    annotations, of which the record needs a part."""
     removal_share: float = 0.30
     """The largest part of a cluster's Secrets of one name that one run removes unasked."""
     removal_guard_from: int = 10
@@ -185,6 +205,8 @@ class Settings:
     # ---- texts of others, and tracebacks --------------------------------------------------------
     answer_text: int = 4000
     """Characters of the message in a service's or an API server's answer that are looked at."""
+    answer_causes: int = 20
+    """Causes in an API server's answer that are looked at."""
     quoted_text: int = 300
     """Characters of that message that our own message quotes."""
     traceback_frames: int = 30

@@ -53,6 +53,8 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         data = ""
     if data not in decoded:
         decoded[data] = _decoded(data)
+    labels = texts(metadata.get("labels"))
+    managed = labels.get(MANAGED_BY_LABEL) == MANAGER
     return SecretState(
         namespace=name(metadata["namespace"]),
         name=name(metadata["name"]),
@@ -63,6 +65,7 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         immutable=secret.get("immutable") is True,
         annotations=_ours(texts(metadata.get("annotations"))),
         dockerconfigjson=decoded[data],
+        labels=labels if managed else {},
     )
 
 
@@ -102,7 +105,7 @@ class SecretSize:
 
     def __call__(self, secret: SecretState) -> int:
         """The memory that a state takes, and its document if no state before it has the same."""
-        size = STATE_BYTES + _size(secret.annotations.values())
+        size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
         document = secret.dockerconfigjson
         if id(document) in self.counted:
             return size
@@ -133,7 +136,7 @@ def shared_part(content: SecretContent) -> bytes:
     """The end of all manifests of one content, for `secret_manifest`."""
     document = content.dockerconfigjson.get_secret_value().encode()
     metadata = {
-        "labels": {MANAGED_BY_LABEL: MANAGER},
+        "labels": {**content.labels, MANAGED_BY_LABEL: MANAGER},
         "annotations": dict(content.annotations),
     }
     manifest = {
@@ -145,9 +148,10 @@ def shared_part(content: SecretContent) -> bytes:
     return b"%b,%b" % (to_json(metadata)[1:], to_json(manifest)[1:])
 
 
-def deletion(uid: str) -> Json:
-    """DeleteOptions for the object with this uid only."""
-    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+def deletion(uid: str, resource_version: str) -> Json:
+    """DeleteOptions for the object with this uid, if it still has this version."""
+    preconditions = {"uid": uid, "resourceVersion": resource_version}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
 
 
 def pull_secrets_patch(account: ServiceAccountState) -> Json:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from acr_refresher.errors import Denied, Invalid, Unreachable
 from acr_refresher.kube import api as kube_api
-from acr_refresher.kube.http import pem_file, tls_context
+from acr_refresher.kube.tls import pem_file, tls_context
 from adapters.kubeapi import changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http
 from localkube.double import DoubleCluster
