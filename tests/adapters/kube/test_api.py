@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
-from acr_refresher.kube import api as kube_api
+from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
@@ -127,7 +127,7 @@ def test_a_long_list_is_read_page_by_page(
     namespace = new_namespace(cluster)
     for number in range(5):
         cluster.create_service_account(namespace, f"account-{number}")
-    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
+    monkeypatch.setattr(kube_lists, "SETTINGS", replace(SETTINGS, kube_page_size=2))
 
     async def listed(api: KubernetesApi) -> tuple[set[str], int]:
         accounts = await api.list_service_accounts()
@@ -233,9 +233,7 @@ def test_a_secret_that_is_not_the_one_seen_is_a_conflict(
     assert cluster.get_secret(namespace, "acr-pull") == before
 
 
-def test_a_secret_is_deleted_once(
-    cluster: KubeCluster, new_namespace: NewNamespace
-) -> None:
+def test_a_secret_is_deleted_once(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())
     uid, version = uid_of(cluster, namespace), version_of(cluster, namespace)

@@ -23,7 +23,7 @@ from adapters.loopback import http
 
 T = TypeVar("T")
 
-EMPTY = http("200 OK", b'{"items": []}')
+EMPTY = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
 REFUSAL = 'namespaces is forbidden: User "a" cannot list resource "namespaces" in API group ""'
 REFUSED = http("403 Forbidden", json.dumps({"message": REFUSAL}).encode())
 CONTENT = SecretContent({}, SecretStr("{}"), ())
@@ -54,7 +54,7 @@ def visit(answers: Sequence[bytes], use: Callable[[KubernetesApi], Awaitable[T]]
 
 async def listed(api: KubernetesApi) -> tuple[int, int]:
     await api.list_namespaces()
-    await api.list_service_accounts()
+    await api.list_namespaces()
     return api.requests, api.throttled
 
 
@@ -101,13 +101,17 @@ def test_a_refusal_by_admission_is_believed_at_once() -> None:
 
 
 def warned(*headers: str) -> bytes:
-    return http("200 OK", b'{"items": []}', *(f"Warning: {header}" for header in headers))
+    return http(
+        "200 OK",
+        b'{"kind": "NamespaceList", "items": []}',
+        *(f"Warning: {header}" for header in headers),
+    )
 
 
 def test_each_warning_is_noted_once() -> None:
     async def warnings(api: KubernetesApi) -> tuple[str, ...]:
         await api.list_namespaces()
-        await api.list_service_accounts()
+        await api.list_namespaces()
         return api.warnings
 
     answers = [
@@ -158,7 +162,7 @@ def test_the_last_error_is_kept_until_its_request_succeeds() -> None:
             with pytest.raises(PortError):
                 await api.list_namespaces()
             found.append(api.last_error)
-        await api.list_service_accounts()
+        await api.list_namespaces()
         found.append(api.last_error)
         await api.list_namespaces()
         return [*found, api.last_error]
