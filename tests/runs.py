@@ -42,7 +42,7 @@ from acr_refresher.run.ports import (
     Sts,
 )
 from acr_refresher.run.run import Dependencies, run
-from factories import NOW, namespace, request, wanted
+from factories import NOW, as_written, namespace, request, wanted
 from virtual_time import in_virtual_time
 
 FUNCTION = Function("acr-refresher", "cn-hangzhou", "7")
@@ -87,15 +87,18 @@ class Kube(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
-        del name, content, uid, resource_version
+    ) -> SecretState:
+        del uid, resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
+        return as_written(namespace, name, content)
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
         raise NotImplementedError
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:

@@ -5,22 +5,23 @@ import secrets
 from datetime import datetime, timedelta
 
 from localcloud.api import ApiRequest, Json, Operation, Product
+from localcloud.authorization import GET_REGISTRY_TOKEN, LIST_REGISTRY_ENDPOINTS, Permission
 from localcloud.cloud import Cloud, RegistryToken
-from localcloud.errors import no_permission
+from localcloud.errors import CloudError, no_permission
 from localcloud.world import Endpoint, PersonalRegistry, RegistryInstance
 
 TEMP_USERNAME = "cr_temp_user"
 
 _TOKEN_LIFETIME = timedelta(hours=1)
+_MOST_HOURS = 24
 
 
 def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
     """GetAuthorizationToken: a token that may at the registry what its caller may.
 
-    Whether the caller may pull is not looked at here but when the token is used. ExpiresInHours is
-    ignored, as its effect beside STS credentials is not documented.
+    Whether the caller may pull is not looked at here but when the token is used.
     """
-    instance = _authorized_instance(cloud, request, "cr:GetAuthorizationToken")
+    instance = _authorized_instance(cloud, request, GET_REGISTRY_TOKEN)
     if instance is None:
         return _unsuccessful("INSTANCE_NOT_EXIST")
     token, expires_at = issue_token(cloud, request, instance)
@@ -35,7 +36,7 @@ def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
 
 def list_instance_endpoint(cloud: Cloud, request: ApiRequest) -> Json:
     """ListInstanceEndpoint: the domains of the instance, by network."""
-    instance = _authorized_instance(cloud, request, "cr:ListInstanceEndpoint")
+    instance = _authorized_instance(cloud, request, LIST_REGISTRY_ENDPOINTS)
     if instance is None:
         return _unsuccessful("INSTANCE_NOT_EXIST")
     return _successful({"Endpoints": [_endpoint(endpoint) for endpoint in instance.endpoints]})
@@ -56,20 +57,30 @@ def milliseconds(time: datetime) -> int:
     return int(time.timestamp() * 1000)
 
 
-def _authorized_instance(cloud: Cloud, request: ApiRequest, action: str) -> RegistryInstance | None:
+def _authorized_instance(
+    cloud: Cloud, request: ApiRequest, permission: Permission
+) -> RegistryInstance | None:
     """The instance of the caller's account in the host's region, or None if it does not exist."""
-    instance_id = request.required("InstanceId")
+    instance, region = request.required("InstanceId"), request.region
     account = request.caller.role.account
-    resource = f"acs:cr:{request.region}:{account}:instance/{instance_id}"
-    if denial := request.caller.find_access_denial(action, resource):
+    place = {"region": region, "account": account, "instance": instance}
+    if denial := request.caller.find_access_denial(permission, **place):
         raise no_permission(denial)
-    return cloud.world.find_registry(instance_id, account=account, region=request.region)
+    return cloud.world.find_registry(instance, account=account, region=region)
 
 
 def _token_expiry(cloud: Cloud, request: ApiRequest) -> datetime:
-    """One hour from now; but a token from an assumed role lives as long as the role's session."""
+    """One hour from now; but a token from an assumed role lives as long as the role's session.
+
+    With ExpiresInHours it is the shorter of both, as the SDK's models say (alibabacloud-cr20181201
+    2.2.5, GetAuthorizationTokenRequest).
+    """
     if cloud.token_lifetime is not None:
         return request.now + cloud.token_lifetime
+    if hours := request.parameters.get("ExpiresInHours", ""):
+        if not hours.isdecimal() or not 1 <= int(hours) <= _MOST_HOURS:
+            raise CloudError(400, "InvalidParameter", "ExpiresInHours must be 1 to 24.")
+        return min(request.now + timedelta(hours=int(hours)), request.caller.expires_at)
     if request.caller.origin == "service":
         return min(request.now + _TOKEN_LIFETIME, request.caller.expires_at)
     return request.caller.expires_at

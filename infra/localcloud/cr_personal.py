@@ -7,11 +7,10 @@ USER_NOT_EXIST are this cloud's own words.
 import re
 
 from localcloud.api import ApiRequest, Json, Operation, Product
+from localcloud.authorization import GET_REGISTRY_TOKEN
 from localcloud.cloud import Cloud
 from localcloud.cr import TEMP_USERNAME, issue_token, milliseconds
 from localcloud.errors import CloudError, no_permission
-
-_ACTION = "cr:GetAuthorizationToken"
 
 
 def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
@@ -21,7 +20,7 @@ def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
     credential helper says that they cannot pull from this edition.
     """
     caller = request.caller
-    if denial := caller.find_access_denial(_ACTION, "*"):
+    if denial := caller.find_access_denial(GET_REGISTRY_TOKEN):
         raise no_permission(denial)
     if caller.origin == "oidc":
         message = "Personal Edition does not support sessions of AssumeRoleWithOIDC."

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 from localcloud.api import ApiRequest, Json, Operation, Product
+from localcloud.authorization import GET_KUBECONFIG, LIST_CLUSTERS, Permission
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
 from localcloud.world import AckCluster
@@ -23,8 +24,7 @@ def describe_cluster_user_kubeconfig(cloud: Cloud, request: ApiRequest) -> Json:
     """
     cluster_id = request.required("ClusterId")
     account = request.caller.role.account
-    resource = f"acs:cs:{request.region}:{account}:cluster/{cluster_id}"
-    _authorize(request, ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig"), resource)
+    _authorize(request, GET_KUBECONFIG, cluster=cluster_id)
     cluster = cloud.world.find_cluster(cluster_id, account=account, region=request.region)
     if cluster is None:
         raise CloudError(404, "ErrorClusterNotFound", f"cluster {cluster_id} not found")
@@ -41,7 +41,7 @@ def describe_cluster_user_kubeconfig(cloud: Cloud, request: ApiRequest) -> Json:
 
 def describe_clusters(cloud: Cloud, request: ApiRequest) -> Json:
     """DescribeClustersV1: the clusters of the caller's account in the host's region, by pages."""
-    _authorize(request, ("cs:DescribeClustersV1", "cs:ListClusters"), "*")
+    _authorize(request, LIST_CLUSTERS)
     number = request.whole_number("page_number", default=1)
     size = request.whole_number("page_size", default=10)
     if number < 1 or size < 1:
@@ -55,12 +55,11 @@ def describe_clusters(cloud: Cloud, request: ApiRequest) -> Json:
     }
 
 
-def _authorize(request: ApiRequest, spellings: tuple[str, ...], resource: str) -> None:
-    """Ask for every name of the action: it is not known which of them the product checks."""
-    for action in spellings:
-        if denial := request.caller.find_access_denial(action, resource):
-            message = f"STSToken policy Forbidden for action {action}"
-            raise CloudError(403, "StatusForbidden", message, denial)
+def _authorize(request: ApiRequest, permission: Permission, **place: str) -> None:
+    there = {"region": request.region, "account": request.caller.role.account, **place}
+    if denial := request.caller.find_access_denial(permission, **there):
+        message = f"STSToken policy Forbidden for action {denial.action}"
+        raise CloudError(403, "StatusForbidden", message, denial)
 
 
 def _validity(request: ApiRequest) -> timedelta:

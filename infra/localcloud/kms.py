@@ -3,6 +3,7 @@
 import re
 
 from localcloud.api import ApiRequest, Json, Operation, Product
+from localcloud.authorization import DECRYPT_SECRET, GET_SECRET, Permission
 from localcloud.cloud import Cloud
 from localcloud.errors import AccessDenial, CloudError
 
@@ -18,14 +19,14 @@ def get_secret_value(cloud: Cloud, request: ApiRequest) -> Json:
     Secrets here have no policies of their own, so no account reads those of another.
     """
     account, region, name = _secret(request)
-    _authorize(request, "kms:GetSecretValue", f"acs:kms:{region}:{account}:secret/{name}")
+    _authorize(request, GET_SECRET, region=region, account=account, secret=name)
     if account != request.caller.role.account:
         raise _forbidden(None)
     version_id = request.parameters.get("VersionId")
     secret = cloud.world.find_secret(name, version_id, account=account, region=region)
     if secret is None or region != request.region:
         raise CloudError(404, "Forbidden.ResourceNotFound", "Resource not found.")
-    _authorize(request, "kms:Decrypt", secret.key_arn)
+    _authorize(request, DECRYPT_SECRET, region=region, account=account, key=secret.key)
     return {
         "SecretName": secret.name,
         "SecretData": secret.data,
@@ -43,8 +44,8 @@ def _secret(request: ApiRequest) -> tuple[str, str, str]:
     return match["account"], match["region"], match["name"]
 
 
-def _authorize(request: ApiRequest, action: str, resource: str) -> None:
-    if denial := request.caller.find_access_denial(action, resource):
+def _authorize(request: ApiRequest, permission: Permission, **place: str) -> None:
+    if denial := request.caller.find_access_denial(permission, **place):
         raise _forbidden(denial)
 
 

@@ -14,9 +14,11 @@ from datetime import datetime
 import jwt
 
 from localcloud.api import Json
+from localcloud.authorization import PULL, PULL_FROM_PERSONAL_EDITION
 from localcloud.certificates import BEGINNING_OF_TIME, END_OF_TIME, KeyPair
 from localcloud.cloud import Cloud, Login, RegistryToken
 from localcloud.cr import TEMP_USERNAME
+from localcloud.world import RegistryInstance
 
 ISSUER = "localcloud"
 PATH = "/registry/token"
@@ -90,10 +92,17 @@ def _valid_token(cloud: Cloud, login: Login, service: str, now: datetime) -> Reg
 
 def _allowed(token: RegistryToken, access: Access) -> tuple[str, ...]:
     """Pull, if it is asked for and the token's session may; registry tokens here never push."""
-    resource = token.registry.repository_arn(access.name)
-    may_pull = token.session.find_access_denial("cr:PullRepository", resource) is None
     asked = access.type == "repository" and "pull" in access.actions
-    return ("pull",) if asked and may_pull else ()
+    return ("pull",) if asked and _may_pull(token, access.name) else ()
+
+
+def _may_pull(token: RegistryToken, repository: str) -> bool:
+    """Whether the token's session may pull from the repository named `namespace/name`."""
+    registry = token.registry
+    place = {"region": registry.region, "account": registry.account, "repository": repository}
+    if isinstance(registry, RegistryInstance):
+        return not token.session.find_access_denial(PULL, instance=registry.id, **place)
+    return not token.session.find_access_denial(PULL_FROM_PERSONAL_EDITION, **place)
 
 
 def _signed(signer: KeyPair, subject: str, service: str, accesses: Sequence[Access]) -> Json:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from localcloud import ram
+from localcloud.authorization import Permission
 from localcloud.errors import AccessDenial
 from localcloud.world import Role
 
@@ -34,10 +35,16 @@ class Session:
     def arn(self) -> str:
         return f"acs:ram::{self.role.account}:assumed-role/{self.role.name}/{self.name}"
 
-    def find_access_denial(self, action: str, resource: str) -> AccessDenial | None:
-        """Why the session may not do this, or None if it may."""
-        denial = ram.find_denial(self.role.policies, self.policy, action, resource)
-        return self.access_denial(action, denial) if denial else None
+    def find_access_denial(self, permission: Permission, **place: str) -> AccessDenial | None:
+        """Why the session does not have the permission, or None if it does.
+
+        `place` fills in the permission's resources.
+        """
+        for action, resource in permission.questions(**place):
+            denial = ram.find_denial(self.role.policies, self.policy, action, resource)
+            if denial:
+                return self.access_denial(action, denial)
+        return None
 
     def access_denial(self, action: str, denial: ram.Denial) -> AccessDenial:
         return AccessDenial(action, self.role.account, f"{self.role.name}:{self.name}", denial)

@@ -9,6 +9,7 @@ import lz4.block
 import zstd
 
 from localcloud.api import ApiRequest, HttpRequest, Json, Operation, Product
+from localcloud.authorization import WRITE_LOGS
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
 from localcloud.log_group import Log, LogGroup, parse_log_group
@@ -53,9 +54,11 @@ def writable_project(
 
 def _authorize(caller: Session, project: LogProject, logstore: str) -> None:
     """In the words of SLS, whose error has no AccessDeniedDetail."""
-    action, resource = "log:PostLogStoreLogs", f"{project.arn}/logstore/{logstore}"
+    place = {"project": project.name, "logstore": logstore}
+    place |= {"region": project.region, "account": project.account}
     foreign = caller.role.account != project.account
-    if foreign or caller.find_access_denial(action, resource):
+    if foreign or caller.find_access_denial(WRITE_LOGS, **place):
+        ((action, resource),) = WRITE_LOGS.questions(**place)
         message = f"denied by sts or ram, action: {action}, resource: {resource}"
         raise CloudError(401, "Unauthorized", message)
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from localcloud import oidc, ram
 from localcloud.api import ApiRequest, Json, Operation, Product
+from localcloud.authorization import ASSUME_ROLE
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError, no_permission
 from localcloud.sessions import Session, open_session
 from localcloud.world import OidcProvider, Role
 
-_ACTION = "sts:AssumeRole"
 _MIN_DURATION = timedelta(seconds=900)
 _MAX_POLICY_LENGTH = 2048
 _ROLE_ARN = re.compile(r"acs:ram::\d+:role/[\w.-]{1,64}", re.ASCII)
@@ -115,12 +115,13 @@ def _session_policy(request: ApiRequest) -> ram.Document | None:
 def _trusting_role(cloud: Cloud, request: ApiRequest, role_arn: str) -> Role:
     """The role, if the caller may assume roles of this ARN and the role trusts the caller."""
     caller = request.caller
-    if denial := caller.find_access_denial(_ACTION, role_arn):
+    place = {"account": role_arn.split(":")[3], "role": role_arn.partition("/")[2]}
+    if denial := caller.find_access_denial(ASSUME_ROLE, **place):
         raise no_permission(denial)
     role = _existing_role(cloud, role_arn)
     principal = ram.role_principal(caller.role.arn)
     if distrust := ram.find_trust_denial(role.trust_policy, principal, _context(request)):
-        raise no_permission(caller.access_denial(_ACTION, distrust))
+        raise no_permission(caller.access_denial("sts:AssumeRole", distrust))
     return role
 
 

@@ -91,10 +91,6 @@ class RegistryInstance:
     endpoints: tuple[Endpoint, ...] = ()
 
     @property
-    def arn(self) -> str:
-        return f"acs:cr:{self.region}:{self.account}:instance/{self.id}"
-
-    @property
     def service(self) -> str:
         """Its name at the registry's token service."""
         return self.id
@@ -182,10 +178,6 @@ class LogProject:
     region: str
     name: str
     logstores: tuple[str, ...] = ()
-
-    @property
-    def arn(self) -> str:
-        return f"acs:log:{self.region}:{self.account}:project/{self.name}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from demo.company import (
+    ACK_CLUSTERS,
     BEIJING,
     FUNCTION_ROLE,
     HOME,
@@ -22,7 +23,7 @@ from demo.company import (
     REGION,
 )
 from localcloud.cloud import Cloud
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import any_region, kubeconfig_policy, load_policy
 from localcloud.world import (
     Domain,
     Endpoint,
@@ -158,8 +159,8 @@ def chain_world(site: Site, registry_trust: Mapping[str, Any]) -> World:
     between = f"acs:ram::{BEIJING}:role/{PREFIX}cluster"
     trust = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
     policies = (
-        load_policy("cluster-account-role.policy"),
-        load_policy("rrsa-role.policy", registry_role_arn=PARTNER_ROLE),
+        kubeconfig_policy(ACK_CLUSTERS["prod-beijing"][0]),
+        load_policy("rrsa-role.policy", registry_role_arn=any_region(PARTNER_ROLE)),
     )
     role = Role(BEIJING, between.rpartition("/")[2], trust, policies)
     return world_of(site, role, partner_role(registry_trust))
@@ -234,7 +235,7 @@ def test_a_personal_edition_registry(site: Site) -> None:
 
 
 def test_without_its_permission_personal_edition_fails(site: Site) -> None:
-    """The function's usual policy names an instance. The permission to pull gives no token."""
+    """The permission to pull gives no token."""
     namespace = site.namespace("shop")
     role = function_role(load_policy("personal-edition.policy"))
     there = world_of(site, role, personal_registries=(PersonalRegistry(HOME, REGION),))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -18,7 +18,9 @@ from localcloud.cr import milliseconds
 from localcloud.demo import (
     FUNCTION_ACCOUNT,
     FUNCTION_ROLE_ARN,
+    REGION,
     REGISTRY,
+    REGISTRY_ACCOUNT,
     REGISTRY_ROLE_ARN,
     demo_world,
     function_role,
@@ -73,6 +75,23 @@ def test_a_token_for_a_service_role_lives_an_hour() -> None:
         after = cloud.clock()
     hour = timedelta(hours=1)
     assert milliseconds(before + hour) <= body.expire_time <= milliseconds(after + hour)
+
+
+@pytest.mark.parametrize(("hours", "lifetime"), [(1, 3600), (2, 7200), (24, 7200)])
+def test_of_the_session_and_the_hours_asked_for_the_shorter_counts(
+    url: str, puller: Any, hours: int, lifetime: int
+) -> None:
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
+    body = cr_client(url, puller).get_authorization_token(request).body
+    asked_at = datetime.now(timezone.utc)
+    assert abs(body.expire_time - milliseconds(asked_at + timedelta(seconds=lifetime))) < 5000
+
+
+@pytest.mark.parametrize("hours", [0, 25, "x"])
+def test_other_hours_are_refused(url: str, puller: Any, hours: Any) -> None:
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
+    with pytest.raises(ClientException, match="ExpiresInHours"):
+        cr_client(url, puller).get_authorization_token(request)
 
 
 def test_a_token_lifetime_may_be_set() -> None:
@@ -143,15 +162,41 @@ def test_the_function_itself_has_no_permission(url: str, function: Session) -> N
     assert detail["AuthAction"] == "cr:GetAuthorizationToken"
 
 
-def test_the_permission_is_for_one_instance(url: str, puller: Any) -> None:
-    request = GetAuthorizationTokenRequest(instance_id="cri-another")
+@pytest.mark.parametrize(
+    ("instance", "host"),
+    [("cri-another", ""), (REGISTRY.id, "cr.cn-beijing.aliyuncs.com")],
+    ids=["another instance", "another region"],
+)
+def test_the_endpoints_of_other_instances_are_not_listed(
+    url: str, puller: Any, instance: str, host: str
+) -> None:
+    client = cr_client(url, puller, host) if host else cr_client(url, puller)
     with pytest.raises(ClientException) as caught:
-        cr_client(url, puller).get_authorization_token(request)
+        client.list_instance_endpoint(ListInstanceEndpointRequest(instance_id=instance))
     assert caught.value.code == "NoPermission"
 
 
-def test_the_permission_is_for_one_region(url: str, puller: Any) -> None:
-    denial(url, puller, host="cr.cn-beijing.aliyuncs.com")
+@pytest.mark.parametrize(
+    ("resource", "allowed"),
+    [
+        ("*", True),
+        (f"acs:cr:{REGION}:{REGISTRY_ACCOUNT}:instance/{REGISTRY.id}", False),
+        ("acs:cr:*:*:instance/*", False),
+        ("acs:*", False),
+    ],
+)
+def test_tokens_are_allowed_on_all_resources_only(resource: str, allowed: bool) -> None:
+    """The action has no resource-level permission: the policy of 0.2.0 named the instance."""
+    statement = {"Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": resource}
+    policy = {"Version": "1", "Statement": [statement]}
+    role = replace(registry_role(), policies=(policy,))
+    cloud = Cloud(World(roles=(function_role(), role), registries=(REGISTRY,)))
+    with serving(cloud) as url:
+        puller = assume_role(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
+        if allowed:
+            assert cr_client(url, puller).get_authorization_token(TOKEN_REQUEST).body.is_success
+        else:
+            assert denial(url, puller).access_denied_detail["NoPermissionType"] == "ImplicitDeny"
 
 
 def test_the_instance_is_looked_for_in_the_hosts_region() -> None:
@@ -180,8 +225,8 @@ def test_a_session_policy_does_not_widen_the_role(url: str, function: Session) -
     wide = assume_role(url, function, REGISTRY_ROLE_ARN, policy=session_policy("*"))
     assert cr_client(url, wide).get_authorization_token(TOKEN_REQUEST).body.is_success
     with pytest.raises(ClientException) as caught:
-        cr_client(url, wide).get_authorization_token(
-            GetAuthorizationTokenRequest(instance_id="cri-another")
+        cr_client(url, wide).list_instance_endpoint(
+            ListInstanceEndpointRequest(instance_id="cri-another")
         )
     assert caught.value.access_denied_detail["PolicyType"] == "AccountLevelIdentityBasedPolicy"
 

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from alibabacloud_tea_openapi.exceptions import ClientException
 
+from localcloud.authorization import PULL_FROM_PERSONAL_EDITION
 from localcloud.cloud import Cloud, Login
 from localcloud.cr import milliseconds
 from localcloud.demo import (
@@ -111,12 +112,20 @@ def test_a_token_pulls_what_its_session_may(
     assert "invalid username/password" in expired.value.stderr
 
 
-def test_the_permission_is_for_all_resources() -> None:
-    """Therefore, a role for one Enterprise Edition instance gets no token here."""
-    for role in (registry_role(), role_with(("cr:PullRepository", "*"))):
-        cloud = cloud_with(role, PERSONAL)
-        with serving(cloud) as url:
-            assert refusal(cloud, url) == (403, "NoPermission")
+def test_the_permission_to_pull_gives_no_token() -> None:
+    cloud = cloud_with(role_with(("cr:PullRepository", "*")), PERSONAL)
+    with serving(cloud) as url:
+        assert refusal(cloud, url) == (403, "NoPermission")
+
+
+def test_a_token_of_a_role_for_one_enterprise_edition_instance_pulls_nothing() -> None:
+    """Its permission for tokens covers Personal Edition, but its permission to pull does not."""
+    cloud = cloud_with(registry_role(), PERSONAL)
+    with serving(cloud) as url:
+        password = personal_token(url, puller(cloud, url))["data"]["authorizationToken"]
+    session = cloud.registry_tokens[password].session
+    place = {"region": REGION, "account": PERSONAL.account, "repository": "shop/web"}
+    assert session.find_access_denial(PULL_FROM_PERSONAL_EDITION, **place)
 
 
 def test_the_registry_is_looked_for_in_the_hosts_region(cloud: Cloud, url: str) -> None:

@@ -116,14 +116,14 @@ def test_a_session_policy_does_not_let_a_token_pull_what_the_role_may_not(
     cloud: Cloud, pull: Callable[[Login], list[str]]
 ) -> None:
     """The role may pull a single repository, the session policy allows all repositories."""
-    [first, repositories] = registry_role().policies[0]["Statement"]
+    [*first, repositories] = registry_role().policies[0]["Statement"]
     everything = {
         "Version": "1",
         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }
     for name, allowed in (("shop/web", True), ("billing/web", False)):
         narrow = {**repositories, "Resource": REGISTRY.repository_arn(name)}
-        policy = {"Version": "1", "Statement": [first, narrow]}
+        policy = {"Version": "1", "Statement": [*first, narrow]}
         roles = (function_role(), replace(registry_role(), policies=(policy,)))
         # This cloud issues the tokens, so that its registry knows them.
         narrowed = replace(cloud, world=replace(cloud.world, roles=roles))

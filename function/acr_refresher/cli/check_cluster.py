@@ -133,7 +133,7 @@ def _check_action(
 ) -> CheckResult:
     failure = answer if isinstance(answer, Failure) else None
     return check_result(
-        subject, action, failure, check_rights.grant_registry_actions(holder, registry, action)
+        subject, action, failure, check_rights.grant_registry_action(holder, registry, action)
     )
 
 

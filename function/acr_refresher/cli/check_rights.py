@@ -15,6 +15,13 @@ from typing import Any, TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Rrsa
 from acr_refresher.core.outcome import Failure
+from acr_refresher.core.ram_actions import (
+    ALL_RESOURCES,
+    GET_KUBECONFIG,
+    LIST_CLUSTERS,
+    RESOURCES,
+    role_resource,
+)
 from acr_refresher.errors import Denied, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import OIDC_AUDIENCE
 
@@ -160,7 +167,7 @@ def grant_assume_role(holder: str, role: Role) -> tuple[Grant, ...]:
     """Allow the holder to assume a role: the holder's policy, and the role's trust policy."""
     condition = {"StringEquals": {"sts:ExternalId": role.external_id}} if role.external_id else {}
     trust = _trust(role.arn, {"RAM": [holder]}, condition)
-    allowed = _in_policy(holder, _allow("sts:AssumeRole", resource=role.arn))
+    allowed = _in_policy(holder, _allow("sts:AssumeRole", resource=role_resource(role.arn)))
     return (*allowed, trust) if holder else ()
 
 
@@ -172,39 +179,38 @@ def grant_oidc_trust(rrsa: Rrsa, issuer: str) -> tuple[Grant, ...]:
     return (_trust(rrsa.role_arn, principal, {"StringEquals": claims}),)
 
 
-def grant_registry_actions(holder: str, registry: Registry, *actions: str) -> tuple[Grant, ...]:
-    """Allow actions of CR on a registry's instance."""
-    resource = _cr_resource(holder, registry, f"instance/{registry.instance_id}")
-    return _in_policy(holder, _allow(*actions, resource=resource))
+def grant_registry_action(holder: str, registry: Registry, action: str) -> tuple[Grant, ...]:
+    """Allow an action of CR for a registry. Personal Edition has no resources of its own."""
+    template = RESOURCES[action] if registry.instance_id else ALL_RESOURCES
+    resource = template.format(
+        region=registry.region_id, account=_account(holder), instance=registry.instance_id
+    )
+    return _in_policy(holder, _allow(action, resource=resource))
 
 
 def grant_pull(holder: str, registry: Registry) -> tuple[Grant, ...]:
     """Allow to pull from a registry's repositories."""
-    resource = _cr_resource(holder, registry, f"repository/{registry.instance_id}/*")
-    return _in_policy(holder, _allow("cr:PullRepository", resource=resource))
+    return grant_registry_action(holder, registry, "cr:PullRepository")
 
 
 def grant_kubeconfig(holder: str, access: AckAccess) -> tuple[Grant, ...]:
     """Allow to fetch a cluster's kubeconfig. The action has two names."""
-    actions = ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig")
-    resource = f"acs:cs:*:*:cluster/{access.cluster_id}"
-    return _in_policy(holder, _allow(*actions, resource=resource))
+    resource = RESOURCES[GET_KUBECONFIG[0]].format(cluster=access.cluster_id)
+    return _in_policy(holder, _allow(*GET_KUBECONFIG, resource=resource))
 
 
 def grant_kubeconfig_secret(holder: str, access: KmsAccess) -> tuple[Grant, ...]:
     """Allow to read a kubeconfig in a KMS secret, and to use the key that encrypts it."""
     name = access.secret_name.rpartition("secret/")[2]
-    place = f"acs:kms:{access.region_id}:{_account(holder)}"
-    return _in_policy(
-        holder,
-        _allow("kms:GetSecretValue", resource=f"{place}:secret/{name}"),
-        _allow("kms:Decrypt", resource=f"{place}:key/*"),
-    )
+    place = {"region": access.region_id, "account": _account(holder), "secret": name}
+    actions = ("kms:GetSecretValue", "kms:Decrypt")
+    statements = (_allow(action, resource=RESOURCES[action].format(**place)) for action in actions)
+    return _in_policy(holder, *statements)
 
 
 def grant_cluster_list(holder: str) -> tuple[Grant, ...]:
-    """Allow to list an account's clusters. The action has two names."""
-    return _in_policy(holder, _allow("cs:DescribeClustersV1", "cs:ListClusters", resource="*"))
+    """Allow to list an account's clusters. The action has several names."""
+    return _in_policy(holder, _allow(*LIST_CLUSTERS, resource=RESOURCES[LIST_CLUSTERS[0]]))
 
 
 def grant_cluster_rule(right: Right) -> tuple[Grant, ...]:
@@ -257,12 +263,6 @@ def _trust(role_arn: str, principal: dict[str, list[str]], condition: dict[str, 
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     text = json.dumps({**statement, "Condition": condition} if condition else statement)
     return Grant(f"the trust policy of {role_arn}", text)
-
-
-def _cr_resource(holder: str, registry: Registry, resource: str) -> str:
-    """The resource's ARN. Personal Edition has no instance."""
-    place = f"acs:cr:{registry.region_id}:{_account(holder)}"
-    return f"{place}:{resource}" if registry.instance_id else "*"
 
 
 def _account(holder: str) -> str:

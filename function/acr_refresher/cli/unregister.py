@@ -96,7 +96,8 @@ async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Re
                 for account in state.service_accounts
                 if account.namespace == secret.namespace and account.refers_to(secret.name)
             )
-            action = Remove(secret.namespace, secret.name, bound, secret.uid)
+            version = secret.resource_version
+            action = Remove(secret.namespace, secret.name, bound, secret.uid, version)
             by_namespace[secret.namespace] += (action,)
     return tuple(by_namespace.values())
 

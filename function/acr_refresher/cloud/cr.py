@@ -5,6 +5,7 @@ A registry without an instance belongs to Personal Edition, which has another AP
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from acr_refresher.cloud.client import CloudClient, Operation
 from acr_refresher.cloud.errors import CloudCall, Refusal, reading_answer, refused, text
 from acr_refresher.core.model import Registry
+from acr_refresher.core.ram_actions import ALL_RESOURCES, RESOURCES, assumption
 from acr_refresher.core.secret import FIRST_TIME, LAST_TIME
 from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import CloudCredentials, ContainerRegistry, RegistryToken
@@ -39,7 +41,10 @@ class CrClient(ContainerRegistry):
         answer = await self._ask(
             call,
             self._client(caller, registry).get_authorization_token_with_options,
-            GetAuthorizationTokenRequest(instance_id=registry.instance_id),
+            GetAuthorizationTokenRequest(
+                instance_id=registry.instance_id,
+                expires_in_hours=_hours(registry.session_duration),
+            ),
         )
         with reading_answer(call, answer["RequestId"]):
             return RegistryToken(
@@ -115,13 +120,26 @@ class CrClient(ContainerRegistry):
         return answer
 
 
-def _instance_call(action: str, caller: CloudCredentials, registry: Registry) -> CloudCall:
+def _hours(session_duration: timedelta) -> int | None:
+    """ExpiresInHours (1 to 24), rounded up; None for an hour, the default.
+
+    Documents differ in whether a token lives for an hour, for this time, or as long as the session
+    that requests it, and the SDK says that the shorter of both counts. So the answer's ExpireTime
+    counts, and this only keeps a longer session from being cut to an hour.
+    """
+    hour = timedelta(hours=1)
+    return math.ceil(session_duration / hour) if session_duration > hour else None
+
+
+def _instance_call(api: str, caller: CloudCredentials, registry: Registry) -> CloudCall:
+    action = f"cr:{api}"
+    resource = "*" if RESOURCES[action] == ALL_RESOURCES else "it"
     return CloudCall(
         "cr",
-        f"cr:{action}",
+        action,
         f"registry instance {registry.instance_id} in {registry.region_id}",
-        f"Allow cr:{action} on it (and cr:PullRepository on its repositories) in the policy of the "
-        "last role of the registry's chain.",
+        f"Allow {action} on {resource} (and cr:PullRepository on its repositories) in the policy of"
+        f" the last role of the registry's chain.{assumption(action)}",
         caller,
     )
 

@@ -10,12 +10,14 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from acr_refresher.config.strict import Pattern, StrictModel, field_error, quoted
 from acr_refresher.core.ack_helper import HELPER_PREFIX
+from acr_refresher.core.secret import MANAGED_BY_LABEL, OUR_PREFIX
 from acr_refresher.core.select import ALL
 from acr_refresher.settings import SETTINGS
 
 EXCLUSION = "!"
 EVERY_SERVICE_ACCOUNT = "*"
 
+SUBDOMAIN_LENGTH = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
 _GLOB = r"(?:[a-z0-9*?-]|\[!?[a-z0-9-]+\])+"
@@ -72,12 +74,21 @@ ExternalId = Annotated[
         "use 2 to 1224 letters, digits and the characters _ + = , . @ : / -",
     ),
 ]
+_PATH_COMPONENT = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 Repository = Annotated[
     str,
     Pattern(
-        r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+",
+        rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})+",
         "the name of a repository",
         "use namespace/name, without host and tag",
+    ),
+]
+RepositoryPattern = Annotated[
+    str,
+    Pattern(
+        rf"(?:{_PATH_COMPONENT}/)+(?:{_PATH_COMPONENT}|(?:[a-z0-9][a-z0-9._-]*)?\*)",
+        "the name of a repository, or of several",
+        "use namespace/name, namespace/* or namespace/prefix*, without host and tag",
     ),
 ]
 Domain = Annotated[
@@ -151,6 +162,42 @@ SecretName = Annotated[
     ),
     AfterValidator(_not_the_helpers),
 ]
+
+
+def _metadata_key(key: str) -> str:
+    """The key of a label or annotation of our Secrets. Raises PydanticCustomError."""
+    prefix, slash, _ = key.rpartition("/")
+    if key == MANAGED_BY_LABEL or (slash and prefix == OUR_PREFIX.removesuffix("/")):
+        raise field_error(f"{quoted(key)} is set by acr-refresher itself", "leave it out")
+    if len(prefix) > SUBDOMAIN_LENGTH:
+        raise field_error(
+            f"the prefix of {quoted(key)} is longer than {SUBDOMAIN_LENGTH} characters",
+            "shorten it",
+        )
+    return key
+
+
+def _metadata_size(pairs: dict[str, str]) -> dict[str, str]:
+    size = sum(len(text.encode(errors="replace")) for pair in pairs.items() for text in pair)
+    if size > SETTINGS.secret_metadata_size:
+        raise field_error(
+            f"has {size} bytes, more than {SETTINGS.secret_metadata_size}",
+            "shorten the values, or leave some out",
+        )
+    return pairs
+
+
+_MetadataKey = Annotated[
+    str,
+    Pattern(
+        rf"(?:{_SUBDOMAIN}/)?{_LABEL_VALUE}",
+        "the key of a label or annotation",
+        "use name or prefix/name, as Kubernetes defines it",
+    ),
+    AfterValidator(_metadata_key),
+]
+SecretLabels = Annotated[dict[_MetadataKey, LabelValue], AfterValidator(_metadata_size)]
+SecretAnnotations = Annotated[dict[_MetadataKey, str], AfterValidator(_metadata_size)]
 
 # ---- our own -------------------------------------------------------------------------------------
 
@@ -294,6 +341,9 @@ RoleChain = Annotated[
 
 Names = Annotated[list[Name], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 Domains = Annotated[list[Domain], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
+RepositoryPatterns = Annotated[
+    list[RepositoryPattern], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT
+]
 RegionIds = Annotated[list[RegionId], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 ClusterGlobs = Annotated[list[ClusterGlob], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 EndpointTypes = Annotated[

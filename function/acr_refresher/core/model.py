@@ -7,7 +7,7 @@ which masks its `repr` and `str`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -62,7 +62,8 @@ class Registry:
     `role_chain` lists the RAM roles to assume, in order, starting from the function's own identity
     or from `rrsa`. `session_duration` is requested from STS for the last role; a renewal depends on
     the expiry that the API returns. `narrowed`: the last role's session gets only the permissions
-    that the token needs. The token must be able to pull `verify_repository`, if given.
+    that the token needs, and only for the `repositories`, if any are given. The token must be able
+    to pull `verify_repository`, if given.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Registry:
     rrsa: Rrsa | None = None
     session_duration: timedelta = timedelta(hours=1)
     narrowed: bool = True
+    repositories: tuple[str, ...] = ()
     verify: Verification = Verification.REACHABLE
     verify_repository: str = ""
 
@@ -119,6 +121,17 @@ Access = AckAccess | KubeconfigAccess | KmsAccess | InClusterAccess
 
 
 @dataclass(frozen=True, slots=True)
+class SecretMetadata:
+    """Labels and annotations of the configuration, beside those that acr-refresher needs."""
+
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+NO_METADATA = SecretMetadata()
+
+
+@dataclass(frozen=True, slots=True)
 class PullSecret:
     """A secret that a cluster must hold, in which namespaces, and for which service accounts.
 
@@ -131,6 +144,7 @@ class PullSecret:
     service_accounts: ServiceAccountSelection
     expiring_threshold: timedelta
     allowed_on_request: tuple[Registry, ...] = ()
+    metadata: SecretMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +215,7 @@ class SecretState:
     immutable: bool
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +280,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SecretContent:
-    """The content of a Secret to write: annotations and the document under `.dockerconfigjson`."""
+    """The content of a Secret to write: annotations and the document under `.dockerconfigjson`.
+
+    `labels` are those of the configuration. The label that marks our Secrets is not among them.
+    """
 
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr
     entries: tuple[Entry, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)

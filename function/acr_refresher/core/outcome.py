@@ -15,10 +15,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
 from acr_refresher.core.model import (
+    NO_METADATA,
     Credential,
     Entry,
     Registry,
     SecretContent,
+    SecretMetadata,
     ServiceAccountState,
 )
 from acr_refresher.core.reasons import Reason, Result
@@ -36,6 +38,7 @@ class Terms:
     request: Request
     expiring_threshold: timedelta
     now: datetime
+    metadata: SecretMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Remove:
     secret: str
     unbind: tuple[ServiceAccountState, ...]
     uid: str
+    resource_version: str
     entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote, urlencode
-from urllib.request import getproxies
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import Gone, Invalid, Unreachable
-from acr_refresher.kube.errors import answer_error, refused_user, request_name
-from acr_refresher.kube.http import KubeConnection, tls_context
+from acr_refresher.errors import Gone, Invalid, PortError, Unreachable
+from acr_refresher.kube.errors import answer_error, request_name
+from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kubeconfig import read_kubeconfig
+from acr_refresher.kube.notes import RequestNotes
 from acr_refresher.kube.objects import (
     Json,
     deletion,
@@ -30,6 +32,9 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
+from acr_refresher.kube.proxy import EnvironmentProxy
+from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
+from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
@@ -48,7 +53,7 @@ class KubernetesConnector(KubeConnector):
 
     def __init__(self, version: str) -> None:
         self._user_agent = f"{MANAGER}/{version}"
-        self._proxies = getproxies()  # once for all clusters: it reads the complete environment
+        self._environment_proxy = EnvironmentProxy.of(os.environ)  # once for all clusters
 
     def connect(
         self,
@@ -63,7 +68,8 @@ class KubernetesConnector(KubeConnector):
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
         tls = tls_context(access.ca_pem, access.client_pem)
-        return KubernetesApi(KubeConnection(access, tls, headers, self._proxies))
+        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        return KubernetesApi(KubeConnection(access, tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):
@@ -75,7 +81,23 @@ class KubernetesApi(KubeApi):
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
         self._connection = connection
+        self._notes = RequestNotes()
         self._shared: tuple[SecretContent, bytes] | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return self._notes.warnings
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer."""
+        return self._notes.cut_off
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return self._notes.last_error
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""
@@ -104,7 +126,7 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
         shared = self._shared_part(content)
         manifest = secret_manifest(
@@ -112,12 +134,16 @@ class KubernetesApi(KubeApi):
         )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
-        await self._send("PATCH", path, manifest, APPLY)
+        written = await self._ask("PATCH", path, manifest, APPLY)
+        return _converted(f"PATCH {path}", lambda: secret_state(written, decoded={}))
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Secret of this uid. The server answers 409 if the name has another one now."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
+        """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
+        options = to_json(deletion(uid, resource_version))
         try:
-            await self._send("DELETE", _path(namespace, "secrets", name), to_json(deletion(uid)))
+            await self._send("DELETE", _path(namespace, "secrets", name), options)
         except Gone:
             return
 
@@ -218,12 +244,39 @@ class KubernetesApi(KubeApi):
     async def _send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> bytes:
-        self.requests += 1
-        answer = await self._connection.send(method, path, body, content_type if body else None)
-        if answer.status not in OK:
-            self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            raise answer_error(request_name(method, path), *answer)
+        """One request and the content of its answer. Raises PortError."""
+        request = request_name(method, path)
+        try:
+            answer = await self._answer(method, path, body, content_type if body else None)
+            if answer.status not in OK:
+                raise answer_error(method, path, *answer[:3])
+        except asyncio.CancelledError:
+            self._notes.note_cut_off(request)
+            raise
+        except PortError as error:
+            self._notes.note_error(request, error)
+            raise
+        self._notes.note_success(request)
         return answer.content
+
+    async def _answer(
+        self, method: str, path: str, body: bytes | None, content_type: str | None
+    ) -> HttpResponse:
+        """The answer. A request that a server which has just started refuses is sent again."""
+        clock = asyncio.get_running_loop().time
+        sent = clock()
+        self.requests += 1
+        answer = await self._connection.send(method, path, body, content_type)
+        forbidden = answer.status == HTTPStatus.FORBIDDEN
+        if forbidden and refused_by_rbac(read_status(answer.content)):
+            wait = self._notes.wait_for_rights(sent, clock())
+            if wait > 0:
+                await asyncio.sleep(wait)
+                self.requests += 1
+                answer = await self._connection.send(method, path, body, content_type)
+        self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        self._notes.note_warnings(answer.warnings)
+        return answer
 
 
 def _page(answer: Json) -> tuple[list[Json], str]:

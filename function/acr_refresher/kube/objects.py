@@ -40,16 +40,18 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     if data not in decoded:
         decoded[data] = _decoded(data)
     metadata = secret["metadata"]
+    labels = texts(metadata.get("labels"))
     return SecretState(
         namespace=text(metadata["namespace"]),
         name=text(metadata["name"]),
         uid=text(metadata["uid"]),
         resource_version=text(metadata["resourceVersion"]),
         type=text(secret.get("type", "")),
-        managed=texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER,
+        managed=labels.get(MANAGED_BY_LABEL) == MANAGER,
         immutable=secret.get("immutable") is True,
         annotations=texts(metadata.get("annotations")),
         dockerconfigjson=decoded[data],
+        labels=labels,
     )
 
 
@@ -80,7 +82,7 @@ def shared_part(content: SecretContent) -> bytes:
     """The end of all manifests of one content, for `secret_manifest`."""
     document = content.dockerconfigjson.get_secret_value().encode()
     metadata = {
-        "labels": {MANAGED_BY_LABEL: MANAGER},
+        "labels": {**content.labels, MANAGED_BY_LABEL: MANAGER},
         "annotations": dict(content.annotations),
     }
     manifest = {
@@ -92,9 +94,10 @@ def shared_part(content: SecretContent) -> bytes:
     return b"%b,%b" % (to_json(metadata)[1:], to_json(manifest)[1:])
 
 
-def deletion(uid: str) -> Json:
-    """DeleteOptions for the object with this uid only."""
-    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+def deletion(uid: str, resource_version: str) -> Json:
+    """DeleteOptions for the object with this uid, if it still has this version."""
+    preconditions = {"uid": uid, "resourceVersion": resource_version}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
 
 
 def pull_secrets_patch(account: ServiceAccountState) -> Json:

@@ -13,7 +13,19 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from acr_refresher.core.model import Credential, Registry, SecretContent, ServiceAccountState
+from acr_refresher.core.merge import (
+    content_to_write,
+    contested,
+    resolve_host_conflicts,
+    without_shorter,
+)
+from acr_refresher.core.model import (
+    Credential,
+    Registry,
+    SecretContent,
+    SecretState,
+    ServiceAccountState,
+)
 from acr_refresher.core.outcome import (
     Action,
     ApplySecret,
@@ -26,12 +38,7 @@ from acr_refresher.core.outcome import (
     removal_outcome,
     skipped_outcome,
 )
-from acr_refresher.core.renewal import (
-    carries_over,
-    content_to_write,
-    replan,
-    resolve_host_conflicts,
-)
+from acr_refresher.core.renewal import replan
 from acr_refresher.errors import Conflict, Gone, PortError, log_bug
 from acr_refresher.run.concurrency import connections_for, run_bounded
 from acr_refresher.run.deadline import Clock
@@ -48,12 +55,10 @@ AccountChange = Callable[[ServiceAccountState, str], ServiceAccountState]
 class _Made:
     """The content of a secret; None if nothing is to be written.
 
-    `unminted` are the registries for which no token was issued. `carried`: some credentials come
-    from the Secret that was found.
+    `unminted` are the registries for which no token was issued.
     """
 
     content: SecretContent | None
-    carried: bool
     unminted: tuple[Failure, ...]
     warnings: tuple[str, ...]
 
@@ -114,7 +119,7 @@ class Applier:
         made = making.result() if making else await self._make(action, action.apply)
         try:
             if made.content:
-                await self._write(action, action.apply, made.content, carried=made.carried)
+                await self._write(action, action.apply, made.content)
         except PortError as error:
             again = None if replanned else await self._replan(action, action.apply, made, error)
             if again:
@@ -131,18 +136,19 @@ class Applier:
 
     async def _make(self, action: Reconcile, apply: ApplySecret) -> _Made:
         try:
-            minted, unminted = await self._mint(apply)
+            minted, unminted, warnings = await self._mint(apply)
             content = content_to_write(apply, minted, self.now, self.run)
         except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
             where = {"namespace": action.namespace, "secret": action.secret}
             failure = log_bug(error, cluster=self.cluster, **where)
-            return _Made(None, carried=False, unminted=(failure,), warnings=())
-        warnings = tuple(warning for each in minted.values() for warning in each.warnings)
-        carried = content is not None and carries_over(content, minted)
-        return _Made(content, carried, unminted, warnings)
+            return _Made(None, unminted=(failure,), warnings=())
+        return _Made(content, unminted, warnings)
 
-    async def _mint(self, apply: ApplySecret) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
-        minted: dict[str, Credential] = {}
+    async def _mint(
+        self, apply: ApplySecret
+    ) -> tuple[dict[str, Credential], tuple[Failure, ...], tuple[str, ...]]:
+        """Return the new credentials by registry, the failures, and the warnings."""
+        found: dict[str, Credential] = {}
         failures: list[Failure] = []
 
         async def attempt(registry: Registry) -> None:
@@ -151,23 +157,27 @@ class Applier:
             except PortError as error:
                 failures.append(error.failure(subject=f"registry {registry.name}"))
             else:
-                minted[registry.name] = credential
+                found[registry.name] = credential
 
         with self.paused():
             await run_bounded(len(apply.mint), map(attempt, apply.mint))
-        old = (each for each in apply.fallback if each.entry.registry not in minted)
-        in_order = (minted[each.name] for each in apply.mint if each.name in minted)
-        usable, conflicts = resolve_host_conflicts((*apply.kept, *old), in_order)
-        return usable, (*failures, *conflicts)
+            also = contested(apply, found)
+            await run_bounded(len(also), map(attempt, also))
+        usable, conflicts = resolve_host_conflicts(apply, found)
+        minted, warnings = without_shorter(apply, usable)
+        made = tuple(warning for each in minted.values() for warning in each.warnings)
+        return minted, (*failures, *conflicts), (*made, *warnings)
 
-    async def _write(
-        self, action: Reconcile, apply: ApplySecret, content: SecretContent, *, carried: bool
-    ) -> None:
-        """Write the secret. Carried credentials must not undo the write of an overlapping run."""
+    async def _write(self, action: Reconcile, apply: ApplySecret, content: SecretContent) -> None:
+        """Write the secret. It must still have the version that was read.
+
+        Otherwise this could undo the write of an overlapping run, or change a Secret from which
+        somebody has taken our label meanwhile.
+        """
         namespace, name, uid = action.namespace, action.secret, action.uid
-        version = action.resource_version if carried else None
-        if uid and apply.replace:
-            await self._request(partial(self.kube.delete_secret, namespace, name, uid))
+        version = action.resource_version
+        if uid and version and apply.replace:
+            await self._request(partial(self.kube.delete_secret, namespace, name, uid, version))
             uid = version = None
         await self._request(partial(self.kube.apply_secret, namespace, name, content, uid, version))
 
@@ -175,14 +185,16 @@ class Applier:
         self, action: Reconcile, apply: ApplySecret, made: _Made, error: PortError
     ) -> Reconcile | None:
         """Return the action for the current Secret if an overlapping run has written it."""
-        if made.content is None or not made.carried or not isinstance(error, Conflict):
+        if made.content is None or action.uid is None or not isinstance(error, Conflict):
             return None
-        read = partial(self.kube.read_secret, action.namespace, action.secret)
         try:
-            found = await self._request(read)
+            found = await self._read(action)
         except PortError:
             return None  # the conflict is reported
         return replan(action, apply, made.content, found)
+
+    async def _read(self, action: Reconcile | Remove) -> SecretState | None:
+        return await self._request(partial(self.kube.read_secret, action.namespace, action.secret))
 
     async def _remove(self, action: Remove) -> SecretOutcome:
         _, failures = await self._change_all(
@@ -191,12 +203,24 @@ class Applier:
         if failures:
             return removal_outcome(action, failures)  # an account refers to it, so it stays
         try:
-            await self._request(
-                partial(self.kube.delete_secret, action.namespace, action.secret, action.uid)
-            )
+            await self._delete(action)
         except PortError as error:
             return removal_outcome(action, (error.failure(),))
         return removal_outcome(action)
+
+    async def _delete(self, action: Remove) -> None:
+        """Delete the secret in the version that was read, or in a later one that is still ours."""
+        place = action.namespace, action.secret, action.uid
+        try:
+            await self._request(partial(self.kube.delete_secret, *place, action.resource_version))
+        except Conflict:
+            found = await self._read(action)
+            if found is None:
+                return
+            if found.uid != action.uid or not found.managed:
+                raise
+            version = found.resource_version
+            await self._request(partial(self.kube.delete_secret, *place, version))
 
     async def _change_all(
         self, accounts: Iterable[ServiceAccountState], secret: str, change: AccountChange

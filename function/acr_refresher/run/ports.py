@@ -160,7 +160,7 @@ class KubeconfigFiles(Protocol):
 class Functions(Protocol):
     """Function Compute 3.0 and 2.0.
 
-    Both methods raise Denied, Gone, Invalid, Throttled, Unreachable.
+    Both methods raise Conflict, Denied, Gone, Invalid, Throttled, Unreachable.
     """
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:
@@ -204,6 +204,21 @@ class KubeApi(TokenSource, Protocol):
     throttled: int
     """Requests that the server refused as too many (429)."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return ()
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer: `PATCH /api/v1/...`."""
+        return ""
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return ""
+
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """Return all namespaces."""
 
@@ -223,16 +238,23 @@ class KubeApi(TokenSource, Protocol):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         """Server-side apply of a Secret of type kubernetes.io/dockerconfigjson.
+
+        Returns the Secret as the server has it then: policies of the cluster may have changed it.
 
         With `uid` it changes the Secret of that UID by force. With `resource_version` it raises
         Conflict if the Secret has another version by now. Without `uid` it creates the Secret, and
         raises Conflict if another writer has created it meanwhile.
         """
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Secret of that UID, if it exists. Raises Conflict if there is another."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
+        """Delete the Secret of that UID and version, if it exists.
+
+        Raises Conflict if there is another Secret, or another version of it.
+        """
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """Return the service account. Raises Gone if there is none."""

@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from localcloud.authorization import SEND_MESSAGE
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
 from localcloud.fc.deployed import Task
@@ -53,7 +54,8 @@ def tell_failure(cloud: Cloud, function: Function, task: Task) -> None:
         return
     role = cloud.function_credentials(function.role)
     body = json.dumps(_message(function, task, cloud.clock()))
-    if not role.find_access_denial("mns:SendMessage", queue.arn) and len(body) <= MOST_BYTES:
+    place = {"region": queue.region, "account": queue.account, "queue": queue.name}
+    if not role.find_access_denial(SEND_MESSAGE, **place) and len(body) <= MOST_BYTES:
         cloud.messages[queue.arn].append(body)
 
 

@@ -5,6 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from localcloud.api import ApiRequest, Operation, Product, Raw
+from localcloud.authorization import (
+    INVOKE_FUNCTION_2,
+    INVOKE_FUNCTION_3,
+    INVOKE_FUNCTION_3_BY_QUALIFIER,
+    Permission,
+)
 from localcloud.cloud import Cloud
 from localcloud.errors import CloudError
 from localcloud.fc.deployed import Address, DeployedFunction
@@ -30,6 +36,21 @@ class _Target:
     def arn(self) -> str:
         at = self.address
         return function_arn(at.account, at.region, at.name, at.service, self.qualifier)
+
+    @property
+    def permission(self) -> Permission:
+        """The permission to invoke it. In 2.0 the qualifier is part of the service."""
+        if self.address.service:
+            return INVOKE_FUNCTION_2
+        return INVOKE_FUNCTION_3_BY_QUALIFIER if self.qualifier else INVOKE_FUNCTION_3
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What fills in the permission's resources."""
+        at = self.address
+        service = f"{at.service}.{self.qualifier}" if self.qualifier else at.service
+        place = {"region": at.region, "account": at.account, "function": at.name}
+        return {**place, "service": service, "qualifier": self.qualifier}
 
 
 def invoke_3(cloud: Cloud, request: ApiRequest) -> Raw:
@@ -70,6 +91,7 @@ def _invoke(cloud: Cloud, request: ApiRequest, target: _Target, task_header: str
     if asynchronous:
         task_id = _task_id(function, asked, task_header) or request.id
         if not function.start(event, request.id, task_id, target.qualifier):
+            # The code of 2.0. No document has that of 3.0.
             message = f"stateful async invocation {task_id} already exists"
             raise CloudError(409, "StatefulAsyncInvocationAlreadyExists", message)
         return Raw(b"", 202, {**headers, task_header: task_id})
@@ -84,7 +106,7 @@ def _invoke(cloud: Cloud, request: ApiRequest, target: _Target, task_header: str
 
 def _authorize(request: ApiRequest, target: _Target) -> None:
     foreign = request.caller.role.account != target.address.account
-    denial = request.caller.find_access_denial("fc:InvokeFunction", target.arn)
+    denial = request.caller.find_access_denial(target.permission, **target.place)
     if foreign or denial:
         message = f"the caller is not authorized to perform 'fc:InvokeFunction' on '{target.arn}'"
         raise CloudError(403, "AccessDenied", message, denial)

@@ -214,6 +214,23 @@ def test_an_instance_without_such_an_endpoint_is_told() -> None:
             asyncio.run(CrClient(cloud_client).hosts(session, chosen))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "hours"), [(3600, None), (3601, "2"), (7200, "2"), (9000, "3"), (43200, "12")]
+)
+def test_a_token_may_live_as_long_as_its_session(
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, seconds: int, hours: str
+) -> None:
+    """Without ExpiresInHours some documents say an hour."""
+    duration = timedelta(seconds=seconds)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN, duration)
+    registry = replace(THE_REGISTRY, session_duration=duration)
+    token = asyncio.run(CrClient(cloud_client).token(session, registry))
+    [call] = cloud.calls("GetAuthorizationToken")
+    assert call.parameters.get("ExpiresInHours") == hours
+    left = token.expires_at - datetime.now(timezone.utc)
+    assert abs(left - duration) < timedelta(seconds=5)
+
+
 def personal_cloud(*registries: PersonalRegistry) -> Cloud:
     role = replace(registry_role(), policies=(load_policy("personal-edition.policy"),))
     return with_role(role, personal_registries=registries)
@@ -247,7 +264,6 @@ def test_an_account_without_personal_edition() -> None:
 def test_a_role_without_its_policy_is_told_what_to_allow(
     cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    """Its policy names an instance, which Personal Edition is not."""
-    session = assume(cloud_client, function, REGISTRY_ROLE_ARN)
+    session = assume(cloud_client, function, CLUSTER_ROLE_ARN)
     with pytest.raises(Denied, match=r"Allow cr:GetAuthorizationToken and cr:PullRepository on \*"):
         asyncio.run(CrClient(cloud_client).token(session, PERSONAL))

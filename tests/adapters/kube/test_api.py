@@ -51,6 +51,12 @@ def uid_of(cluster: KubeCluster, namespace: str) -> str:
     return str(secret["metadata"]["uid"])
 
 
+def version_of(cluster: KubeCluster, namespace: str) -> str:
+    secret = cluster.get_secret(namespace, "acr-pull")
+    assert secret is not None
+    return str(secret["metadata"]["resourceVersion"])
+
+
 # ---- lists ---------------------------------------------------------------------------------------
 
 
@@ -232,11 +238,11 @@ def test_a_secret_is_deleted_by_its_uid_and_may_be_gone_already(
 ) -> None:
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())
-    uid = uid_of(cluster, namespace)
+    uid, version = uid_of(cluster, namespace), version_of(cluster, namespace)
 
     async def deleted_twice(api: KubernetesApi) -> None:
-        await api.delete_secret(namespace, "acr-pull", uid)
-        await api.delete_secret(namespace, "acr-pull", uid)
+        await api.delete_secret(namespace, "acr-pull", uid, version)
+        await api.delete_secret(namespace, "acr-pull", uid, version)
 
     ask(cluster, deleted_twice)
 
@@ -247,10 +253,43 @@ def test_anothers_secret_is_not_deleted(cluster: KubeCluster, new_namespace: New
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())
 
+    version = version_of(cluster, namespace)
+
     with pytest.raises(Conflict):
-        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", UNKNOWN_UID))
+        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", UNKNOWN_UID, version))
 
     assert cluster.get_secret(namespace, "acr-pull") is not None
+
+
+def test_a_secret_that_has_changed_since_it_was_read_is_not_deleted(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    """Somebody may have taken our label off."""
+    namespace = new_namespace(cluster)
+    written = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    cluster.expect(
+        "PATCH",
+        f"/api/v1/namespaces/{namespace}/secrets/acr-pull",
+        {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
+        content_type="application/merge-patch+json",
+    )
+    place = (namespace, "acr-pull", written.uid, written.resource_version)
+
+    with pytest.raises(Conflict):
+        ask(cluster, lambda api: api.delete_secret(*place))
+
+    assert cluster.get_secret(namespace, "acr-pull") is not None
+
+
+def test_the_answer_to_a_write_is_the_secret_as_it_is_listed(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    labelled = replace(content(), labels={"example.com/owner": "platform"})
+    written = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", labelled, None))
+    assert written == ask(cluster, lambda api: api.read_secret(namespace, "acr-pull"))
+    assert written.labels["example.com/owner"] == "platform"
+    assert written.managed
 
 
 # ---- service accounts ----------------------------------------------------------------------------

@@ -22,13 +22,13 @@ from acr_refresher.cli.check_rights import (
     grant_kubeconfig_secret,
     grant_oidc_trust,
     grant_pull,
-    grant_registry_actions,
+    grant_registry_action,
     rights_in,
 )
 from acr_refresher.cli.check_roles import policy_principal
 from acr_refresher.core.model import AckAccess, Cluster, InClusterAccess, KmsAccess, Role, Rrsa
 from factories import MAIN, PARTNER, wanted
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import assume_policy, kubeconfig_policy, load_policy
 from localkube.rbac import FOLDER, manifests, rrsa_manifests
 
 ROLE = Role("acs:ram::2:role/pull")
@@ -103,9 +103,9 @@ def test_a_registrys_statements_are_those_of_the_policy() -> None:
     policy = load_policy(
         "registry-account-role.policy", region="cn-beijing", account="2", instance="cri-partner"
     )
-    actions = ("cr:GetAuthorizationToken", "cr:ListInstanceEndpoint")
     printed = (
-        *grant_registry_actions(ROLE.arn, PARTNER, *actions),
+        *grant_registry_action(ROLE.arn, PARTNER, "cr:GetAuthorizationToken"),
+        *grant_registry_action(ROLE.arn, PARTNER, "cr:ListInstanceEndpoint"),
         *grant_pull(ROLE.arn, PARTNER),
     )
     assert statements(*printed) == policy["Statement"]
@@ -113,15 +113,15 @@ def test_a_registrys_statements_are_those_of_the_policy() -> None:
 
 def test_personal_edition_has_no_instance() -> None:
     personal = replace(PARTNER, instance_id="")
-    (action,) = statements(*grant_registry_actions(ROLE.arn, personal, "cr:GetAuthorizationToken"))
+    (action,) = statements(*grant_registry_action(ROLE.arn, personal, "cr:GetAuthorizationToken"))
     (pull,) = statements(*grant_pull(ROLE.arn, personal))
     assert (action["Resource"], pull["Resource"]) == ("*", "*")
 
 
 def test_a_kubeconfigs_statements_are_those_of_the_policies() -> None:
     (statement,) = statements(*grant_kubeconfig(ROLE.arn, AckAccess("c1", "cn-hangzhou")))
-    (whole,) = load_policy("cluster-account-role.policy")["Statement"]
-    assert statement == {**whole, "Resource": "acs:cs:*:*:cluster/c1"}
+    (complete,) = kubeconfig_policy("c1")["Statement"]
+    assert statement == {**complete, "Resource": "acs:cs:*:*:cluster/c1"}
     (listing,) = statements(*grant_cluster_list(ROLE.arn))
     assert [listing] == load_policy("cluster-discovery.policy")["Statement"]
 
@@ -139,6 +139,8 @@ def test_trust_asks_for_the_external_id() -> None:
     role = Role("acs:ram::2:role/pull", "tenant-7")
     policy, trust = grant_assume_role(ROLE.arn, role)
     assert policy.where == f"the policy of {ROLE.arn}"
+    (complete,) = assume_policy(role.arn)["Statement"]
+    assert statements(policy) == [{**complete, "Resource": "acs:ram:*:2:role/pull"}]
     document = load_policy(
         "registry-account-role.trust-external-id",
         function_role_arn=ROLE.arn,
@@ -165,7 +167,7 @@ def test_trust_in_a_cluster_is_that_of_the_policy() -> None:
 
 def test_nothing_is_to_be_pasted_where_it_is_not_known_for_whom() -> None:
     assert grant_assume_role("", ROLE) == ()
-    assert grant_registry_actions("", PARTNER, "cr:GetAuthorizationToken") == ()
+    assert grant_registry_action("", PARTNER, "cr:GetAuthorizationToken") == ()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from acr_refresher.core.merge import content_to_write
 from acr_refresher.core.model import Credential, Registry, SecretState
 from acr_refresher.core.outcome import ApplySecret, Reconcile, Terms
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason
-from acr_refresher.core.renewal import content_to_write, decide, replan
+from acr_refresher.core.renewal import decide, replan
 from acr_refresher.core.secret import ENTRIES_ANNOTATION, inputs_digest
 from factories import (
     HOUR,

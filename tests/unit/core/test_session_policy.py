@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core.model import Registry, Role, Rrsa
-from acr_refresher.core.session_policy import MAX_LENGTH, session_policy
+from acr_refresher.core.session_policy import MAX_LENGTH, excess_length, session_policy
 
 HOME = Role("acs:ram::1:role/first")
 LAST = Role("acs:ram::2:role/last")
@@ -28,15 +28,17 @@ def allowed(registry: Registry) -> dict[str, list[str]]:
 
 
 def test_the_policy_allows_the_token_the_hosts_and_pulls_from_this_instance_only() -> None:
+    """cr:GetAuthorizationToken has no resource-level permission, so it cannot be narrowed."""
     assert allowed(REGISTRY) == {
-        INSTANCE: ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint"],
+        "*": ["cr:GetAuthorizationToken"],
+        INSTANCE: ["cr:ListInstanceEndpoint"],
         REPOSITORIES: ["cr:PullRepository"],
     }
 
 
 def test_no_hosts_are_requested_if_domains_are_configured() -> None:
     policy = allowed(replace(REGISTRY, domains=("registry.example.com",)))
-    assert policy[INSTANCE] == ["cr:GetAuthorizationToken"]
+    assert policy == {"*": ["cr:GetAuthorizationToken"], REPOSITORIES: ["cr:PullRepository"]}
 
 
 def test_personal_edition_has_no_resources_of_its_own() -> None:
@@ -51,6 +53,31 @@ def test_the_account_is_that_of_the_last_role() -> None:
     assert INSTANCE in allowed(replace(REGISTRY, rrsa=RRSA))
 
 
+def test_repositories_narrow_what_the_token_pulls() -> None:
+    narrow = replace(REGISTRY, repositories=("shop/*", "base/python", "tools/ci-*"))
+    *others, pulls = json.loads(session_policy(narrow))["Statement"]
+    assert pulls == {
+        "Effect": "Allow",
+        "Action": ["cr:PullRepository"],
+        "Resource": [
+            "acs:cr:cn-hangzhou:2:repository/cri-main/shop/*",
+            "acs:cr:cn-hangzhou:2:repository/cri-main/base/python",
+            "acs:cr:cn-hangzhou:2:repository/cri-main/tools/ci-*",
+        ],
+    }
+    assert others == json.loads(session_policy(REGISTRY))["Statement"][:2]
+
+
+def test_by_how_much_a_policy_is_too_long() -> None:
+    length = len(session_policy(REGISTRY))
+    assert excess_length(REGISTRY) == length - MAX_LENGTH
+    longest = replace(REGISTRY, instance_id="cri-main" + "0" * ((MAX_LENGTH - length) // 2))
+    assert excess_length(longest) in {-1, 0}
+    assert len(session_policy(longest)) in {MAX_LENGTH - 1, MAX_LENGTH}
+    assert excess_length(replace(longest, instance_id=longest.instance_id + "0")) in {1, 2}
+    assert excess_length(replace(REGISTRY, role_chain=())) == -MAX_LENGTH
+
+
 @pytest.mark.parametrize(
     "registry",
     [
@@ -60,6 +87,15 @@ def test_the_account_is_that_of_the_last_role() -> None:
 )
 def test_none(registry: Registry) -> None:
     assert session_policy(registry) == ""
+
+
+def test_a_policy_may_be_as_long_as_sts_accepts() -> None:
+    """Only the resource of its repositories has the ID if the hosts are configured."""
+    registry = replace(REGISTRY, domains=("registry.example.com",))
+    unused = MAX_LENGTH - len(session_policy(registry))
+    longest = replace(registry, instance_id=registry.instance_id + "0" * unused)
+    assert len(session_policy(longest)) == MAX_LENGTH
+    assert " " not in session_policy(longest)
 
 
 def test_a_policy_that_is_too_long_for_sts_is_refused_with_a_remedy() -> None:

@@ -19,6 +19,7 @@ from acr_refresher.core.model import (
     Role,
     Rrsa,
     SecretContent,
+    SecretState,
 )
 from acr_refresher.core.report import Report
 from acr_refresher.core.request import RunContext
@@ -179,10 +180,10 @@ class Timed(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         if self.first is None:
             self.first = asyncio.get_running_loop().time()
-        await super().apply_secret(namespace, name, content, uid, resource_version)
+        return await super().apply_secret(namespace, name, content, uid, resource_version)
 
 
 def test_all_tokens_are_minted_before_the_first_secret_is_written() -> None:

@@ -57,9 +57,9 @@ class Busy(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> SecretState:
         await self._request()
-        await super().apply_secret(namespace, name, content, uid, resource_version)
+        return await super().apply_secret(namespace, name, content, uid, resource_version)
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         await self._request()
