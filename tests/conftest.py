@@ -4,6 +4,7 @@ import base64
 import contextlib
 import gc
 import itertools
+import os
 import re
 import signal
 import sys
