@@ -56,6 +56,11 @@ class Settings:
     """A TCP connection to an API server."""
     kube_page_size: int = 500
     """Objects per page of a list: the page size of kubectl."""
+    kube_rights_wait: timedelta = timedelta(seconds=0.5)
+    """From the first refusal by RBAC until refusals count: an API server that has just started
+    knows its roles after 20 to 100 ms."""
+    kube_warnings: int = 5
+    """Different texts of an API server's Warning headers that an outcome has."""
     plugin_timeout: timedelta = timedelta(seconds=15)
     """One run of a kubeconfig's credential plugin: shorter than a cluster's time, to be named."""
     file_timeout: timedelta = timedelta(seconds=10)
@@ -95,6 +100,8 @@ class Settings:
     """Differences between the clocks that are not reported: the answer itself took its time."""
     registry_timeout: timedelta = timedelta(seconds=5)
     """One request to a registry, to try a new token."""
+    registry_answer_bytes: int = 65_536
+    """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
     list_page_size: int = 100

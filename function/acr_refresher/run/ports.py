@@ -204,6 +204,21 @@ class KubeApi(TokenSource, Protocol):
     throttled: int
     """Requests that the server refused as too many (429)."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return ()
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer: `PATCH /api/v1/...`."""
+        return ""
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return ""
+
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """Return all namespaces."""
 

@@ -22,7 +22,7 @@ ACCOUNT = ServiceAccountState("shop", "default", "1")
 REQUESTS: dict[str, Ask] = {
     "list": lambda api: api.list_secrets("acr-pull"),
     "apply": lambda api: api.apply_secret("shop", "acr-pull", CONTENT, None),
-    "delete": lambda api: api.delete_secret("shop", "acr-pull", "1"),
+    "delete": lambda api: api.delete_secret("shop", "acr-pull", "1", "7"),
     "read account": lambda api: api.read_service_account("shop", "default"),
     "patch account": lambda api: api.patch_service_account(ACCOUNT),
     "token": lambda api: api.service_account_token("shop", "default", "a", timedelta(minutes=10)),
