@@ -27,6 +27,7 @@ _numbers = itertools.count(1)
 
 # The duration of an example only shows how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("fuzz", deadline=None)  # `make fuzz`
 hypothesis.settings.load_profile("untimed")
 
 

@@ -24,6 +24,7 @@ from adapters.loopback import http
 T = TypeVar("T")
 
 EMPTY = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
+NO_ACCOUNTS = http("200 OK", b'{"kind": "ServiceAccountList", "items": []}')
 REFUSAL = 'namespaces is forbidden: User "a" cannot list resource "namespaces" in API group ""'
 REFUSED = http("403 Forbidden", json.dumps({"message": REFUSAL}).encode())
 CONTENT = SecretContent({}, SecretStr("{}"), ())
@@ -162,12 +163,12 @@ def test_the_last_error_is_kept_until_its_request_succeeds() -> None:
             with pytest.raises(PortError):
                 await api.list_namespaces()
             found.append(api.last_error)
-        await api.list_namespaces()
+        await api.list_service_accounts()
         found.append(api.last_error)
         await api.list_namespaces()
         return [*found, api.last_error]
 
-    answers = [http("503 X"), http("500 X"), EMPTY, EMPTY]
+    answers = [http("503 X"), http("500 X"), NO_ACCOUNTS, EMPTY]
     (first, second, other, after), _ = visit(answers, errors)
     assert first.startswith("GET /api/v1/namespaces: ")
     assert "(503)" in first
