@@ -18,7 +18,8 @@ from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
-from acr_refresher.kube.kubeconfig import read_kubeconfig
+from acr_refresher.kube.kept import OpenKubeconfigs
+from acr_refresher.kube.kubeconfig import refuse_expired
 from acr_refresher.kube.lists import Conversion, ListReader, ListRequest, converted
 from acr_refresher.kube.notes import RequestNotes
 from acr_refresher.kube.objects import (
@@ -38,7 +39,6 @@ from acr_refresher.kube.objects import (
 from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.reading import check_values
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
-from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
@@ -51,10 +51,14 @@ MANAGED = urlencode({"fieldManager": MANAGER})
 
 
 class KubernetesConnector(KubeConnector):
-    """Makes clients of API servers. `version` is that of this program, for their audit logs."""
+    """Makes clients of API servers. `version` is that of this program, for their audit logs.
 
-    def __init__(self, version: str) -> None:
+    `kept` are the kubeconfigs that a warm instance has opened.
+    """
+
+    def __init__(self, version: str, kept: OpenKubeconfigs | None = None) -> None:
         self._user_agent = f"{MANAGER}/{version}"
+        self._kept = kept or OpenKubeconfigs()
         self._environment_proxy = EnvironmentProxy.of(os.environ)  # once for all clusters
 
     def connect(
@@ -63,15 +67,17 @@ class KubernetesConnector(KubeConnector):
         now: datetime | None = None,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubernetesApi:
         """Sends nothing yet. Raises Invalid; with `now` also if the kubeconfig has expired."""
-        access = read_kubeconfig(kubeconfig, now, proxy_url, ca_pem)
+        refuse_expired(kubeconfig, now)
+        opened = self._kept.open(kubeconfig, proxy_url, ca_pem, cluster)
+        access = opened.access
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        tls = tls_context(access.ca_pem, access.client_pem)
         proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
-        return KubernetesApi(KubeConnection(access, tls, headers, proxy))
+        return KubernetesApi(KubeConnection(access, opened.tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):

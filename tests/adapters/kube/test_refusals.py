@@ -142,7 +142,7 @@ def test_a_secret_that_cannot_be_decrypted_is_named() -> None:
         "no matching key was found for the provided AES transformer"
     )
     error = error_for(REQUESTS["list"], 500, message)
-    assert type(error) is Unreachable
+    assert isinstance(error, Unreachable)
     assert not error.retryable
     assert "the API server cannot decrypt theirs/tls of secrets" in str(error)
 
