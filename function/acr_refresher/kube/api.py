@@ -75,8 +75,11 @@ class KubernetesConnector(KubeConnector):
 class KubernetesApi(KubeApi):
     """One API server. A method sends a request, or requests the pages of a list.
 
-    Every method may raise any PortError.
+    Every method may raise any PortError. With `dry_run`, the server admits and validates what is
+    written, and stores nothing.
     """
+
+    dry_run = False
 
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
@@ -132,18 +135,27 @@ class KubernetesApi(KubeApi):
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
-        query = f"{MANAGED}&force=true" if uid else MANAGED
-        path = f"{_path(namespace, 'secrets', name)}?{query}"
+        force = "&force=true" if uid else ""
+        path = f"{_path(namespace, 'secrets', name)}?{self._managed}{force}"
         written = await self._ask("PATCH", path, manifest, APPLY)
-        return _converted(f"PATCH {path}", lambda: secret_state(written, decoded={}))
+        given = {"resourceVersion": ""} if self.dry_run else {}  # what is not stored has none
+
+        def convert() -> SecretState:
+            return secret_state(
+                {**written, "metadata": {**given, **written["metadata"]}}, decoded={}
+            )
+
+        return _converted(f"PATCH {path}", convert)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
-        options = to_json(deletion(uid, resource_version))
+        options = deletion(uid, resource_version)
+        if self.dry_run:
+            options["dryRun"] = ["All"]
         try:
-            await self._send("DELETE", _path(namespace, "secrets", name), options)
+            await self._send("DELETE", _path(namespace, "secrets", name), to_json(options))
         except Gone:
             return
 
@@ -157,7 +169,7 @@ class KubernetesApi(KubeApi):
         """Merge patch with resourceVersion. The server answers 409 if the account has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
-        patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
+        patched = await self._ask("PATCH", f"{path}?{self._managed}", patch, MERGE_PATCH)
         return _converted(f"PATCH {path}", lambda: service_account_state(patched))
 
     async def service_account_token(
@@ -217,6 +229,11 @@ class KubernetesApi(KubeApi):
             if not continuation:
                 return items
             page_query["continue"] = continuation
+
+    @property
+    def _managed(self) -> str:
+        """The query of a write."""
+        return f"{MANAGED}&dryRun=All" if self.dry_run else MANAGED
 
     def _shared_part(self, content: SecretContent) -> bytes:
         """The part of the manifest that namespaces share, serialised once per content."""
