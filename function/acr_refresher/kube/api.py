@@ -186,6 +186,15 @@ class KubernetesApi(KubeApi):
 
         The attributes are those of its `resourceAttributes`. A missing attribute means all.
         """
+        clock = asyncio.get_running_loop().time
+        sent = clock()
+        allowed = await self._review(attributes)
+        if allowed or not (wait := self._notes.wait_for_rights(sent, clock())):
+            return allowed
+        await asyncio.sleep(wait)
+        return await self._review(attributes)
+
+    async def _review(self, attributes: Mapping[str, str]) -> bool:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
