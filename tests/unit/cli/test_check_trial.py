@@ -20,6 +20,7 @@ from acr_refresher.core.model import (
 from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Unreachable
 from acr_refresher.kube.api import KubernetesApi
 from acr_refresher.kube.refusals import CANNOT_DRY_RUN
+from acr_refresher.run.ports import AppliedSecret
 from factories import NOW, account, credential, secret, wanted
 from runs import Kube
 
@@ -50,12 +51,12 @@ class Api(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         assert resource_version is None
         if self.refusal:
             raise self.refusal
         self.applied.append((namespace, name, content, uid))
-        return secret(namespace=namespace, name=name)
+        return AppliedSecret(secret(namespace=namespace, name=name), created=uid is None)
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         self.bound.append(account)
