@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -15,6 +16,8 @@ from acr_refresher.core.select import names_roles, requested_registries
 
 Json = dict[str, Any]
 
+_MANAGER_LENGTH = 128
+"""Characters of a field manager's name, as Kubernetes limits them."""
 DOCUMENT_KEY = ".dockerconfigjson"
 
 
@@ -52,6 +55,7 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         annotations=texts(metadata.get("annotations")),
         dockerconfigjson=decoded[data],
         labels=labels,
+        managers=_managers(metadata, _owns_our_fields),
     )
 
 
@@ -65,7 +69,37 @@ def service_account_state(account: Json) -> ServiceAccountState:
         tuple(
             text(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
         ),
+        text(metadata.get("creationTimestamp") or ""),
+        _managers(metadata, _owns_references),
     )
+
+
+def _owns_our_fields(owned: Json) -> bool:
+    """Whether a manager owns any of a Secret's data, type, immutability and our label."""
+    if not owned.keys().isdisjoint(("f:data", "f:type", "f:immutable")):
+        return True
+    labels = (owned.get("f:metadata") or {}).get("f:labels") or {}
+    return f"f:{MANAGED_BY_LABEL}" in labels
+
+
+def _owns_references(owned: Json) -> bool:
+    return "f:imagePullSecrets" in owned
+
+
+def _managers(metadata: Json, owns: Callable[[Json], bool]) -> tuple[str, ...]:
+    """The names of field managers, as far as the server keeps them. They are only for messages."""
+    try:
+        return tuple(
+            sys.intern(entry["manager"])
+            for entry in metadata.get("managedFields") or ()
+            if owns(entry.get("fieldsV1") or {}) and _is_manager_name(entry["manager"])
+        )
+    except (AttributeError, KeyError, TypeError):
+        return ()
+
+
+def _is_manager_name(name: str) -> bool:
+    return name.isprintable() and len(name) <= _MANAGER_LENGTH
 
 
 def secret_manifest(namespace: str, name: str, shared: bytes, **seen: str | None) -> bytes:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from acr_refresher.core.contention import IMMUTABLE, mutations
 from acr_refresher.core.merge import (
     content_to_write,
     contested,
@@ -38,6 +39,7 @@ from acr_refresher.core.outcome import (
     removal_outcome,
     skipped_outcome,
 )
+from acr_refresher.core.reasons import Reason
 from acr_refresher.core.renewal import replan
 from acr_refresher.errors import Conflict, Gone, PortError, log_bug
 from acr_refresher.run.concurrency import connections_for, run_bounded
@@ -110,16 +112,21 @@ class Applier:
         return skipped_outcome(action)
 
     async def _reconcile(self, action: Reconcile, *, replanned: bool = False) -> SecretOutcome:
-        if action.apply is None:
+        if action.apply is None or action.apply.reason is Reason.BINDING_REVERTED:
             changed, unchanged = await self._change_all(
                 action.bind, action.secret, ServiceAccountState.with_reference
             )
+            if action.apply and changed:
+                await self._count_repair(action, action.apply)
             return reconciled_outcome(action, bound=changed, unwritten=unchanged)
         making = None if replanned else self._made.get((action.namespace, action.secret))
         made = making.result() if making else await self._make(action, action.apply)
+        contended = action.contended
         try:
             if made.content:
-                await self._write(action, action.apply, made.content)
+                written = await self._write(action, action.apply, made.content)
+                others = (each for each in contended if each != IMMUTABLE)
+                contended = (*mutations(made.content, written), *others)
         except PortError as error:
             again = None if replanned else await self._replan(action, action.apply, made, error)
             if again:
@@ -130,9 +137,17 @@ class Applier:
         changed, unchanged = await self._change_all(
             action.bind, action.secret, ServiceAccountState.with_reference
         )
+        served = replace(action, contended=contended)
         return reconciled_outcome(
-            action, made.content, changed, made.unminted, unchanged, made.warnings
+            served, made.content, changed, made.unminted, unchanged, made.warnings
         )
+
+    async def _count_repair(self, action: Reconcile, apply: ApplySecret) -> None:
+        """Count in the Secret that service accounts were bound again. A refusal is no failure."""
+        content = content_to_write(apply, {}, self.now, self.run)
+        if content:
+            with suppress(PortError):
+                await self._write(action, apply, content)
 
     async def _make(self, action: Reconcile, apply: ApplySecret) -> _Made:
         try:
@@ -168,7 +183,9 @@ class Applier:
         made = tuple(warning for each in minted.values() for warning in each.warnings)
         return minted, (*failures, *conflicts), (*made, *warnings)
 
-    async def _write(self, action: Reconcile, apply: ApplySecret, content: SecretContent) -> None:
+    async def _write(
+        self, action: Reconcile, apply: ApplySecret, content: SecretContent
+    ) -> SecretState:
         """Write the secret. It must still have the version that was read.
 
         Otherwise this could undo the write of an overlapping run, or change a Secret from which
@@ -179,7 +196,9 @@ class Applier:
         if uid and version and apply.replace:
             await self._request(partial(self.kube.delete_secret, namespace, name, uid, version))
             uid = version = None
-        await self._request(partial(self.kube.apply_secret, namespace, name, content, uid, version))
+        return await self._request(
+            partial(self.kube.apply_secret, namespace, name, content, uid, version)
+        )
 
     async def _replan(
         self, action: Reconcile, apply: ApplySecret, made: _Made, error: PortError

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
+from acr_refresher.core.contention import recent
 from acr_refresher.core.fleet import LastSeen, is_due
 from acr_refresher.core.model import Cluster, ClusterState, SecretState
 from acr_refresher.core.outcome import (
@@ -16,13 +17,15 @@ from acr_refresher.core.outcome import (
     ClusterOutcome,
     Deferral,
     Failure,
+    Reconcile,
     SecretOutcome,
     accounts_changed,
     costs_requests,
     failed_outcome,
     planned_outcome,
 )
-from acr_refresher.core.plan import plan, secrets_in_scope
+from acr_refresher.core.plan import NOTHING_REMEMBERED, Remembered, plan, secrets_in_scope
+from acr_refresher.core.reasons import Result
 from acr_refresher.core.report import cluster_expiry, cluster_ok
 from acr_refresher.core.request import RunContext
 from acr_refresher.errors import NotRunning, PortError, log_bug, unexpected_error
@@ -35,6 +38,8 @@ from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
+
+_WRITTEN = frozenset({Result.CREATED, Result.RENEWED, Result.BOUND, Result.CONTENDED})
 
 
 async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
@@ -55,10 +60,34 @@ class LastSeenClusters:
     """What a warm instance saw of each cluster, by name. It decides which is served first."""
 
     seen: dict[str, LastSeen] = field(default_factory=dict)
+    repairs: dict[str, Remembered] = field(default_factory=dict)
+    """The repairs of the last hour, by cluster."""
 
     def note(self, outcome: ClusterOutcome, now: datetime) -> None:
         """Keep what a visit saw. After a failed visit, keep the expiry that the one before saw."""
         self.seen[outcome.cluster] = LastSeen(now, cluster_expiry(outcome), ok=cluster_ok(outcome))
+
+    def note_repairs(
+        self,
+        cluster: str,
+        actions: Iterable[Action],
+        outcomes: Iterable[SecretOutcome],
+        now: datetime,
+    ) -> None:
+        """Keep what a visit repaired, and forget what is old."""
+        done = {(each.namespace, each.secret) for each in outcomes if each.result in _WRITTEN}
+        new = {
+            (each.namespace, each.secret): each.apply.repairs
+            for each in actions
+            if isinstance(each, Reconcile) and each.apply and each.apply.repairs
+        }
+        old = self.repairs.pop(cluster, {})
+        kept = {key: recent(repairs, now) for key, repairs in old.items()}
+        kept |= {key: repairs for key, repairs in new.items() if key in done}
+        room = SETTINGS.repairs_kept - sum(map(len, self.repairs.values()))
+        found = ((key, repairs) for key, repairs in kept.items() if repairs)
+        if remembered := dict(islice(found, max(0, room))):
+            self.repairs[cluster] = remembered
 
     def expiry(self, cluster: str) -> datetime | None:
         """Return when the first of its secrets expires, by the last visit."""
@@ -152,7 +181,7 @@ class ClusterRunner:
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=clock() - began),
         )
-        return self._logged(outcome)
+        return self._logged(outcome, progress)
 
     def _too_slow(self, progress: _Progress) -> str:
         """Return what was late, and what may help. More time helps nothing that never answers."""
@@ -166,13 +195,15 @@ class ClusterRunner:
             " VPC reach it? If it is only slow, raise clusterTimeout"
         )
 
-    def _logged(self, outcome: ClusterOutcome) -> ClusterOutcome:
+    def _logged(self, outcome: ClusterOutcome, progress: _Progress) -> ClusterOutcome:
         """Log the outcome, keep what was seen, and return the outcome."""
         try:
             log_secrets(outcome)
             log_cluster(outcome)
+            done, now = progress.outcomes, self.context.now
+            self.last_seen.note_repairs(outcome.cluster, progress.actions, done, now)
             if not self.context.request.is_scoped:
-                self.last_seen.note(outcome, self.context.now)
+                self.last_seen.note(outcome, now)
         except Exception as error:  # noqa: BLE001  # a bug in a log line must not stop others
             failure = outcome.failure or log_bug(error, cluster=outcome.cluster)
             return replace(outcome, failure=failure)
@@ -220,7 +251,8 @@ class ClusterRunner:
         began = clock()
         state = await observe(kube, secrets_in_scope(cluster, context.request))
         lists_took = clock() - began
-        planned = plan(cluster.pull_secrets, state, context.request, context.now)
+        known = self.last_seen.repairs.get(cluster.name, NOTHING_REMEMBERED)
+        planned = plan(cluster.pull_secrets, state, context.request, context.now, known)
         progress.actions = tuple(chain.from_iterable(planned))
         if context.request.dry_run:
             for action in progress.actions:

@@ -7,6 +7,7 @@ SELECT
   sum(secrets_renewed) AS renewed,
   sum(coalesce(secrets_incomplete, secrets_degraded)) AS incomplete,
   sum(secrets_conflict) AS conflict,
+  sum(coalesce(secrets_contended, 0)) AS contended,
   sum(secrets_failed) AS failed
 FROM log
 GROUP BY period
