@@ -56,12 +56,20 @@ class Settings:
     """A TCP connection to an API server."""
     kube_page_size: int = 500
     """Objects per page of a list: the page size of kubectl."""
+    kube_rights_wait: timedelta = timedelta(seconds=0.5)
+    """From the first refusal by RBAC until refusals count: an API server that has just started
+    knows its roles after 20 to 100 ms."""
+    kube_warnings: int = 5
+    """Different texts of an API server's Warning headers that an outcome has."""
     plugin_timeout: timedelta = timedelta(seconds=15)
     """One run of a kubeconfig's credential plugin: shorter than a cluster's time, to be named."""
     file_timeout: timedelta = timedelta(seconds=10)
     """Reading a kubeconfig file, or the files that it names: mounted file systems may hang."""
-    kubeconfig_depth: int = 20
-    """Levels of nesting in a kubeconfig: the parser recurses, and a deep document ends Python."""
+    kubeconfig_characters: int = 500_000
+    """Characters of a kubeconfig, of which a cluster and its user take 6,000."""
+    kubeconfig_values: int = 10_000
+    """Values in a kubeconfig, of which a cluster and its user take 25. Each hundred characters of
+    a value count as another. The kubeconfig is read in the event loop: this many take 50 ms."""
     tls_clients_kept: int = 2000
     """TLS clients (27 KB each) that a warm instance keeps."""
 
@@ -92,6 +100,8 @@ class Settings:
     """Differences between the clocks that are not reported: the answer itself took its time."""
     registry_timeout: timedelta = timedelta(seconds=5)
     """One request to a registry, to try a new token."""
+    registry_answer_bytes: int = 65_536
+    """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
     list_page_size: int = 100
@@ -138,6 +148,19 @@ class Settings:
     unsent_per_line: int = 500
     """Names of unsent records per log line: some 50 kB."""
 
+    # ---- YAML -----------------------------------------------------------------------------------
+    helper_values: int = 100_000
+    """Values in the text that `import` reads, which may be a list of all ConfigMaps of a cluster.
+    Each hundred characters of a value count as another."""
+    yaml_depth: int = 32
+    """Levels of nesting: the readers recurse, and a deep document ends Python."""
+    yaml_number: int = 100
+    """Characters of a number or a date. Reading a number may take the square of its length."""
+    yaml_repeated_share: int = 20
+    """What aliases (`*name`) and merge keys may repeat, per value that is written out."""
+    yaml_repeated_min: int = 1000
+    """Values that aliases and merge keys may repeat in any document."""
+
     # ---- pull secrets ---------------------------------------------------------------------------
     expiring_threshold: timedelta = timedelta(minutes=15)
     """A secret that expires sooner is renewed. config.yaml: expiringThreshold."""
@@ -173,6 +196,8 @@ class Settings:
     # ---- texts of others, and tracebacks --------------------------------------------------------
     answer_text: int = 4000
     """Characters of the message in a service's or an API server's answer that are looked at."""
+    answer_causes: int = 20
+    """Causes in an API server's answer that are looked at."""
     quoted_text: int = 300
     """Characters of that message that our own message quotes."""
     traceback_frames: int = 30

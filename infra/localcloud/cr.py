@@ -7,19 +7,19 @@ from datetime import datetime, timedelta
 from localcloud.api import ApiRequest, Json, Operation, Product
 from localcloud.authorization import GET_REGISTRY_TOKEN, LIST_REGISTRY_ENDPOINTS, Permission
 from localcloud.cloud import Cloud, RegistryToken
-from localcloud.errors import no_permission
+from localcloud.errors import CloudError, no_permission
 from localcloud.world import Endpoint, PersonalRegistry, RegistryInstance
 
 TEMP_USERNAME = "cr_temp_user"
 
 _TOKEN_LIFETIME = timedelta(hours=1)
+_MOST_HOURS = 24
 
 
 def get_authorization_token(cloud: Cloud, request: ApiRequest) -> Json:
     """GetAuthorizationToken: a token that may at the registry what its caller may.
 
-    Whether the caller may pull is not looked at here but when the token is used. ExpiresInHours is
-    ignored, as its effect beside STS credentials is not documented.
+    Whether the caller may pull is not looked at here but when the token is used.
     """
     instance = _authorized_instance(cloud, request, GET_REGISTRY_TOKEN)
     if instance is None:
@@ -70,9 +70,17 @@ def _authorized_instance(
 
 
 def _token_expiry(cloud: Cloud, request: ApiRequest) -> datetime:
-    """One hour from now; but a token from an assumed role lives as long as the role's session."""
+    """One hour from now; but a token from an assumed role lives as long as the role's session.
+
+    With ExpiresInHours it is the shorter of both, as the SDK's models say (alibabacloud-cr20181201
+    2.2.5, GetAuthorizationTokenRequest).
+    """
     if cloud.token_lifetime is not None:
         return request.now + cloud.token_lifetime
+    if hours := request.parameters.get("ExpiresInHours", ""):
+        if not hours.isdecimal() or not 1 <= int(hours) <= _MOST_HOURS:
+            raise CloudError(400, "InvalidParameter", "ExpiresInHours must be 1 to 24.")
+        return min(request.now + timedelta(hours=int(hours)), request.caller.expires_at)
     if request.caller.origin == "service":
         return min(request.now + _TOKEN_LIFETIME, request.caller.expires_at)
     return request.caller.expires_at

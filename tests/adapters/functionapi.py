@@ -49,7 +49,7 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path, function: Function, resource: str = "") -> Iterator[Scene]:
+def scene(folder: Path, function: Function, resource: str | list[str] = "") -> Iterator[Scene]:
     """A small function, and a caller who may what infra/ram/fan-out.policy.json says, or less."""
     names = {"service": "services", "function": "small"}
     policy = load_policy("fan-out.policy", region=REGION, account=FUNCTION_ACCOUNT, **names)

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import uvloop
 import yaml
@@ -49,12 +49,22 @@ def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:
     return yaml.safe_dump(document)
 
 
+class HasPem(Protocol):
+    """A certificate."""
+
+    @property
+    def pem(self) -> str: ...
+
+
+C = TypeVar("C", bound=HasPem)
+
+
 @dataclass(frozen=True)
-class Server:
-    """A TLS server of its own authority that gives every client the same answer."""
+class Server(Generic[C]):
+    """A TLS server that gives every client the same answer, and the authority to trust it by."""
 
     port: int
-    authority: Authority
+    authority: C
 
     def kubeconfig(self, certificate: KeyPair | None = None) -> str:
         user = {"token": "the-token"}
@@ -76,7 +86,7 @@ class Server:
 
 
 @contextmanager
-def tls_server(serve: Serve, *, wants_certificate: bool = False) -> Iterator[Server]:
+def tls_server(serve: Serve, *, wants_certificate: bool = False) -> Iterator[Server[Authority]]:
     authority = Authority()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.server_certificate().load_into(tls)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -75,6 +75,23 @@ def test_a_token_for_a_service_role_lives_an_hour() -> None:
         after = cloud.clock()
     hour = timedelta(hours=1)
     assert milliseconds(before + hour) <= body.expire_time <= milliseconds(after + hour)
+
+
+@pytest.mark.parametrize(("hours", "lifetime"), [(1, 3600), (2, 7200), (24, 7200)])
+def test_of_the_session_and_the_hours_asked_for_the_shorter_counts(
+    url: str, puller: Any, hours: int, lifetime: int
+) -> None:
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
+    body = cr_client(url, puller).get_authorization_token(request).body
+    asked_at = datetime.now(timezone.utc)
+    assert abs(body.expire_time - milliseconds(asked_at + timedelta(seconds=lifetime))) < 5000
+
+
+@pytest.mark.parametrize("hours", [0, 25, "x"])
+def test_other_hours_are_refused(url: str, puller: Any, hours: Any) -> None:
+    request = GetAuthorizationTokenRequest(instance_id=REGISTRY.id, expires_in_hours=hours)
+    with pytest.raises(ClientException, match="ExpiresInHours"):
+        cr_client(url, puller).get_authorization_token(request)
 
 
 def test_a_token_lifetime_may_be_set() -> None:

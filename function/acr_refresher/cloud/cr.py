@@ -5,6 +5,7 @@ A registry without an instance belongs to Personal Edition, which has another AP
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
@@ -40,7 +41,10 @@ class CrClient(ContainerRegistry):
         answer = await self._ask(
             call,
             self._client(caller, registry).get_authorization_token_with_options,
-            GetAuthorizationTokenRequest(instance_id=registry.instance_id),
+            GetAuthorizationTokenRequest(
+                instance_id=registry.instance_id,
+                expires_in_hours=_hours(registry.session_duration),
+            ),
         )
         with reading_answer(call, answer["RequestId"]):
             return RegistryToken(
@@ -114,6 +118,17 @@ class CrClient(ContainerRegistry):
             code = str(answer.get("Code", ""))
             raise refused(Refusal(code, HTTPStatus.OK, request_id=answer["RequestId"]), call)
         return answer
+
+
+def _hours(session_duration: timedelta) -> int | None:
+    """ExpiresInHours (1 to 24), rounded up; None for an hour, the default.
+
+    Documents differ in whether a token lives for an hour, for this time, or as long as the session
+    that requests it, and the SDK says that the shorter of both counts. So the answer's ExpireTime
+    counts, and this only keeps a longer session from being cut to an hour.
+    """
+    hour = timedelta(hours=1)
+    return math.ceil(session_duration / hour) if session_duration > hour else None
 
 
 def _instance_call(api: str, caller: CloudCredentials, registry: Registry) -> CloudCall:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from acr_refresher.errors import (
+    Conflict,
     Denied,
     Gone,
     Invalid,
@@ -76,7 +77,7 @@ class _Rule:
 
 _THROTTLING = _Rule(
     Throttled,
-    r".*Throttling.*|ServiceUnavailable",
+    r".*Throttl(ing|ed).*|ServiceUnavailable",  # ResourceThrottled (503) is of FC
     "too many requests: {message}",
     {HTTPStatus.TOO_MANY_REQUESTS},
 )
@@ -110,6 +111,16 @@ _RULES = (  # the first that covers a refusal counts
         "the cluster is not running: {message}",
     ),
     _Rule(Gone, r"Forbidden\.ResourceNotFound", "{target} does not exist"),  # of KMS
+    _Rule(Gone, r"Forbidden\.KeyNotFound", "the key that encrypts {target} does not exist"),
+    # Sources differ about this code: one calls it an operation that is not supported, others a
+    # missing permission, and its name means a check of an access control list.
+    _Rule(
+        Denied,
+        r"ErrorCheckAcl",
+        "an access control list or a policy denies it{principal}: {message}. If the list of the"
+        " instance (or cluster) lacks the address that the function calls from, add it. Otherwise:"
+        " {grant}",
+    ),
     _Rule(
         Invalid,
         r"EntityNotExist\.Role",
@@ -142,6 +153,12 @@ _RULES = (  # the first that covers a refusal counts
         Invalid,
         r"InvalidAction\..*|InvalidVersion",
         "this region does not have the API: {message}",
+    ),
+    _Rule(
+        Conflict,
+        r"ConcurrentUpdateError",
+        "it is being changed at the same time, and nothing was done: {message}",
+        {HTTPStatus.CONFLICT},
     ),
     _Rule(
         Gone,

@@ -2,12 +2,21 @@
 
 Requests of 3.0 are generic calls. Requests of 2.0 need aliyun-fc2, which nothing else uses.
 https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/developer-reference/api-fc-2023-03-30-invokefunction
+
+A function learns from its context whether it has a service, that is, whether it is one of 2.0. The
+context of python3.10 has a `service` in 3.0 too, and no document says that its name is empty there.
+(The headers of web functions of 3.0, which are published in the documents of Higress, have an empty
+x-fc-service-name.) So a function that seems to have a service is started by the API of 2.0 first,
+and by that of 3.0 if 2.0 does not know it or does not allow it. In the other order a function of
+2.0 could start another function, of 3.0, that merely has its name.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -17,13 +26,16 @@ from acr_refresher.cloud.client import CloudClient
 from acr_refresher.cloud.errors import CODE_LENGTH, CloudCall, scrub
 from acr_refresher.core.model import Function
 from acr_refresher.core.outcome import milliseconds
-from acr_refresher.errors import FunctionFailed
+from acr_refresher.errors import Denied, FunctionFailed, Gone, PortError
 from acr_refresher.run.ports import CloudCredentials, Functions
 from acr_refresher.settings import SETTINGS
 
 VERSION_3 = "2023-03-30"
-TASK_KNOWN = HTTPStatus.CONFLICT
-"""The status for a task whose ID was used before."""
+TASK_KNOWN = re.compile(r"(?i).*AlreadyExist.*")
+"""Codes, with the status 409, for a task whose ID was used before. 2.0 answers with
+StatefulAsyncInvocationAlreadyExists; for 3.0 no code is documented. 409 has other codes too, such
+as ConcurrentUpdateError: then nothing was started.
+https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/developer-reference/error-codes"""
 TASK_ID_3, TASK_ID_2 = "x-fc-async-task-id", "x-fc-stateful-async-invocation-id"
 
 
@@ -77,10 +89,27 @@ class FunctionClient(Functions):
     async def start(self, function: Function, payload: bytes, task_id: str) -> bool:
         """InvokeFunction, asynchronously. False if a task of this ID was started before.
 
-        Raises Denied, Gone, Invalid, Throttled, Unreachable.
+        Raises Conflict, Denied, Gone, Invalid, Throttled, Unreachable.
         """
-        answer = await self._send(InvokeRequest(function, payload, task_id))
-        return answer.status != TASK_KNOWN
+        request = InvokeRequest(function, payload, task_id)
+        try:
+            answer = await self._send(request)
+        except (Denied, Gone) as refused:
+            if not function.service:
+                raise
+            answer = await self._send_without_service(request, refused)
+        return answer.status != HTTPStatus.CONFLICT
+
+    async def _send_without_service(
+        self, request: InvokeRequest, refused: PortError
+    ) -> InvokeResponse:
+        """The answer of 3.0 to a request that 2.0 refused. Raises that refusal if it fails."""
+        try:
+            return await self._send(
+                request._replace(function=replace(request.function, service=""))
+            )
+        except PortError:
+            raise refused from None
 
     async def _send(self, request: InvokeRequest) -> InvokeResponse:
         function = request.function
@@ -112,9 +141,9 @@ class FunctionClient(Functions):
         try:
             answer = client.call_api(_params_3(function), openapi_request, options)
         except ClientException as error:
-            if error.status_code != TASK_KNOWN:
+            if not _task_known(error.status_code, error.code):
                 raise
-            return _response(TASK_KNOWN)
+            return _response(HTTPStatus.CONFLICT)
         return _response(answer["statusCode"], answer["headers"], answer["body"])
 
     def _send_2(self, request: InvokeRequest, options: Any) -> dict[str, Any]:
@@ -131,8 +160,8 @@ class FunctionClient(Functions):
                 function.qualifier or None,
             )
         except FcError as error:
-            if error.status_code == TASK_KNOWN:
-                return _response(TASK_KNOWN)
+            if _task_known(error.status_code, error.err_code):
+                return _response(HTTPStatus.CONFLICT)
             if error.status_code == HTTPStatus.OK:
                 return _failure_2(error)
             raise _refusal_2(error) from error
@@ -165,6 +194,11 @@ class FunctionClient(Functions):
             code=answer.error_type,
             request_id=answer.request_id,
         )
+
+
+def _task_known(status: object, code: object) -> bool:
+    known = TASK_KNOWN.fullmatch(str(code)[:CODE_LENGTH])
+    return status == HTTPStatus.CONFLICT and bool(known)
 
 
 def _name(function: Function) -> str:

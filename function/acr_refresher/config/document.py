@@ -5,37 +5,28 @@ Descriptions go into config.schema.json. Editors show them beside the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from acr_refresher.config.access import ClusterAccessKeys, DiscoveryKeys, RoleKeys
+from acr_refresher.config.access import ClusterAccessKeys, DiscoveryKeys
 from acr_refresher.config.fields import (
     ClusterTimeout,
-    Domains,
-    EndpointTypes,
-    InstanceId,
     LabelKey,
     LabelValue,
-    Name,
     Names,
     NamespacePatterns,
-    OidcProviderArn,
-    QualifiedServiceAccount,
     RegionId,
-    Repository,
-    RoleArn,
-    RoleChain,
     SecretAnnotations,
     SecretLabels,
     SecretName,
     ServiceAccountNames,
     Threshold,
 )
-from acr_refresher.config.strict import Pattern, Problem, StrictModel, field_error, quoted
+from acr_refresher.config.registries import RegistrySection
+from acr_refresher.config.strict import Pattern, StrictModel, field_error
 from acr_refresher.settings import SETTINGS
 
 LogProject = Annotated[
@@ -102,119 +93,6 @@ class RateLimitsSection(StrictModel):
     kms: CallsPerSecond = Field(
         50, description="Key Management Service. It allows 450 GetSecretValue. Default: 50."
     )
-
-
-class RegistrySection(RoleKeys):
-    """An Enterprise Edition instance of Container Registry, or an account's Personal Edition."""
-
-    name: Name = Field(description="Name of the registry in `registries`, events and reports.")
-    instance_id: InstanceId | None = Field(
-        None,
-        description="ID of the instance, cri-… or <region>:cri-…. If it is left out, the registry"
-        " is the Personal Edition of the account.",
-    )
-    region_id: RegionId | None = Field(
-        None,
-        description="Region of the registry, such as cn-hangzhou. Required unless instanceId"
-        " contains it.",
-    )
-    domains: Domains | None = Field(
-        None,
-        description="Host names that the pull secret has a login for: a list, or text with commas."
-        " Default: the domains of every enabled endpoint of the instance; for Personal Edition the"
-        " shared domains of the region, registry[-vpc|-internal].<region>.aliyuncs.com.",
-    )
-    endpoints: EndpointTypes | None = Field(
-        None,
-        description="The endpoints whose domains the pull secret has a login for: internet, vpc."
-        " Default: every enabled endpoint. Not together with domains.",
-    )
-    assume_role_arn: RoleChain | None = Field(
-        None,
-        alias="assumeRoleARN",
-        description="RAM role to assume for tokens, in the account that owns the registry; or a"
-        " list of roles, each assumed by the role before it. Default: the function's own role.",
-    )
-    rrsa_role_arn: RoleArn | None = Field(
-        None,
-        alias="rrsaRoleARN",
-        description="RAM role in the cluster's account that the cluster's OIDC provider may assume"
-        " (RRSA). This role then assumes assumeRoleARN, instead of the function's role.",
-    )
-    rrsa_oidc_provider_role_arn: OidcProviderArn | None = Field(
-        None,
-        alias="rrsaOIDCProviderRoleARN",
-        description="ARN of the cluster's OIDC provider, for RRSA.",
-    )
-    rrsa_service_account: QualifiedServiceAccount | None = Field(
-        None,
-        description="The service account whose token RRSA uses, as namespace/name. Default:"
-        " kube-system/aliyun-acr-credential-helper.",
-    )
-    expire_duration: int = Field(
-        3600,
-        ge=3600,
-        le=43200,
-        description="Duration of the role session in seconds. At most the maximum of the role.",
-    )
-    session_policy: bool = Field(
-        default=True,
-        description="Whether the session of the last role is limited to what the token requires."
-        " Default: true.",
-    )
-    verify: Literal["always", "reachable", "never"] = Field(
-        "reachable",
-        description="Whether a new token is tested at each registry host before it is written."
-        " Default: reachable, which skips hosts that the function cannot reach.",
-    )
-    verify_repository: Repository | None = Field(
-        None, description="A repository, as namespace/name, that a new token must be able to pull."
-    )
-
-    def contradictions(self) -> Iterator[Problem]:
-        """Keys that contradict each other, or that have no effect."""
-        given = self.model_fields_set
-        yield from self._region_contradictions()
-        yield from self._rrsa_contradictions()
-        if "endpoints" in given and "instance_id" not in given:
-            yield Problem(
-                "endpoints",
-                "is given for Personal Edition, whose endpoints no API lists",
-                "give the hosts as domains, or add instanceId of an Enterprise Edition instance",
-            )
-        if "endpoints" in given and "domains" in given:
-            problem = "is given beside domains, which already says which hosts are served"
-            yield Problem("endpoints", problem, "keep one of them")
-        if "verify_repository" in given and self.verify == "never":
-            problem = "is given, but verify is never"
-            yield Problem("verifyRepository", problem, "keep one of them")
-        yield from super().contradictions()
-
-    def _region_contradictions(self) -> Iterator[Problem]:
-        if self.is_unreadable("instance_id"):
-            return
-        in_id = (self.instance_id or "").rpartition(":")[0]
-        if "region_id" not in self.model_fields_set and not in_id:
-            yield Problem("regionId", "is missing", "add it")
-        elif in_id and self.region_id and self.region_id != in_id:
-            problem = f"is {quoted(self.region_id)}, but instanceId says {quoted(in_id)}"
-            yield Problem("regionId", problem, "leave regionId out, or correct it")
-
-    def _rrsa_contradictions(self) -> Iterator[Problem]:
-        pair = {"rrsa_role_arn", "rrsa_oidc_provider_role_arn"}
-        given = [self.key_of(name) for name in pair & self.model_fields_set]
-        missing = [self.key_of(name) for name in pair - self.model_fields_set]
-        if given and missing:
-            yield Problem(missing[0], "is missing", f"add it, or leave out {given[0]}")
-        if "rrsa_service_account" in self.model_fields_set and not given:
-            problem = "is given without rrsaRoleARN"
-            yield Problem("rrsaServiceAccount", problem, "add the role, or leave this out")
-        if "rrsaRoleARN" in given and "instance_id" not in self.model_fields_set:
-            yield Problem(
-                "rrsaRoleARN",
-                "is given for Personal Edition, whose registry refuses tokens of RRSA sessions",
-                "leave it out, or add instanceId of an Enterprise Edition instance",
-            )
 
 
 class Requirement(StrictModel):

@@ -44,6 +44,27 @@ from acr_refresher.log import mask_text
 
 _ROOT = "event"
 _EXAMPLE = 'send a JSON object such as {"action": "refresh"}'
+_FOREIGN = (
+    # https://www.alibabacloud.com/help/en/functioncompute/fc/http-trigger-invoking-function
+    (
+        {"rawPath", "requestContext"},
+        "is an HTTP request: the function has an HTTP trigger",
+        (
+            "delete that trigger, which may let anybody start runs; use a timer, or invoke"
+            " the function by its API"
+        ),
+    ),
+    # https://www.alibabacloud.com/help/en/eventbridge/user-guide/event-overview
+    (
+        {"specversion", "source", "type"},
+        "is a CloudEvent: EventBridge invokes the function",
+        (
+            "delete that trigger or event rule and use a timer; or let the rule transform its"
+            ' events into {"action": "refresh"}'
+        ),
+    ),
+)
+"""Events of triggers that are not for this function: the keys that all of them have."""
 
 _Globs = Annotated[list[NameGlob], Field(min_length=1)]
 _ClusterGlobs = Annotated[list[ClusterGlob], Field(min_length=1)]
@@ -125,7 +146,10 @@ class _TimerEvent(StrictModel):
 
 
 def parse_event(event: bytes | str) -> Request:
-    """What the event asks for. Raises InvalidEvent with every problem."""
+    """What the event asks for. Raises InvalidEvent with every problem.
+
+    Events of other triggers are refused before anything in them is read.
+    """
     document = _json_object(event)
     if "triggerName" not in document or "action" in document:
         return _manual_request(_validated(_ManualEvent, document))
@@ -202,9 +226,18 @@ def _json_object(event: bytes | str) -> dict[str, object]:
         document = json.loads(event)
     except (ValueError, RecursionError) as error:
         raise InvalidEvent([Problem(_ROOT, f"is not JSON{_position(error)}", _EXAMPLE)]) from None
+    _refuse_foreign(document)
     if not isinstance(document, dict):
         raise InvalidEvent([Problem(_ROOT, "is not a JSON object", _EXAMPLE)])
     return document
+
+
+def _refuse_foreign(document: object) -> None:
+    """Raise InvalidEvent for the event of another trigger, or for several in a list."""
+    first = document[0] if isinstance(document, list) and document else document
+    for keys, problem, remedy in _FOREIGN:
+        if isinstance(first, dict) and keys <= first.keys():
+            raise InvalidEvent([Problem(_ROOT, problem, remedy)])
 
 
 def _payload_object(payload: str) -> dict[str, object]:

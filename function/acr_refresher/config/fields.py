@@ -74,12 +74,21 @@ ExternalId = Annotated[
         "use 2 to 1224 letters, digits and the characters _ + = , . @ : / -",
     ),
 ]
+_PATH_COMPONENT = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 Repository = Annotated[
     str,
     Pattern(
-        r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+",
+        rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})+",
         "the name of a repository",
         "use namespace/name, without host and tag",
+    ),
+]
+RepositoryPattern = Annotated[
+    str,
+    Pattern(
+        rf"(?:{_PATH_COMPONENT}/)+(?:{_PATH_COMPONENT}|(?:[a-z0-9][a-z0-9._-]*)?\*)",
+        "the name of a repository, or of several",
+        "use namespace/name, namespace/* or namespace/prefix*, without host and tag",
     ),
 ]
 Domain = Annotated[
@@ -332,6 +341,9 @@ RoleChain = Annotated[
 
 Names = Annotated[list[Name], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 Domains = Annotated[list[Domain], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
+RepositoryPatterns = Annotated[
+    list[RepositoryPattern], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT
+]
 RegionIds = Annotated[list[RegionId], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 ClusterGlobs = Annotated[list[ClusterGlob], _NOT_EMPTY, AfterValidator(_distinct), _SPLIT]
 EndpointTypes = Annotated[

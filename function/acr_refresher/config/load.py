@@ -21,10 +21,10 @@ from acr_refresher.config.document import (
     ConfigDocument,
     DiscoverSection,
     LogstoreSection,
-    RegistrySection,
     SharedSettings,
 )
 from acr_refresher.config.pull_secrets import has_own_settings, pull_secrets_from
+from acr_refresher.config.registries import registry_from
 from acr_refresher.config.strict import InvalidInput, Problem, problems_from, read_partly
 from acr_refresher.config.strict_yaml import read_yaml
 from acr_refresher.config.timer import TimerRequirement, timer_requirements
@@ -38,8 +38,6 @@ from acr_refresher.core.model import (
     KubeconfigAccess,
     Logstore,
     Registry,
-    Rrsa,
-    Verification,
 )
 from acr_refresher.settings import SETTINGS
 
@@ -136,32 +134,6 @@ def _logstore_from(section: LogstoreSection) -> Logstore:
         region_id=section.region_id or "",
         endpoint=section.endpoint or "",
     )
-
-
-def registry_from(section: RegistrySection) -> Registry:
-    """A registry. Its ID may contain its region, as in cn-beijing:cri-…."""
-    region_id, _, instance_id = (section.instance_id or "").rpartition(":")
-    return Registry(
-        name=section.name,
-        instance_id=instance_id,
-        region_id=section.region_id or region_id,
-        domains=tuple(section.domains or ()),
-        endpoints=tuple(section.endpoints or ()),
-        role_chain=section.role_chain,
-        rrsa=_rrsa_from(section),
-        session_duration=timedelta(seconds=section.expire_duration),
-        narrowed=section.session_policy,
-        verify=Verification(section.verify),
-        verify_repository=section.verify_repository or "",
-    )
-
-
-def _rrsa_from(section: RegistrySection) -> Rrsa | None:
-    if not section.rrsa_role_arn or not section.rrsa_oidc_provider_role_arn:
-        return None
-    arns = section.rrsa_role_arn, section.rrsa_oidc_provider_role_arn
-    account = section.rrsa_service_account
-    return Rrsa(*arns, *account.split("/")) if account else Rrsa(*arns)
 
 
 def clusters_from(

@@ -62,7 +62,8 @@ class Registry:
     `role_chain` lists the RAM roles to assume, in order, starting from the function's own identity
     or from `rrsa`. `session_duration` is requested from STS for the last role; a renewal depends on
     the expiry that the API returns. `narrowed`: the last role's session gets only the permissions
-    that the token needs. The token must be able to pull `verify_repository`, if given.
+    that the token needs, and only for the `repositories`, if any are given. The token must be able
+    to pull `verify_repository`, if given.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Registry:
     rrsa: Rrsa | None = None
     session_duration: timedelta = timedelta(hours=1)
     narrowed: bool = True
+    repositories: tuple[str, ...] = ()
     verify: Verification = Verification.REACHABLE
     verify_repository: str = ""
 

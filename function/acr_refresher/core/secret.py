@@ -68,6 +68,8 @@ def inputs_digest(registry: Registry) -> str:
         registry.endpoints,
         [astuple(role) for role in registry.role_chain],
         astuple(registry.rrsa) if registry.rrsa else None,
+        # Last and only if given: the digest of a registry without repositories must not change.
+        *([sorted(registry.repositories)] if registry.repositories else []),
     )
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 

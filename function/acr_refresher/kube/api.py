@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -15,10 +16,11 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import Gone, Invalid, Unreachable
-from acr_refresher.kube.errors import answer_error, refused_user, request_name
-from acr_refresher.kube.http import KubeConnection
+from acr_refresher.errors import Gone, Invalid, PortError, Unreachable
+from acr_refresher.kube.errors import answer_error, request_name
+from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kubeconfig import read_kubeconfig
+from acr_refresher.kube.notes import RequestNotes
 from acr_refresher.kube.objects import (
     Json,
     deletion,
@@ -31,6 +33,7 @@ from acr_refresher.kube.objects import (
     text,
 )
 from acr_refresher.kube.proxy import EnvironmentProxy
+from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
 from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
@@ -78,7 +81,23 @@ class KubernetesApi(KubeApi):
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
         self._connection = connection
+        self._notes = RequestNotes()
         self._shared: tuple[SecretContent, bytes] | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return self._notes.warnings
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer."""
+        return self._notes.cut_off
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return self._notes.last_error
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""
@@ -225,12 +244,39 @@ class KubernetesApi(KubeApi):
     async def _send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> bytes:
-        self.requests += 1
-        answer = await self._connection.send(method, path, body, content_type if body else None)
-        if answer.status not in OK:
-            self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            raise answer_error(request_name(method, path), *answer)
+        """One request and the content of its answer. Raises PortError."""
+        request = request_name(method, path)
+        try:
+            answer = await self._answer(method, path, body, content_type if body else None)
+            if answer.status not in OK:
+                raise answer_error(method, path, *answer[:3])
+        except asyncio.CancelledError:
+            self._notes.note_cut_off(request)
+            raise
+        except PortError as error:
+            self._notes.note_error(request, error)
+            raise
+        self._notes.note_success(request)
         return answer.content
+
+    async def _answer(
+        self, method: str, path: str, body: bytes | None, content_type: str | None
+    ) -> HttpResponse:
+        """The answer. A request that a server which has just started refuses is sent again."""
+        clock = asyncio.get_running_loop().time
+        sent = clock()
+        self.requests += 1
+        answer = await self._connection.send(method, path, body, content_type)
+        forbidden = answer.status == HTTPStatus.FORBIDDEN
+        if forbidden and refused_by_rbac(read_status(answer.content)):
+            wait = self._notes.wait_for_rights(sent, clock())
+            if wait > 0:
+                await asyncio.sleep(wait)
+                self.requests += 1
+                answer = await self._connection.send(method, path, body, content_type)
+        self.throttled += answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        self._notes.note_warnings(answer.warnings)
+        return answer
 
 
 def _page(answer: Json) -> tuple[list[Json], str]:

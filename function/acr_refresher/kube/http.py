@@ -41,6 +41,8 @@ class HttpResponse(NamedTuple):
     status: int
     headers: Mapping[str, str]
     content: bytes
+    warnings: tuple[str, ...] = ()
+    """The values of all `Warning` headers."""
 
 
 class KubeConnection:
@@ -88,7 +90,8 @@ class KubeConnection:
         if response.status in REDIRECTS:
             # An API server has no reason to send our request, or our credentials, elsewhere.
             raise connection_error(self.server, method, path, RedirectedError(), self._proxy_url)
-        return HttpResponse(response.status, response.headers, content)
+        warnings = tuple(response.headers.getall("Warning", ()))
+        return HttpResponse(response.status, response.headers, content, warnings)
 
     async def close(self) -> None:
         """End all connections."""

@@ -167,9 +167,8 @@ class ClusterRunner:
         except asyncio.TimeoutError:
             if progress.kube is None:
                 return None  # it has only waited for the cloud
-            failure = progress.cut_off(
-                "not finished within the run's time: raise the function's timeout"
-            )
+            why = _held_up(progress.kube) or "raise the function's timeout"
+            failure = progress.cut_off(f"not finished within the run's time: {why}")
         except Exception as error:  # noqa: BLE001  # a bug in one cluster must not stop others
             failure = log_bug(error, cluster=cluster.name)
         outcome = ClusterOutcome(
@@ -178,6 +177,7 @@ class ClusterRunner:
             failure=failure,
             skipped=skipped,
             last_seen_expiry=self.last_seen.expiry(cluster.name) if failure else None,
+            warnings=progress.kube.warnings if progress.kube else (),
             requests=progress.kube.requests if progress.kube else 0,
             duration=timedelta(seconds=clock() - began),
         )
@@ -188,11 +188,13 @@ class ClusterRunner:
         within = f"within the {self.cluster_timeout.total_seconds():g} s of its cluster"
         if progress.kube is None:
             return f"its kubeconfig could not be read {within}: does the file system hang?"
+        if held_up := _held_up(progress.kube):
+            return f"not finished {within}: {held_up}"
         if progress.actions:
             return f"not finished {within}: if the cluster is only slow, raise clusterTimeout"
         return (
-            f"the API server did not answer the lists {within}: is it up, and can the function's"
-            " VPC reach it? If it is only slow, raise clusterTimeout"
+            f"the API server did not answer {progress.kube.cut_off or 'the lists'} {within}: is"
+            " it up, and can the function's VPC reach it? If it is only slow, raise clusterTimeout"
         )
 
     def _logged(self, outcome: ClusterOutcome, progress: _Progress) -> ClusterOutcome:
@@ -283,6 +285,21 @@ class ClusterRunner:
             except Exception as error:  # noqa: BLE001  # a bug in one namespace must not stop others
                 outcome = failed_outcome(action, progress.bug(action, error))
             progress.finish(action, outcome)
+
+
+def _held_up(kube: KubeApi) -> str:
+    """Return the error that a visit met before its end, or the write that it waited for.
+
+    More time helps neither, so the remedy is that of the error.
+    """
+    waited = f"{kube.cut_off} had no answer yet. " if kube.cut_off else ""
+    if kube.last_error:
+        return f"{waited}The last error was: {kube.last_error}"
+    if waited and not kube.cut_off.startswith("GET "):
+        return (
+            f"{waited}An admission webhook may hang. If the cluster is slow, raise clusterTimeout"
+        )
+    return ""
 
 
 def _extra_workers(kube: KubeApi, lists_took: float) -> ExtraWorkers:

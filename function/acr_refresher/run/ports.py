@@ -160,7 +160,7 @@ class KubeconfigFiles(Protocol):
 class Functions(Protocol):
     """Function Compute 3.0 and 2.0.
 
-    Both methods raise Denied, Gone, Invalid, Throttled, Unreachable.
+    Both methods raise Conflict, Denied, Gone, Invalid, Throttled, Unreachable.
     """
 
     async def invoke(self, function: Function, payload: bytes) -> bytes:
@@ -203,6 +203,21 @@ class KubeApi(TokenSource, Protocol):
     """Requests that were sent so far."""
     throttled: int
     """Requests that the server refused as too many (429)."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return ()
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer: `PATCH /api/v1/...`."""
+        return ""
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return ""
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """Return all namespaces."""

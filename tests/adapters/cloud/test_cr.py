@@ -214,6 +214,23 @@ def test_an_instance_without_such_an_endpoint_is_told() -> None:
             asyncio.run(CrClient(cloud_client).hosts(session, chosen))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "hours"), [(3600, None), (3601, "2"), (7200, "2"), (9000, "3"), (43200, "12")]
+)
+def test_a_token_may_live_as_long_as_its_session(
+    cloud_client: CloudClient, cloud: Cloud, function: CloudCredentials, seconds: int, hours: str
+) -> None:
+    """Without ExpiresInHours some documents say an hour."""
+    duration = timedelta(seconds=seconds)
+    session = assume(cloud_client, function, REGISTRY_ROLE_ARN, duration)
+    registry = replace(THE_REGISTRY, session_duration=duration)
+    token = asyncio.run(CrClient(cloud_client).token(session, registry))
+    [call] = cloud.calls("GetAuthorizationToken")
+    assert call.parameters.get("ExpiresInHours") == hours
+    left = token.expires_at - datetime.now(timezone.utc)
+    assert abs(left - duration) < timedelta(seconds=5)
+
+
 def personal_cloud(*registries: PersonalRegistry) -> Cloud:
     role = replace(registry_role(), policies=(load_policy("personal-edition.policy"),))
     return with_role(role, personal_registries=registries)

@@ -14,7 +14,7 @@ from requests import Request
 from requests import exceptions as http
 
 from acr_refresher.cloud.errors import CloudCall, Refusal, port_error, refused, scrub
-from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
+from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import CloudCredentials
 from acr_refresher.settings import SETTINGS
 
@@ -47,6 +47,12 @@ CALL = CloudCall("sts", "sts:AssumeRole", "role acs:ram::1:role/pull", "grant it
         ("InternalError", 200, Unreachable, "the service failed: Because."),
         ("Whatever", 502, Unreachable, "the service failed: Because."),
         ("InvalidAction.NotFound", 404, Invalid, "this region does not have the API"),
+        ("ResourceThrottled", 503, Throttled, "too many requests"),
+        ("Forbidden.ResourceNotFound", 404, Gone, "role/pull does not exist"),
+        ("Forbidden.KeyNotFound", 404, Gone, "the key that encrypts role acs:ram::1:role/pull"),
+        ("ErrorCheckAcl", 400, Denied, "an access control list or a policy denies it: Because."),
+        ("ConcurrentUpdateError", 409, Conflict, "nothing was done: Because."),
+        ("Whatever", 409, Conflict, "nothing was done: Because."),
         ("INSTANCE_NOT_EXIST", 200, Gone, "does not exist"),
         ("ErrorClusterNotFound", 404, Gone, "does not exist"),
         ("Whatever", 404, Gone, "does not exist"),

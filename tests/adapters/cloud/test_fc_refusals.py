@@ -14,6 +14,7 @@ from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.cloud.fc import FunctionClient
 from acr_refresher.core.model import Function
 from acr_refresher.errors import (
+    Conflict,
     Denied,
     FunctionFailed,
     Gone,
@@ -64,6 +65,12 @@ def test_a_denial_names_the_right_and_the_resource(
 REFUSED: dict[str, tuple[Fault, type[PortError], str]] = {
     "no such function": (ApiError(404, "FunctionNotFound"), Gone, "does not exist"),
     "too many instances": (ApiError(429, "ResourceExhausted"), Throttled, "too many requests"),
+    "too much at once": (ApiError(503, "ResourceThrottled"), Throttled, "too many requests"),
+    "a change meanwhile": (
+        ApiError(409, "ConcurrentUpdateError"),
+        Conflict,
+        "it is being changed at the same time",
+    ),
     "too large": (ApiError(413, "EntityTooLarge", "exceeds the limit"), Invalid, "the limit"),
     "broken": (ApiError(500, "InternalServerError", "try again"), Unreachable, "try again"),
     "not JSON": (BadGateway(), Unreachable, "not the API's"),
@@ -87,6 +94,52 @@ def test_a_refusal_has_a_meaning(
     if isinstance(fault, ApiError):
         (call,) = here.cloud.calls("InvokeFunction")
         assert (refused.value.code, refused.value.request_id) == (fault.code, call.request_id)
+
+
+@BOTH
+@pytest.mark.parametrize("code", ["ConcurrentUpdateError", "", "Conflict"])
+def test_a_task_is_only_known_if_the_code_says_so(
+    tmp_path: Path, function: Function, code: str
+) -> None:
+    with scene(tmp_path, function) as here:
+        here.cloud.faults.inject("InvokeFunction", ApiError(409, code))
+        with pytest.raises(Conflict, match="nothing was done"):
+            here.start(function, "task")
+        here.cloud.faults.inject("InvokeFunction", ApiError(409, "AsyncTaskAlreadyExists"))
+        assert not here.start(function, "task")
+        assert here.start(function, "task")  # nothing was started before
+        here.there.wait_until_idle()
+    assert here.there.events == [ECHO]
+
+
+@BOTH
+def test_a_function_is_started_by_the_api_that_knows_it(tmp_path: Path, function: Function) -> None:
+    """No document says that the context of a function of 3.0 names no service."""
+    arns = [f"acs:fc:*:*:{resource}" for _, resource in RESOURCES.values()]
+    with scene(tmp_path, function, arns) as here:
+        assert here.start(TWO, "task")
+        assert not here.start(TWO, "task")
+        here.there.wait_until_idle()
+    assert here.there.events == [ECHO]
+
+
+def test_the_api_that_is_not_allowed_is_not_used(tmp_path: Path) -> None:
+    """The policy of a function of 3.0 does not allow services."""
+    with scene(tmp_path, THREE, "acs:fc:*:*:functions/small") as here:
+        assert here.start(TWO, "task")
+        here.there.wait_until_idle()
+        with pytest.raises(Denied):
+            here.invoke(TWO)  # an operator named the service
+    assert here.there.events == [ECHO]
+
+
+def test_if_neither_api_starts_a_function_the_first_refusal_is_reported(tmp_path: Path) -> None:
+    named = pytest.raises(Denied, match=r"services/services/functions/small in a policy")
+    with scene(tmp_path, THREE, "acs:fc:*:*:functions/other") as here, named:
+        here.start(TWO, "task")
+    anything = scene(tmp_path, TWO, "acs:fc:*:*:*")
+    with anything as here, pytest.raises(Gone, match="function services/other"):
+        here.start(replace(TWO, name="other"), "task")
 
 
 @BOTH

@@ -246,11 +246,14 @@ def test_a_secret_without_a_readable_document_has_an_empty_one(data: object) -> 
     [
         (
             'admission webhook "policy.example.com" denied the request: the-secret',
-            "denied by admission webhook policy.example.com (403)",
+            (
+                "denied by admission webhook policy.example.com. Change the policy so that it"
+                " allows this request. (403)"
+            ),
         ),
         (
             'secrets "acr-pull" is forbidden: exceeded quota: small, requested: secrets=1',
-            "denied by quota small (403)",
+            "denied by quota small. Raise the quota. (403)",
         ),
         ("the-secret", "forbidden, but not by RBAC. Look for an admission policy. (403)"),
         ("because it is being terminated", "the namespace is being deleted (403)"),

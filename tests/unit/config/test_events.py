@@ -225,6 +225,45 @@ def test_a_refused_event_says_what_is_wrong(event: bytes | str, expected: str) -
     assert problem.startswith(expected)
 
 
+HTTP_REQUEST = {  # the example in Function Compute's document
+    "version": "v1",
+    "rawPath": "/example",
+    "body": '{"action": "refresh"}',
+    "isBase64Encoded": False,
+    "headers": {"header1": "value1"},
+    "queryParameters": {"action": "refresh"},
+    "requestContext": {"http": {"method": "GET", "path": "/example"}},
+}
+CLOUD_EVENT = {  # the example in EventBridge's document
+    "data": {"action": "refresh"},
+    "id": "45ef4dewdwe1-7c35-447a-bd93-fab",
+    "source": "acs:aliyuncvc",
+    "specversion": "1.0",
+    "type": "aliyuncvc:MeetingEvent:MemberOperate",
+    "aliyuneventbusname": "default",
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "problem", "remedy"),
+    [
+        (HTTP_REQUEST, "the function has an HTTP trigger", "delete that trigger"),
+        ({**HTTP_REQUEST, "action": "refresh"}, "the function has an HTTP trigger", "use a timer"),
+        (CLOUD_EVENT, "EventBridge invokes the function", "delete that trigger or event rule"),
+        ({**CLOUD_EVENT, "triggerName": "t"}, "EventBridge invokes", "transform its events"),
+        ([CLOUD_EVENT, CLOUD_EVENT], "EventBridge invokes the function", "use a timer"),
+    ],
+    ids=["HTTP", "HTTP with an action", "EventBridge", "EventBridge of a timer", "event stream"],
+)
+def test_events_of_other_triggers_are_refused_by_name(
+    event: object, problem: str, remedy: str
+) -> None:
+    (refusal,) = problems(json.dumps(event))
+    assert refusal.startswith("event: is ")
+    assert problem in refusal
+    assert remedy in refusal
+
+
 def test_all_problems_are_reported_at_once() -> None:
     found = problems('{"force": "yes", "clusters": [], "token": "s3cr3t"}')
     assert [line.partition(": ")[0] for line in found] == ["action", "clusters", "force", "token"]

@@ -11,6 +11,7 @@ import yaml
 
 from acr_refresher.config.load import ConfigError, load_config
 from acr_refresher.core.model import AckAccess, Registry, Role, Rrsa, Verification
+from acr_refresher.core.session_policy import excess_length
 
 MAIN = {"name": "main", "instanceId": "cri-main", "regionId": "cn-hangzhou"}
 PERSONAL = {"name": "personal", "regionId": "cn-hangzhou"}
@@ -55,6 +56,7 @@ def test_defaults(tmp_path: Path) -> None:
         rrsa=None,
         session_duration=timedelta(hours=1),
         narrowed=True,
+        repositories=(),
         verify=Verification.REACHABLE,
         verify_repository="",
     )
@@ -240,6 +242,38 @@ IN_ONE = [
         " namespace/name, without host and tag",
         id="a repository with its host",
     ),
+    *(
+        pytest.param(
+            {"assumeRoleARN": FIRST, "repositories": [pattern]},
+            f'repositories[0]: "{pattern}" is not the name of a repository, or of several; use'
+            " namespace/name, namespace/* or namespace/prefix*, without host and tag",
+            id=f"the pattern {pattern}",
+        )
+        for pattern in ("web", "*", "*/web", "shop/*/web", "shop/w*b", "shop/web:1", "Shop/web")
+    ),
+    pytest.param(
+        {"assumeRoleARN": FIRST, "repositories": []},
+        "repositories: is empty; name at least one, or leave the key out",
+        id="no repository",
+    ),
+    pytest.param(
+        {"repositories": ["shop/*"]},
+        "repositories: is given without assumeRoleARN: only the session of a role can be narrowed;"
+        " add a role; the role may be in the function's own account",
+        id="repositories without a role",
+    ),
+    pytest.param(
+        {"assumeRoleARN": FIRST, "repositories": ["shop/*"], "sessionPolicy": False},
+        "repositories: is given, but sessionPolicy is false, so nothing is narrowed; keep one of"
+        " them",
+        id="repositories without a session policy",
+    ),
+    pytest.param(
+        {"assumeRoleARN": FIRST, "repositories": ["shop/*"], "verifyRepository": "shops/web"},
+        'verifyRepository: "shops/web" is not among repositories; add it there, or name another'
+        " repository",
+        id="a repository that the token cannot pull",
+    ),
 ]
 
 
@@ -271,6 +305,45 @@ def test_keys_that_personal_edition_does_not_have(
     tmp_path: Path, keys: dict[str, Any], problem: str
 ) -> None:
     assert problems(tmp_path, {**PERSONAL, **keys}) == [f"registries[0].{problem}"]
+
+
+def many(count: int) -> list[str]:
+    return [f"team-{number:03}/*" for number in range(count)]
+
+
+def test_too_many_repositories_are_told_by_how_much(tmp_path: Path) -> None:
+    fewest_too_many = next(
+        count for count in range(100) if excess_length(with_repositories(many(count))) > 0
+    )
+    keys = {**MAIN, "assumeRoleARN": FIRST}
+    excess = excess_length(with_repositories(many(fewest_too_many)))
+    (problem,) = problems(tmp_path, {**keys, "repositories": many(fewest_too_many)})
+    assert problem == (
+        f"registries[0].repositories: makes the session policy {excess} characters longer than"
+        " STS accepts; use fewer or shorter patterns, such as shop/*, or divide them between"
+        " several registries with this instanceId"
+    )
+    fewer = many(fewest_too_many - 1)
+    assert registry(tmp_path, assumeRoleARN=FIRST, repositories=fewer).repositories == tuple(fewer)
+
+
+def with_repositories(names: list[str]) -> Registry:
+    return Registry(
+        "main", "cri-main", "cn-hangzhou", role_chain=(Role(FIRST),), repositories=tuple(names)
+    )
+
+
+def test_what_is_wrong_with_repositories_is_reported_together(tmp_path: Path) -> None:
+    wrong = {"repositories": many(60), "verify": "sometimes", "sessionPolicy": False}
+    found = problems(tmp_path, {**MAIN, **wrong}, {**PERSONAL, "repositories": "shop/*"})
+    assert [problem.partition(";")[0].partition(":")[0] for problem in found] == [
+        "registries[0].verify",
+        "registries[0].repositories",
+        "registries[0].repositories",
+        "registries[1].repositories",
+        "registries[1].repositories",
+    ]
+    assert "Personal Edition, whose repositories no policy can name" in found[3]
 
 
 def test_a_registry_needs_a_region(tmp_path: Path) -> None:

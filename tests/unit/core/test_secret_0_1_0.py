@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import SecretStr
 
 from acr_refresher.core.model import Registry, Role, Rrsa, SecretState
@@ -85,6 +87,15 @@ def terms(*registries: Registry) -> Terms:
 def test_inputs_have_the_digests_that_0_1_0_wrote() -> None:
     digests = [inputs_digest(registry) for registry in (MAIN, PARTNER, FULL)]
     assert digests == ["4c6827fef7da6cc3", "90ff90dca315091a", "7e5d671950206c02"]
+
+
+def test_repositories_count_in_any_order() -> None:
+    """A change of the repositories renews, and leaving them out has the digest of 0.1.0."""
+    narrow = replace(MAIN, repositories=("shop/*", "base/python"))
+    assert inputs_digest(narrow) not in {inputs_digest(MAIN), inputs_digest(FULL)}
+    assert inputs_digest(narrow) != inputs_digest(replace(MAIN, repositories=("shop/*",)))
+    turned = replace(MAIN, repositories=("base/python", "shop/*"))
+    assert inputs_digest(narrow) == inputs_digest(turned)
 
 
 def test_a_fresh_secret_stays_fresh() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core.model import Registry, Role, Rrsa
-from acr_refresher.core.session_policy import MAX_LENGTH, session_policy
+from acr_refresher.core.session_policy import MAX_LENGTH, excess_length, session_policy
 
 HOME = Role("acs:ram::1:role/first")
 LAST = Role("acs:ram::2:role/last")
@@ -51,6 +51,31 @@ def test_the_account_is_that_of_the_last_role() -> None:
     rrsa_alone = replace(REGISTRY, role_chain=(), rrsa=RRSA)
     assert "acs:cr:cn-hangzhou:3:instance/cri-main" in allowed(rrsa_alone)
     assert INSTANCE in allowed(replace(REGISTRY, rrsa=RRSA))
+
+
+def test_repositories_narrow_what_the_token_pulls() -> None:
+    narrow = replace(REGISTRY, repositories=("shop/*", "base/python", "tools/ci-*"))
+    *others, pulls = json.loads(session_policy(narrow))["Statement"]
+    assert pulls == {
+        "Effect": "Allow",
+        "Action": ["cr:PullRepository"],
+        "Resource": [
+            "acs:cr:cn-hangzhou:2:repository/cri-main/shop/*",
+            "acs:cr:cn-hangzhou:2:repository/cri-main/base/python",
+            "acs:cr:cn-hangzhou:2:repository/cri-main/tools/ci-*",
+        ],
+    }
+    assert others == json.loads(session_policy(REGISTRY))["Statement"][:2]
+
+
+def test_by_how_much_a_policy_is_too_long() -> None:
+    length = len(session_policy(REGISTRY))
+    assert excess_length(REGISTRY) == length - MAX_LENGTH
+    longest = replace(REGISTRY, instance_id="cri-main" + "0" * ((MAX_LENGTH - length) // 2))
+    assert excess_length(longest) in {-1, 0}
+    assert len(session_policy(longest)) in {MAX_LENGTH - 1, MAX_LENGTH}
+    assert excess_length(replace(longest, instance_id=longest.instance_id + "0")) in {1, 2}
+    assert excess_length(replace(REGISTRY, role_chain=())) == -MAX_LENGTH
 
 
 @pytest.mark.parametrize(
