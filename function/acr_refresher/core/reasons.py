@@ -99,6 +99,7 @@ class Result(_OpenEnum):
     WAITING = "waiting"
     REMOVED = "removed"
     SKIPPED = "skipped"
+    KEPT = "kept"
     INCOMPLETE = "incomplete"
     CONFLICT = "conflict"
     CONTENDED = "contended"
@@ -106,5 +107,7 @@ class Result(_OpenEnum):
     PLANNED = "planned"
 
 
-FAILING = frozenset({Result.FAILED, Result.INCOMPLETE, Result.CONFLICT, Result.CONTENDED})
+FAILING = frozenset(
+    {Result.FAILED, Result.KEPT, Result.INCOMPLETE, Result.CONFLICT, Result.CONTENDED}
+)
 """Results that need attention. They fail the invocation of a timer."""

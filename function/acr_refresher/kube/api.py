@@ -35,7 +35,7 @@ from acr_refresher.kube.objects import (
 from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
 from acr_refresher.kube.tls import tls_context
-from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -112,12 +112,19 @@ class KubernetesApi(KubeApi):
         """All service accounts."""
         return await self._list("serviceaccounts", service_account_state)
 
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        """The namespace as it is now."""
+        return await self._find("namespaces", name, namespace_state)
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        """The service account as it is now."""
+        resource = f"namespaces/{quote(namespace, safe='')}/serviceaccounts"
+        return await self._find(resource, name, service_account_state)
+
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         """The Secret as it is now. It is listed, because `infra/rbac` gives no right to get it."""
         resource = f"namespaces/{quote(namespace, safe='')}/secrets"
-        convert = partial(secret_state, decoded={})
-        found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
-        return found[0] if found else None
+        return await self._find(resource, name, partial(secret_state, decoded={}))
 
     async def apply_secret(
         self,
@@ -126,26 +133,30 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
-        """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
+    ) -> AppliedSecret:
+        """Server-side apply; with `uid` by force, which takes over the fields of that Secret.
+
+        The API server answers 201 if it has created the Secret, otherwise 200.
+        """
         shared = self._shared_part(content)
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
-        written = await self._ask("PATCH", path, manifest, APPLY)
-        return _converted(f"PATCH {path}", lambda: secret_state(written, decoded={}))
+        answer = await self._send("PATCH", path, manifest, APPLY)
+        written = self._json("PATCH", path, answer.content)
+        created = answer.status == HTTPStatus.CREATED
+        return _converted(
+            f"PATCH {path}", lambda: AppliedSecret(secret_state(written, decoded={}), created)
+        )
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
         options = to_json(deletion(uid, resource_version))
-        try:
-            await self._send("DELETE", _path(namespace, "secrets", name), options)
-        except Gone:
-            return
+        await self._send("DELETE", _path(namespace, "secrets", name), options)
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current state of a service account, after a conflict."""
@@ -195,6 +206,11 @@ class KubernetesApi(KubeApi):
         """End all connections."""
         await self._connection.close()
 
+    async def _find(self, resource: str, name: str, convert: Callable[[Json], T]) -> T | None:
+        """The object of this name, by a list: a 404 may also come from a proxy or a webhook."""
+        found = await self._list(resource, convert, fieldSelector=f"metadata.name={name}")
+        return found[0] if found else None
+
     async def _list(
         self, resource: str, convert: Callable[[Json], T], **query: str
     ) -> tuple[T, ...]:
@@ -228,7 +244,10 @@ class KubernetesApi(KubeApi):
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> Json:
         """One request and the JSON object of its answer."""
-        content = await self._send(method, path, body, content_type)
+        answer = await self._send(method, path, body, content_type)
+        return self._json(method, path, answer.content)
+
+    def _json(self, method: str, path: str, content: bytes) -> Json:
         try:
             answer = from_json(content)
         except ValueError:
@@ -243,8 +262,8 @@ class KubernetesApi(KubeApi):
 
     async def _send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
-    ) -> bytes:
-        """One request and the content of its answer. Raises PortError."""
+    ) -> HttpResponse:
+        """One request and its answer. Raises PortError unless it succeeded."""
         request = request_name(method, path)
         try:
             answer = await self._answer(method, path, body, content_type if body else None)
@@ -257,7 +276,7 @@ class KubernetesApi(KubeApi):
             self._notes.note_error(request, error)
             raise
         self._notes.note_success(request)
-        return answer.content
+        return answer
 
     async def _answer(
         self, method: str, path: str, body: bytes | None, content_type: str | None
