@@ -222,6 +222,14 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         run_at(0, *MANY, served("x", secret("shop", Result.RENEWED, 60, Reason.DATA_DRIFTED))),
         {"competing-controller"},
     ),
+    "something else takes the binding away again and again": (
+        run_at(
+            0,
+            *MANY,
+            served("x", secret("shop", Result.CONTENDED, 60, Reason.BINDING_REVERTED)),
+        ),
+        {"competing-controller"},
+    ),
     "the ACK credential helper serves the same namespace": (
         run_at(0, *MANY, served("x", secret("shop", Result.UNCHANGED, 60, warnings=(WARNED,)))),
         {"competing-controller"},

@@ -196,7 +196,11 @@ def test_force_renews_everything_and_keeps_the_old_tokens_as_fallback() -> None:
     assert (apply.reason, apply.mint, apply.fallback) == (Reason.FORCED, (MAIN, PARTNER), held)
 
 
-@pytest.mark.parametrize("found", [secret(type_="Opaque"), secret(immutable=True)])
+@pytest.mark.parametrize(
+    "found",
+    [secret(type_="Opaque"), secret(credential(expires_in=MINUTE), immutable=True)],
+    ids=["type", "immutable-and-due"],
+)
 def test_what_cannot_be_changed_is_replaced(found: SecretState) -> None:
     action = served(wanted(), state(found))
     assert action.apply
