@@ -21,6 +21,7 @@ Json = dict[str, Any]
 _MANAGER_LENGTH = 128
 """Characters of a field manager's name, as Kubernetes limits them."""
 DOCUMENT_KEY = ".dockerconfigjson"
+OUR_ANNOTATIONS = f"{MANAGER}/"
 STATE_BYTES = 320
 """Bytes that a state takes with the texts that every state has."""
 DOCUMENT_COPIES = 3
@@ -45,14 +46,12 @@ def namespace_state(namespace: Json) -> NamespaceState:
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
-    `decoded` holds the documents that were decoded before: most Secrets have the same. Of a Secret
-    that neither has our label nor was written by us, labels, annotations and document are left out.
-    A document that is too large for ours counts as empty.
+    `decoded` holds the documents that were decoded before: most Secrets have the same. The document
+    of a Secret that we did not write is left out. One that is too large for ours counts as empty.
     """
     metadata = secret["metadata"]
-    labels = texts(metadata.get("labels"))
+    labels, managers = texts(metadata.get("labels")), _managers(metadata, _owns_our_fields)
     managed = labels.get(MANAGED_BY_LABEL) == MANAGER
-    managers = _managers(metadata, _owns_our_fields)
     ours = managed or MANAGER in managers
     data = ((secret.get("data") or {}).get(DOCUMENT_KEY) or "") if ours else ""
     if len(data) > SETTINGS.kube_document_bytes:
@@ -67,21 +66,30 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         type=text(secret.get("type", ""))[: SETTINGS.kube_name],
         managed=managed,
         immutable=secret.get("immutable") is True,
-        annotations=_annotations(metadata) if ours else {},
+        annotations=_annotations(texts(metadata.get("annotations")), managed=managed),
         dockerconfigjson=decoded[data],
-        labels=labels if ours else {},
+        labels=labels if managed else {},
         managers=managers,
     )
 
 
-def _annotations(metadata: Json) -> Mapping[str, str]:
-    """The annotations of an object. Larger ones than a run writes count as missing."""
-    annotations = texts(metadata.get("annotations"))
-    if all(len(value) <= SETTINGS.kube_annotation for value in annotations.values()):
-        return annotations
-    return {
-        key: value for key, value in annotations.items() if len(value) <= SETTINGS.kube_annotation
+def _annotations(annotations: Mapping[str, str], *, managed: bool) -> Mapping[str, str]:
+    """The annotations of pull secrets. Larger ones than ours count as missing.
+
+    Of a managed Secret those that config.yaml may have set are kept too, up to their size.
+    """
+    kept = {
+        key: value
+        for key, value in annotations.items()
+        if key.startswith(OUR_ANNOTATIONS) and len(value) <= SETTINGS.kube_annotation
     }
+    room = SETTINGS.secret_metadata_size if managed else 0
+    for key, value in annotations.items():
+        size = len(key) + len(value)
+        if not key.startswith(OUR_ANNOTATIONS) and size <= room:
+            kept[key] = value
+            room -= size
+    return kept
 
 
 def service_account_state(account: Json) -> ServiceAccountState:
@@ -94,42 +102,9 @@ def service_account_state(account: Json) -> ServiceAccountState:
         tuple(
             name(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
         ),
-        text(metadata.get("creationTimestamp") or ""),
+        text(metadata.get("creationTimestamp") or "")[: SETTINGS.kube_name],
         _managers(metadata, _owns_references),
     )
-
-
-def namespace_size(namespace: NamespaceState) -> int:
-    """The memory that a state takes."""
-    kept = (*namespace.labels, *namespace.labels.values(), *namespace.requested)
-    return STATE_BYTES + _size(kept)
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSize:
-    """The memory that the states of one list take, which share their documents."""
-
-    counted: set[int] = field(default_factory=set)
-
-    def __call__(self, secret: SecretState) -> int:
-        """The memory that a state takes, and its document if no state before it has the same."""
-        kept = (*secret.annotations.values(), *secret.labels.values(), *secret.managers)
-        size = STATE_BYTES + _size(kept)
-        document = secret.dockerconfigjson
-        if id(document) in self.counted:
-            return size
-        self.counted.add(id(document))  # the list keeps the document, so no other has this id
-        return size + DOCUMENT_COPIES * len(document)
-
-
-def service_account_size(account: ServiceAccountState) -> int:
-    """The memory that a state takes."""
-    kept = (*account.image_pull_secrets, *account.managers)
-    return STATE_BYTES + (_size(kept) if kept else 0)
-
-
-def _size(kept: Collection[str]) -> int:
-    return sum(map(len, kept)) + TEXT_BYTES * len(kept)
 
 
 def _owns_our_fields(owned: Json) -> bool:
@@ -158,6 +133,39 @@ def _managers(metadata: Json, owns: Callable[[Json], bool]) -> tuple[str, ...]:
 
 def _is_manager_name(name: str) -> bool:
     return name.isprintable() and len(name) <= _MANAGER_LENGTH
+
+
+def namespace_size(namespace: NamespaceState) -> int:
+    """The memory that a state takes."""
+    kept = (*namespace.labels, *namespace.labels.values(), *namespace.requested)
+    return STATE_BYTES + _size(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSize:
+    """The memory that the states of one list take, which share their documents."""
+
+    counted: set[int] = field(default_factory=set)
+
+    def __call__(self, secret: SecretState) -> int:
+        """The memory that a state takes, and its document if no state before it has the same."""
+        size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
+        size += _size([key for key in secret.annotations if not key.startswith(OUR_ANNOTATIONS)])
+        document = secret.dockerconfigjson
+        if id(document) in self.counted:
+            return size
+        self.counted.add(id(document))  # the list keeps the document, so no other has this id
+        return size + DOCUMENT_COPIES * len(document)
+
+
+def service_account_size(account: ServiceAccountState) -> int:
+    """The memory that a state takes."""
+    references = _size(account.image_pull_secrets) if account.image_pull_secrets else 0
+    return STATE_BYTES + references + TEXT_BYTES + len(account.created)
+
+
+def _size(kept: Collection[str]) -> int:
+    return sum(map(len, kept)) + TEXT_BYTES * len(kept)
 
 
 def secret_manifest(namespace: str, name: str, shared: bytes, **seen: str | None) -> bytes:

@@ -434,3 +434,15 @@ def test_a_lapsed_kubeconfig_is_not_tried(double: DoubleCluster) -> None:
 
     with pytest.raises(Invalid, match="it expired at 2026-01-30T23:59:00Z"):
         KubernetesConnector("1.2.3").connect(lapsed, now)
+
+
+def test_annotations_that_the_configuration_cannot_have_set_are_left_out() -> None:
+    """Anyone who may edit the Secret can write 256 KiB of them."""
+    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "u", "resourceVersion": "1"}
+    annotations = {"a/large": "x" * 70_000, "a/small": "y", "acr-refresher/run": "run-1"}
+    labels = {"app.kubernetes.io/managed-by": "acr-refresher"}
+    managed = {"metadata": {**metadata, "annotations": annotations, "labels": labels}}
+    kept = secret_state(managed, {}).annotations
+    assert kept == {"a/small": "y", "acr-refresher/run": "run-1"}
+    foreign = {"metadata": {**metadata, "annotations": annotations}}
+    assert secret_state(foreign, {}).annotations == {"acr-refresher/run": "run-1"}
