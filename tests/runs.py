@@ -74,7 +74,8 @@ class Kube(KubeApi):
         del name
         return ()
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        del namespace
         return ()
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:

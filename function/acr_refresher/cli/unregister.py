@@ -31,8 +31,8 @@ from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import Remove, SecretOutcome
 from acr_refresher.core.request import Request
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.cluster import observe
 from acr_refresher.run.concurrency import run_bounded
+from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.settings import SETTINGS
 

@@ -41,6 +41,8 @@ class State(str, Enum):
     """There is a Secret of this name that acr-refresher did not create."""
     REMOVAL_BLOCKED = "removal-blocked"
     """Its namespace is no longer selected, but the run would remove too many secrets."""
+    UNREADABLE = "unreadable"
+    """The namespace's Secrets or service accounts could not be read."""
     DUE = "due"
     """The next run renews the secret."""
     UNBOUND = "unbound"
@@ -51,7 +53,9 @@ class State(str, Enum):
     """The next run does nothing with it."""
 
 
-NEEDS_ATTENTION = frozenset({State.EXPIRED, State.CONFLICT, State.REMOVAL_BLOCKED})
+NEEDS_ATTENTION = frozenset(
+    {State.EXPIRED, State.CONFLICT, State.REMOVAL_BLOCKED, State.UNREADABLE}
+)
 """States in which pulls fail, or that no run can correct."""
 
 
@@ -143,6 +147,8 @@ def _state(action: Action, ours: SecretState | None, now: datetime) -> State | N
             return State.REMOVING
         case Skip(reason=Reason.FOREIGN_SECRET):
             return State.CONFLICT
+        case Skip(reason=Reason.NAMESPACE_UNREADABLE):
+            return State.UNREADABLE
         case Skip(result=Result.SKIPPED):
             return State.REMOVING if ours else None
         case _:

@@ -113,7 +113,7 @@ class KubernetesApi(KubeApi):
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """The Secrets of this name. A rule's `resourceNames` allows this field selector."""
-        return await self._list_secrets("/api/v1/secrets", name)
+        return await self._list_secrets("", name)
 
     async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
         """All service accounts, or those of one namespace."""
@@ -122,21 +122,23 @@ class KubernetesApi(KubeApi):
                 f"/api/v1/{_within(namespace)}serviceaccounts",
                 "ServiceAccountList",
                 lambda: Conversion(service_account_state, service_account_size),
+                bytes=_most_bytes(namespace),
             )
         )
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         """The Secret as it is now. It is listed, because `infra/rbac` gives no right to get it."""
-        found = await self._list_secrets(f"/api/v1/{_within(namespace)}secrets", name)
+        found = await self._list_secrets(namespace, name)
         return found[0] if found else None
 
-    async def _list_secrets(self, path: str, name: str) -> tuple[SecretState, ...]:
+    async def _list_secrets(self, namespace: str, name: str) -> tuple[SecretState, ...]:
         return await self._lists.read(
             ListRequest(
-                path,
+                f"/api/v1/{_within(namespace)}secrets",
                 "SecretList",
                 lambda: Conversion(partial(secret_state, decoded={}), SecretSize()),
                 {"fieldSelector": f"metadata.name={name}"},
+                _most_bytes(namespace),
             )
         )
 
@@ -292,3 +294,7 @@ def _path(namespace: str, resource: str, name: str) -> str:
 def _within(namespace: str) -> str:
     """The beginning of a path in a namespace; empty for all namespaces."""
     return f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+
+
+def _most_bytes(namespace: str) -> int:
+    return SETTINGS.kube_namespace_bytes if namespace else SETTINGS.kube_list_bytes

@@ -225,8 +225,8 @@ class KubeApi(TokenSource, Protocol):
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """Return the Secrets of this name in all namespaces: one list by fieldSelector."""
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        """Return all service accounts of all namespaces."""
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        """Return all service accounts of all namespaces, or of one."""
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         """Return the Secret as it is now; None if there is none."""
