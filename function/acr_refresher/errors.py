@@ -126,6 +126,15 @@ class FunctionFailed(PortError):
     meaning = "function-failed"
 
 
+class UnexpectedError(PortError):
+    """A bug of ours in a call. It has been logged, and its text is not in the message."""
+
+    meaning = "bug"
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message, service=failure.service)
+
+
 def unexpected_error(error: Exception) -> Failure:
     """Return a bug as a failure: its type and our line, but not its text, which may quote data."""
     kind, place = type(error).__name__, last_own_place(error)

@@ -103,10 +103,13 @@ class Settings:
     """One run of a kubeconfig's credential plugin: shorter than a cluster's time, to be named."""
     file_timeout: timedelta = timedelta(seconds=10)
     """Reading a kubeconfig file, or the files that it names: mounted file systems may hang."""
-    kubeconfig_depth: int = 20
-    """Levels of nesting in a kubeconfig: the parser recurses, and a deep document ends Python."""
-    tls_clients_kept: int = 2000
-    """TLS clients (27 KB each) that a warm instance keeps."""
+    kubeconfig_characters: int = 500_000
+    """Characters of a kubeconfig, of which a cluster and its user take 6,000."""
+    kubeconfig_values: int = 10_000
+    """Values in a kubeconfig, of which a cluster and its user take 25. Each hundred characters of
+    a value count as another. The kubeconfig is read in the event loop: this many take 50 ms."""
+    open_kubeconfigs_kept: int = 1000
+    """Kubeconfigs, each with its TLS client (90 KB together), that a warm instance keeps."""
 
     # ---- kubeconfigs that a warm instance keeps -------------------------------------------------
     kubeconfigs_kept: int = 5000
@@ -135,6 +138,8 @@ class Settings:
     """Differences between the clocks that are not reported: the answer itself took its time."""
     registry_timeout: timedelta = timedelta(seconds=5)
     """One request to a registry, to try a new token."""
+    registry_answer_bytes: int = 65_536
+    """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
     list_page_size: int = 100
@@ -180,6 +185,19 @@ class Settings:
     """Bytes per call of PutLogs, below its limit of 3 MB (10 MB in newer documents)."""
     unsent_per_line: int = 500
     """Names of unsent records per log line: some 50 kB."""
+
+    # ---- YAML -----------------------------------------------------------------------------------
+    helper_values: int = 100_000
+    """Values in the text that `import` reads, which may be a list of all ConfigMaps of a cluster.
+    Each hundred characters of a value count as another."""
+    yaml_depth: int = 32
+    """Levels of nesting: the readers recurse, and a deep document ends Python."""
+    yaml_number: int = 100
+    """Characters of a number or a date. Reading a number may take the square of its length."""
+    yaml_repeated_share: int = 20
+    """What aliases (`*name`) and merge keys may repeat, per value that is written out."""
+    yaml_repeated_min: int = 1000
+    """Values that aliases and merge keys may repeat in any document."""
 
     # ---- pull secrets ---------------------------------------------------------------------------
     expiring_threshold: timedelta = timedelta(minutes=15)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -14,10 +15,11 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import Gone, PortError, Unreachable
+from acr_refresher.errors import PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
-from acr_refresher.kube.kubeconfig import read_kubeconfig
+from acr_refresher.kube.kept import OpenKubeconfigs
+from acr_refresher.kube.kubeconfig import refuse_expired
 from acr_refresher.kube.lists import Conversion, ListReader, ListRequest, converted
 from acr_refresher.kube.notes import RequestNotes
 from acr_refresher.kube.objects import (
@@ -37,8 +39,7 @@ from acr_refresher.kube.objects import (
 from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.reading import check_values
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
-from acr_refresher.kube.tls import tls_context
-from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -50,10 +51,14 @@ MANAGED = urlencode({"fieldManager": MANAGER})
 
 
 class KubernetesConnector(KubeConnector):
-    """Makes clients of API servers. `version` is that of this program, for their audit logs."""
+    """Makes clients of API servers. `version` is that of this program, for their audit logs.
 
-    def __init__(self, version: str) -> None:
+    `kept` are the kubeconfigs that a warm instance has opened.
+    """
+
+    def __init__(self, version: str, kept: OpenKubeconfigs | None = None) -> None:
         self._user_agent = f"{MANAGER}/{version}"
+        self._kept = kept or OpenKubeconfigs()
         self._environment_proxy = EnvironmentProxy.of(os.environ)  # once for all clusters
 
     def connect(
@@ -62,15 +67,17 @@ class KubernetesConnector(KubeConnector):
         now: datetime | None = None,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubernetesApi:
         """Sends nothing yet. Raises Invalid; with `now` also if the kubeconfig has expired."""
-        access = read_kubeconfig(kubeconfig, now, proxy_url, ca_pem)
+        refuse_expired(kubeconfig, now)
+        opened = self._kept.open(kubeconfig, proxy_url, ca_pem, cluster)
+        access = opened.access
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        tls = tls_context(access.ca_pem, access.client_pem)
         proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
-        return KubernetesApi(KubeConnection(access, tls, headers, proxy))
+        return KubernetesApi(KubeConnection(access, opened.tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):
@@ -103,13 +110,7 @@ class KubernetesApi(KubeApi):
 
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """All namespaces."""
-        return await self._lists.read(
-            ListRequest(
-                "/api/v1/namespaces",
-                "NamespaceList",
-                lambda: Conversion(namespace_state, namespace_size),
-            )
-        )
+        return await self._list_namespaces({})
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """The Secrets of this name. A rule's `resourceNames` allows this field selector."""
@@ -117,19 +118,24 @@ class KubernetesApi(KubeApi):
 
     async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
         """All service accounts, or those of one namespace."""
-        return await self._lists.read(
-            ListRequest(
-                f"/api/v1/{_within(namespace)}serviceaccounts",
-                "ServiceAccountList",
-                lambda: Conversion(service_account_state, service_account_size),
-                bytes=_most_bytes(namespace),
-            )
-        )
+        return await self._list_service_accounts(namespace, {})
+
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        """The namespace as it is now. A 404 may also come from a proxy, so it is listed."""
+        return next(iter(await self._list_namespaces(_named(name))), None)
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        """The service account as it is now. A 404 may also come from a webhook, so it is listed."""
+        return next(iter(await self._list_service_accounts(namespace, _named(name))), None)
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         """The Secret as it is now. It is listed, because `infra/rbac` gives no right to get it."""
-        found = await self._list_secrets(namespace, name)
-        return found[0] if found else None
+        return next(iter(await self._list_secrets(namespace, name)), None)
+
+    async def _list_namespaces(self, query: Mapping[str, str]) -> tuple[NamespaceState, ...]:
+        convert = partial(Conversion, namespace_state, namespace_size)
+        request = ListRequest("/api/v1/namespaces", "NamespaceList", convert, query)
+        return await self._lists.read(request)
 
     async def _list_secrets(self, namespace: str, name: str) -> tuple[SecretState, ...]:
         return await self._lists.read(
@@ -137,10 +143,18 @@ class KubernetesApi(KubeApi):
                 f"/api/v1/{_within(namespace)}secrets",
                 "SecretList",
                 lambda: Conversion(partial(secret_state, decoded={}), SecretSize()),
-                {"fieldSelector": f"metadata.name={name}"},
+                _named(name),
                 _most_bytes(namespace),
             )
         )
+
+    async def _list_service_accounts(
+        self, namespace: str, query: Mapping[str, str]
+    ) -> tuple[ServiceAccountState, ...]:
+        path = f"/api/v1/{_within(namespace)}serviceaccounts"
+        convert = partial(Conversion, service_account_state, service_account_size)
+        most = _most_bytes(namespace)
+        return await self._lists.read(ListRequest(path, "ServiceAccountList", convert, query, most))
 
     async def apply_secret(
         self,
@@ -149,26 +163,30 @@ class KubernetesApi(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
-        """Server-side apply; with `uid` by force, which takes over the fields of that Secret."""
+    ) -> AppliedSecret:
+        """Server-side apply; with `uid` by force, which takes over the fields of that Secret.
+
+        The API server answers 201 if it has created the Secret, otherwise 200.
+        """
         shared = self._shared_part(content)
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
         query = f"{MANAGED}&force=true" if uid else MANAGED
         path = f"{_path(namespace, 'secrets', name)}?{query}"
-        written = await self._ask("PATCH", path, manifest, APPLY)
-        return converted(f"PATCH {path}", lambda: secret_state(written, decoded={}))
+        answer = await self._send("PATCH", path, manifest, APPLY)
+        written = self._parsed("PATCH", path, answer.content)
+        created = answer.status == HTTPStatus.CREATED
+        return converted(
+            f"PATCH {path}", lambda: AppliedSecret(secret_state(written, decoded={}), created)
+        )
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
         options = to_json(deletion(uid, resource_version))
-        try:
-            await self._send("DELETE", _path(namespace, "secrets", name), options)
-        except Gone:
-            return
+        await self._send("DELETE", _path(namespace, "secrets", name), options)
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current state of a service account, after a conflict."""
@@ -228,11 +246,12 @@ class KubernetesApi(KubeApi):
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
     ) -> Json:
         """One request and the JSON object of its answer."""
-        return self._parsed(method, path, await self._send(method, path, body, content_type))
+        answer = await self._send(method, path, body, content_type)
+        return self._parsed(method, path, answer.content)
 
     async def _get(self, path: str) -> tuple[Json, int]:
-        content = await self._send("GET", path)
-        return self._parsed("GET", path, content), len(content)
+        answer = await self._send("GET", path)
+        return self._parsed("GET", path, answer.content), len(answer.content)
 
     def _parsed(self, method: str, path: str, content: bytes) -> Json:
         if len(content) > SETTINGS.kube_small_answer_bytes:
@@ -251,8 +270,8 @@ class KubernetesApi(KubeApi):
 
     async def _send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = JSON
-    ) -> bytes:
-        """One request and the content of its answer. Raises PortError."""
+    ) -> HttpResponse:
+        """One request and its answer. Raises PortError unless it succeeded."""
         request = request_name(method, path)
         try:
             answer = await self._answer(method, path, body, content_type if body else None)
@@ -265,7 +284,7 @@ class KubernetesApi(KubeApi):
             self._notes.note_error(request, error)
             raise
         self._notes.note_success(request)
-        return answer.content
+        return answer
 
     async def _answer(
         self, method: str, path: str, body: bytes | None, content_type: str | None
@@ -289,6 +308,10 @@ class KubernetesApi(KubeApi):
 
 def _path(namespace: str, resource: str, name: str) -> str:
     return f"/api/v1/{_within(namespace)}{resource}/{quote(name, safe='')}"
+
+
+def _named(name: str) -> Mapping[str, str]:
+    return {"fieldSelector": f"metadata.name={name}"}
 
 
 def _within(namespace: str) -> str:

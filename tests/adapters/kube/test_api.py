@@ -233,20 +233,46 @@ def test_a_secret_that_is_not_the_one_seen_is_a_conflict(
     assert cluster.get_secret(namespace, "acr-pull") == before
 
 
-def test_a_secret_is_deleted_by_its_uid_and_may_be_gone_already(
-    cluster: KubeCluster, new_namespace: NewNamespace
-) -> None:
+def test_a_secret_is_deleted_once(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())
     uid, version = uid_of(cluster, namespace), version_of(cluster, namespace)
 
-    async def deleted_twice(api: KubernetesApi) -> None:
-        await api.delete_secret(namespace, "acr-pull", uid, version)
-        await api.delete_secret(namespace, "acr-pull", uid, version)
-
-    ask(cluster, deleted_twice)
-
+    ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
     assert cluster.get_secret(namespace, "acr-pull") is None
+    with pytest.raises(Gone):
+        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
+
+
+def test_the_answer_to_a_write_says_whether_the_secret_is_new(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    writes = [
+        ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+        for _ in range(2)
+    ]
+    assert [each.created for each in writes] == [True, False]
+
+
+def test_an_object_is_found_by_name_and_none_is_only_none_by_a_list(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    body = {"metadata": {"name": "builder"}}
+    cluster.expect("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
+
+    async def found(api: KubernetesApi) -> tuple[object, ...]:
+        account = await api.find_service_account(namespace, "builder")
+        there = await api.find_namespace(namespace)
+        return (
+            account and account.name,
+            await api.find_service_account(namespace, "nobody"),
+            there and there.name,
+            await api.find_namespace(f"{namespace}-not"),
+        )
+
+    assert ask(cluster, found) == ("builder", None, namespace, None)
 
 
 def test_anothers_secret_is_not_deleted(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
@@ -266,7 +292,8 @@ def test_a_secret_that_has_changed_since_it_was_read_is_not_deleted(
 ) -> None:
     """Somebody may have taken our label off."""
     namespace = new_namespace(cluster)
-    written = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    applied = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    written = applied.secret
     cluster.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}/secrets/acr-pull",
@@ -286,7 +313,8 @@ def test_the_answer_to_a_write_is_the_secret_as_it_is_listed(
 ) -> None:
     namespace = new_namespace(cluster)
     labelled = replace(content(), labels={"example.com/owner": "platform"})
-    written = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", labelled, None))
+    applied = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", labelled, None))
+    written = applied.secret
     assert written == ask(cluster, lambda api: api.read_secret(namespace, "acr-pull"))
     assert written.labels["example.com/owner"] == "platform"
     assert written.managed
