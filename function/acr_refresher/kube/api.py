@@ -83,8 +83,11 @@ class KubernetesConnector(KubeConnector):
 class KubernetesApi(KubeApi):
     """One API server. A method sends a request, or requests the pages of a list.
 
-    Every method may raise any PortError.
+    Every method may raise any PortError. With `dry_run`, the server admits and validates what is
+    written, and stores nothing.
     """
+
+    dry_run = False
 
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
@@ -172,21 +175,27 @@ class KubernetesApi(KubeApi):
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
-        query = f"{MANAGED}&force=true" if uid else MANAGED
-        path = f"{_path(namespace, 'secrets', name)}?{query}"
+        force = "&force=true" if uid else ""
+        path = f"{_path(namespace, 'secrets', name)}?{self._managed}{force}"
         answer = await self._send("PATCH", path, manifest, APPLY)
         written = self._parsed("PATCH", path, answer.content)
         created = answer.status == HTTPStatus.CREATED
-        return converted(
-            f"PATCH {path}", lambda: AppliedSecret(secret_state(written, decoded={}), created)
-        )
+        given = {"resourceVersion": ""} if self.dry_run else {}  # what is not stored has none
+
+        def convert() -> AppliedSecret:
+            stored = {**written, "metadata": {**given, **written["metadata"]}}
+            return AppliedSecret(secret_state(stored, decoded={}), created)
+
+        return converted(f"PATCH {path}", convert)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
-        options = to_json(deletion(uid, resource_version))
-        await self._send("DELETE", _path(namespace, "secrets", name), options)
+        options = deletion(uid, resource_version)
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        await self._send("DELETE", _path(namespace, "secrets", name), to_json(options))
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current state of a service account, after a conflict."""
@@ -198,7 +207,7 @@ class KubernetesApi(KubeApi):
         """Merge patch with resourceVersion. The server answers 409 if the account has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
-        patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
+        patched = await self._ask("PATCH", f"{path}?{self._managed}", patch, MERGE_PATCH)
         return converted(f"PATCH {path}", lambda: service_account_state(patched))
 
     async def service_account_token(
@@ -215,6 +224,15 @@ class KubernetesApi(KubeApi):
 
         The attributes are those of its `resourceAttributes`. A missing attribute means all.
         """
+        clock = asyncio.get_running_loop().time
+        sent = clock()
+        allowed = await self._review(attributes)
+        if allowed or not (wait := self._notes.wait_for_rights(sent, clock())):
+            return allowed
+        await asyncio.sleep(wait)
+        return await self._review(attributes)
+
+    async def _review(self, attributes: Mapping[str, str]) -> bool:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
@@ -235,6 +253,11 @@ class KubernetesApi(KubeApi):
     async def close(self) -> None:
         """End all connections."""
         await self._connection.close()
+
+    @property
+    def _managed(self) -> str:
+        """The query of a write."""
+        return f"{MANAGED}&dryRun=All" if self.dry_run else MANAGED
 
     def _shared_part(self, content: SecretContent) -> bytes:
         """The part of the manifest that namespaces share, serialised once per content."""
