@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from bench.fleet import Fleet, doubles
+from instances import MEMORY_MB, Told, environment, run_instance
 from localkube.hostile import ATTACKS, hostile_servers
 
-REPOSITORY = Path(__file__).parents[2]
 HONEST, NAMESPACES = 5, 3
-MEMORY_MB = 512
-"""The memory of the instance in infra/terraform and s.yaml."""
 CLUSTER_TIMEOUT_SECONDS = 45
-PROCESS = """
-import json, resource, sys
-from types import SimpleNamespace
-import handler
-
-keys = SimpleNamespace(**json.loads(sys.argv[1]))
-context = SimpleNamespace(
-    request_id="1", region="cn-hangzhou", account_id="1000000000000001", credentials=keys,
-    function=SimpleNamespace(name="acr-refresher", timeout=120),
-)
-handler.initialize(context)
-report = handler.handle(b'{"action": "refresh"}', context)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"report": report, "peak_mb": peak}))
-"""
 COMMAND = """
 import atexit, resource, runpy, sys
 
@@ -65,15 +44,6 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a run said."""
-
-    report: dict[str, Any]
-    peak_mb: float
-    log: list[dict[str, Any]]
-
-
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Honest clusters and, in the same configuration, a hostile one for each attack."""
@@ -87,31 +57,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield fleet
 
 
-def environment(fleet: Fleet) -> dict[str, str]:
-    keys = fleet.credentials
-    return {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": keys["access_key_id"],
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys["access_key_secret"],
-        "ALIBABA_CLOUD_SECURITY_TOKEN": keys["security_token"],
-        "ACR_REFRESHER_CONFIG": str(fleet.folder / "config.yaml"),
-        "ACR_REFRESHER_LOCAL_CLOUD": fleet.proxy,
-        "PYTHONPATH": str(REPOSITORY / "function"),
-        "PATH": os.environ["PATH"],
-    }
-
-
 @pytest.fixture(scope="module")
 def told(fleet: Fleet) -> Told:
-    process = subprocess.run(  # noqa: S603  # our own script
-        [sys.executable, "-c", PROCESS, json.dumps(fleet.credentials)],
-        env=environment(fleet),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    *log, last = map(json.loads, process.stdout.splitlines())
-    return Told(**last, log=log)
+    return run_instance(fleet)
 
 
 def test_the_instance_stays_within_its_memory(told: Told) -> None:
