@@ -147,6 +147,7 @@ class KubernetesApi(KubeApi):
                 "SecretList",
                 lambda: Conversion(partial(secret_state, decoded={}), SecretSize()),
                 _named(name),
+                _most_bytes(namespace),
             )
         )
 
@@ -155,7 +156,8 @@ class KubernetesApi(KubeApi):
     ) -> tuple[ServiceAccountState, ...]:
         path = f"/api/v1/{_within(namespace)}serviceaccounts"
         convert = partial(Conversion, service_account_state, service_account_size)
-        return await self._lists.read(ListRequest(path, "ServiceAccountList", convert, query))
+        most = _most_bytes(namespace)
+        return await self._lists.read(ListRequest(path, "ServiceAccountList", convert, query, most))
 
     async def apply_secret(
         self,
@@ -338,3 +340,7 @@ def _named(name: str) -> Mapping[str, str]:
 def _within(namespace: str) -> str:
     """The beginning of a path in a namespace; empty for all namespaces."""
     return f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+
+
+def _most_bytes(namespace: str) -> int:
+    return SETTINGS.kube_namespace_bytes if namespace else SETTINGS.kube_list_bytes

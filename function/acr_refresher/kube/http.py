@@ -84,6 +84,7 @@ class KubeConnection:
 
         aiohttp itself repeats a GET or DELETE once if the connection breaks, as HTTP allows.
         """
+        self.reading.check(request_name(method, path))
         url = URL(self.server + path, encoded=True)
         headers = {**self._headers, "Content-Type": content_type} if content_type else self._headers
         session = self._session or self._open_session()
