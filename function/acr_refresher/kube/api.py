@@ -32,10 +32,10 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
-from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
 from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.run.proxy import EnvironmentProxy, UnusableProxyError
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -68,7 +68,10 @@ class KubernetesConnector(KubeConnector):
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
         tls = tls_context(access.ca_pem, access.client_pem)
-        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        try:
+            proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        except UnusableProxyError as error:
+            raise Invalid(str(error), service="kube") from error
         return KubernetesApi(KubeConnection(access, tls, headers, proxy))
 
 
