@@ -8,7 +8,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-runtime fuzz bench mutants check package lock schema clean tools
+.PHONY: help demo test test-runtime test-kubernetes fuzz bench mutants check package lock schema clean tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ test-runtime: tools $(VENV)/installed  ## the same for what runs in the function
 
 fuzz: $(VENV)/installed  ## try many odd events, configurations, kubeconfigs and answers
 	$(PYTEST) tests/fuzz --hypothesis-profile=fuzz
+
+test-kubernetes: tools $(VENV)/installed  ## run what uses API servers: with KUBEBUILDER_ASSETS=...
+	$(PYTEST) tests/contract tests/adapters/kube tests/e2e
 
 bench: $(VENV)/installed  ## measure what a run costs; the table also goes to build/bench.json
 	@$(BIN)/python -m bench

@@ -28,6 +28,7 @@ from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import (
+    AppliedSecret,
     CloudCredentials,
     ContainerRegistry,
     ContainerService,
@@ -77,6 +78,12 @@ class Kube(KubeApi):
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         return ()
 
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        raise NotImplementedError
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        raise NotImplementedError
+
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         raise NotImplementedError
 
@@ -87,14 +94,14 @@ class Kube(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
-        del uid, resource_version
+    ) -> AppliedSecret:
+        del resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
-        return as_written(namespace, name, content)
+        return AppliedSecret(as_written(namespace, name, content), created=uid is None)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str

@@ -62,7 +62,7 @@ class Instance:
             sts=StsClient(client, caller.region_id),
             registry_api=CrClient(client),
             registry_hosts=self.registry_hosts,
-            clock_skew=client.take_clock_skew,
+            clock_skew=client.clock_skew,
             throttled=rate_limiter.throttled,
             kubeconfigs=Kubeconfigs(
                 ack=CsClient(client),

@@ -33,6 +33,7 @@ from acr_refresher.core.request import Request
 from acr_refresher.run.apply import Applier
 from acr_refresher.run.cluster import observe
 from acr_refresher.run.concurrency import run_bounded
+from acr_refresher.run.contents import Contents
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.settings import SETTINGS
 
@@ -105,7 +106,8 @@ async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Re
 async def _remove(
     session: ClusterSession, cluster: Cluster, kube: KubeApi
 ) -> tuple[SecretOutcome, ...]:
-    applier = Applier(kube, session.minter, session.now, str(uuid.uuid4()))
+    contents = Contents(kube, session.minter, session.now, str(uuid.uuid4()))
+    applier = Applier.of(kube, contents)
 
     async def clear(actions: tuple[Remove, ...]) -> list[SecretOutcome]:
         return [await applier.apply(action) for action in actions]

@@ -90,11 +90,12 @@ class Result(_OpenEnum):
     WAITING = "waiting"
     REMOVED = "removed"
     SKIPPED = "skipped"
+    KEPT = "kept"
     INCOMPLETE = "incomplete"
     CONFLICT = "conflict"
     FAILED = "failed"
     PLANNED = "planned"
 
 
-FAILING = frozenset({Result.FAILED, Result.INCOMPLETE, Result.CONFLICT})
+FAILING = frozenset({Result.FAILED, Result.KEPT, Result.INCOMPLETE, Result.CONFLICT})
 """Results that need attention. They fail the invocation of a timer."""

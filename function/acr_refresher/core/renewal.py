@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
-from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
+from acr_refresher.core.model import Credential, Entry, Registry, SecretState
 from acr_refresher.core.outcome import ApplySecret, Reconcile, Terms
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.secret import (
@@ -16,7 +16,6 @@ from acr_refresher.core.secret import (
     has_metadata,
     inputs_digest,
     is_intact,
-    is_same_write,
     read_credentials,
     read_entries,
 )
@@ -61,7 +60,8 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
 
     A secret that was changed from outside gets new tokens for all registries, even for those that
     the request does not cover. Credentials that are carried over from it would look like ours, so
-    they are marked, and the next run renews them.
+    they are marked, and the next run renews them. A missing secret is created with all registries
+    too: an overlapping run may have created it meanwhile, and nothing of that may be lost.
 
     The age of a login is no reason to leave it out: an expired login does no harm, and our clock
     may be wrong.
@@ -69,7 +69,8 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
     entries = {entry.registry: entry for entry in recorded_entries(secret, terms.now)}
     changed = secret is not None and is_doubtful(terms, secret, entries)
     wanted = {registry.name: registry for registry in terms.registries}
-    covered = terms.registries if changed else terms.request.filter_registries(terms.registries)
+    anything = changed or secret is None
+    covered = terms.registries if anything else terms.request.filter_registries(terms.registries)
     reasons = dict.fromkeys(entries.keys() - wanted.keys(), Reason.REGISTRY_REMOVED)
     for registry in covered:
         entry = entries.get(registry.name)
@@ -124,20 +125,19 @@ def _claims_hosts(terms: Terms, entry: Entry) -> bool:
     return not hosts <= set(own) if own else not hosts.isdisjoint(chain(*domains.values()))
 
 
-def replan(
-    action: Reconcile, apply: ApplySecret, content: SecretContent, found: SecretState | None
-) -> Reconcile | None:
-    """A new action from the Secret as it is now, after it changed before `content` was written.
+def replan(action: Reconcile, apply: ApplySecret, found: SecretState | None) -> Reconcile | None:
+    """A new action from the Secret as it is now, after it changed before it was written.
 
-    Returns None if our Secret was deleted or replaced. If `content` is found, it was written and
-    only the answer was lost. Writing it again then changes nothing.
+    Returns None if our Secret was deleted or replaced. If there was none, it may have been created
+    by an overlapping run of ours.
     """
-    if found is None or found.uid != action.uid or not found.managed:
+    if found is None or not found.managed or action.uid not in (None, found.uid):
         return None
     return replace(
         action,
+        uid=found.uid,
         resource_version=found.resource_version,
-        apply=apply if is_same_write(found, content) else decide(apply.terms, found),
+        apply=decide(apply.terms, found),
         entries=recorded_entries(found, apply.terms.now),
     )
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.errors import BrokenObject, Denied, PortError, Unreachable
 from acr_refresher.settings import SETTINGS
 
 TOKENS = "serviceaccounts/token"
@@ -106,7 +106,7 @@ def spoken_refusal(body: Status) -> Refusal | None:
     if said["failed"] is not None:
         return _failed_webhook(said["failed"], body.message)
     if said["key"] is not None:
-        return Refusal(Unreachable, _unreadable(said["key"]))
+        return Refusal(BrokenObject, _unreadable(said["key"]))
     if said["quota"] is not None:
         return Refusal(Denied, f"denied by {_named('quota', said['quota'])}. Raise the quota.")
     if said["webhook"] is not None:

@@ -466,14 +466,14 @@ def test_the_environments_proxy_is_used_by_the_rules_of_container_runtimes(
     ("proxy", "words"),
     [
         ("socks5://user:hunter2@proxy:1080", "HTTPS_PROXY in the environment cannot be used for"),
-        (f"http://127.0.0.1:{free_port()}", "cannot connect to the proxy that HTTPS_PROXY names"),
+        ("http://127.0.0.1:{port}", "cannot connect to the proxy that HTTPS_PROXY names"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_refuses_nothing(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
 ) -> None:
     del tls
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.format(port=free_port()))
     with pytest.raises(Unreachable, match=words) as raised:
         check("registry.invalid")
     assert "hunter2" not in str(raised.value)

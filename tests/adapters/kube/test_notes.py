@@ -23,7 +23,8 @@ from adapters.loopback import http
 
 T = TypeVar("T")
 
-EMPTY = http("200 OK", b'{"items": []}')
+EMPTY = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
+NO_ACCOUNTS = http("200 OK", b'{"kind": "ServiceAccountList", "items": []}')
 REFUSAL = 'namespaces is forbidden: User "a" cannot list resource "namespaces" in API group ""'
 REFUSED = http("403 Forbidden", json.dumps({"message": REFUSAL}).encode())
 CONTENT = SecretContent({}, SecretStr("{}"), ())
@@ -54,7 +55,7 @@ def visit(answers: Sequence[bytes], use: Callable[[KubernetesApi], Awaitable[T]]
 
 async def listed(api: KubernetesApi) -> tuple[int, int]:
     await api.list_namespaces()
-    await api.list_service_accounts()
+    await api.list_namespaces()
     return api.requests, api.throttled
 
 
@@ -101,13 +102,17 @@ def test_a_refusal_by_admission_is_believed_at_once() -> None:
 
 
 def warned(*headers: str) -> bytes:
-    return http("200 OK", b'{"items": []}', *(f"Warning: {header}" for header in headers))
+    return http(
+        "200 OK",
+        b'{"kind": "NamespaceList", "items": []}',
+        *(f"Warning: {header}" for header in headers),
+    )
 
 
 def test_each_warning_is_noted_once() -> None:
     async def warnings(api: KubernetesApi) -> tuple[str, ...]:
         await api.list_namespaces()
-        await api.list_service_accounts()
+        await api.list_namespaces()
         return api.warnings
 
     answers = [
@@ -163,7 +168,7 @@ def test_the_last_error_is_kept_until_its_request_succeeds() -> None:
         await api.list_namespaces()
         return [*found, api.last_error]
 
-    answers = [http("503 X"), http("500 X"), EMPTY, EMPTY]
+    answers = [http("503 X"), http("500 X"), NO_ACCOUNTS, EMPTY]
     (first, second, other, after), _ = visit(answers, errors)
     assert first.startswith("GET /api/v1/namespaces: ")
     assert "(503)" in first

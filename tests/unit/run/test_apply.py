@@ -11,6 +11,7 @@ import pytest
 
 from acr_refresher.core.model import (
     Credential,
+    NamespaceState,
     Registry,
     SecretContent,
     SecretState,
@@ -20,7 +21,8 @@ from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, S
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.ports import TokenSource
+from acr_refresher.run.contents import Contents
+from acr_refresher.run.ports import AppliedSecret, TokenSource
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 from factories import (
@@ -32,6 +34,7 @@ from factories import (
     as_written,
     credential,
     logins,
+    namespace,
     request,
     secret,
 )
@@ -67,10 +70,11 @@ class Cluster(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         self.versions.append(resource_version)
         self._told("apply", name, f" of {uid}" if uid else "")
-        return as_written(namespace, name, content, **self.mutated)
+        written = as_written(namespace, name, content, **self.mutated)
+        return AppliedSecret(written, created=uid is None)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
@@ -78,6 +82,15 @@ class Cluster(Kube):
         del namespace
         self.versions.append(resource_version)
         self._told("delete", name, f" of {uid}")
+
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        self._told("find", f"namespace {name}")
+        return namespace(name) if name in self.names else None
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        del namespace
+        self._told("find", f"account {name}")
+        return self.stands if self.stands.name == name else None
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         self._told("read", f"{namespace}/{name}")
@@ -139,9 +152,14 @@ CLEARED = Remove("default", "acr-pull", (account("builder", "theirs", "acr-pull"
     account("default", "acr-pull")), "uid-1", "7")  # fmt: skip
 
 
-def applied(action: Action, cluster: Cluster) -> SecretOutcome:
-    minter = cast("Minter", Tokens(cluster.errors))
-    return in_virtual_time(lambda _: Applier(cluster, minter, NOW, "run-7").apply(action))
+def applied(action: Action, cluster: Cluster, tokens: Tokens | None = None) -> SecretOutcome:
+    minter = cast("Minter", tokens or Tokens(cluster.errors))
+
+    async def apply(_: object) -> SecretOutcome:
+        contents = Contents(cluster, minter, NOW, "run-7")
+        return await Applier.of(cluster, contents).apply(action)
+
+    return in_virtual_time(apply)
 
 
 def came_of(outcome: SecretOutcome) -> tuple[str, tuple[str, ...]]:
@@ -276,7 +294,7 @@ class Overtaken(Cluster):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         written = await super().apply_secret(namespace, name, content, uid, resource_version)
         if len(self.versions) <= self.conflicts:
             raise self.refusal
@@ -304,7 +322,7 @@ FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version=
             id="what the other run has renewed is left alone, and bound",
         ),
         pytest.param(
-            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE, READ], ("conflict", ("conflict",)),
             id="a second conflict is final",
         ),
         pytest.param(
@@ -361,11 +379,11 @@ OURS_NOW = replace(secret(), uid="uid-1", resource_version="8")
         pytest.param(OURS_NOW, ["7", "8"], ("removed", ()), id="another run renewed it"),
         pytest.param(None, ["7"], ("removed", ()), id="another run deleted it"),
         pytest.param(
-            replace(OURS_NOW, managed=False), ["7"], ("failed", ("conflict",)),
+            replace(OURS_NOW, managed=False), ["7"], ("conflict", ("conflict",)),
             id="somebody took our label off",
         ),
         pytest.param(
-            replace(OURS_NOW, uid="another"), ["7"], ("failed", ("conflict",)),
+            replace(OURS_NOW, uid="another"), ["7"], ("conflict", ("conflict",)),
             id="somebody replaced it",
         ),
     ],
@@ -420,8 +438,7 @@ def test_the_warnings_about_a_token_are_those_of_the_secret() -> None:
         ) -> Credential:
             return replace(await super().credential(registry, cluster, own), warnings=("short",))
 
-    minter = cast("Minter", Warned({}))
-    outcome = in_virtual_time(lambda _: Applier(Cluster(), minter, NOW, "run-7").apply(served()))
+    outcome = applied(served(), Cluster(), Warned({}))
     assert outcome.warnings == ("short",)
 
 
@@ -438,7 +455,7 @@ class Watched(Overtaken):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         self.passwords.append(logins(content.dockerconfigjson))
         return await super().apply_secret(namespace, name, content, uid, resource_version)
 
@@ -449,8 +466,9 @@ def test_a_second_decision_carries_over_what_the_other_run_has_written() -> None
     action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER, password="older"),))
 
     async def made_and_applied(_: object) -> SecretOutcome:
-        applier = Applier(cluster, cast("Minter", Tokens(cluster.errors)), NOW, "run-7")
-        await applier.make([action])
+        minter = cast("Minter", Tokens(cluster.errors))
+        applier = Applier.of(cluster, Contents(cluster, minter, NOW, "run-7"))
+        await applier.contents.make([action])
         return await applier.apply(action)
 
     in_virtual_time(made_and_applied)

@@ -16,11 +16,10 @@ from acr_refresher.core.model import (
     KubeconfigAccess,
     Registry,
     SecretContent,
-    SecretState,
 )
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
-from acr_refresher.run.ports import CloudCredentials, Kubeconfig, RegistryToken
+from acr_refresher.run.ports import AppliedSecret, CloudCredentials, Kubeconfig, RegistryToken
 from acr_refresher.run.run import Dependencies
 from factories import HOUR, MINUTE, NOW, request
 from runs import NEVER, Files, Fleet, Kube, Registries
@@ -46,7 +45,7 @@ class Counted(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         self.now += 1
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(0.1)
@@ -77,8 +76,8 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
     [failure] = report.clusters[0].secrets[1].failures
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
     assert failure.message == (
-        "not finished within the 5 s of its cluster:"
-        " if the cluster is only slow, raise clusterTimeout"
+        "not finished within the 5 s of its cluster: if the cluster is only slow,"
+        " raise clusterTimeout. The API server may have made the change"
     )
     assert report.failing == ("a",)
     [line] = [line for line in lines if line["event"] == "secret.failed"]
@@ -138,7 +137,7 @@ PATCH = "PATCH /api/v1/namespaces/two/secrets/acr-pull"
             Noted(stalled="two", cut_off=PATCH),
             (
                 f"{PATCH} had no answer yet. An admission webhook may hang. If the cluster is slow,"
-                " raise clusterTimeout"
+                " raise clusterTimeout. The API server may have made the change"
             ),
         ),
     ],
