@@ -88,12 +88,11 @@ def read_kubeconfig(
     """
     if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
         raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
-    return _read(kubeconfig.document, proxy_url, ca_pem)
+    small = len(kubeconfig.document) <= SETTINGS.kubeconfig_kept_characters
+    return (_kept if small else _read)(kubeconfig.document, proxy_url, ca_pem)
 
 
-@lru_cache(SETTINGS.tls_clients_kept)  # of 10 KB each
 def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
-    """The kubeconfig's access, cached: a warm instance reads the same kubeconfigs in every run."""
     cluster_fields, user_fields = current(document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
@@ -105,6 +104,10 @@ def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> Serv
     if problems:
         raise _invalid(problems)
     return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+
+
+# A warm instance reads the same kubeconfigs in every run, of 10 KB each.
+_kept = lru_cache(SETTINGS.tls_clients_kept)(_read)
 
 
 def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:

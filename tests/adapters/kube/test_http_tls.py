@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from acr_refresher.errors import Denied, Invalid, Unreachable
-from acr_refresher.kube import api as kube_api
+from acr_refresher.kube import tls
 from acr_refresher.kube.tls import pem_file, tls_context
 from adapters.kubeapi import Server, changed, encoded, namespaces, tls_server
 from adapters.loopback import answering, free_port, http, tcp_server
@@ -193,7 +193,7 @@ def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
 def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
     kept: int, loaded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_api, "tls_context", lru_cache(kept)(tls_context.__wrapped__))
+    monkeypatch.setattr(tls, "_kept", lru_cache(kept)(tls._made))
     made: list[str] = []
     really_make = os.memfd_create
 
@@ -209,6 +209,13 @@ def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
             assert namespaces(kubeconfig) == ()
 
     assert len(made) == loaded
+
+
+@pytest.mark.parametrize(("characters", "same"), [(0, True), (20_000, False)])
+def test_a_client_of_very_many_authorities_is_not_kept(characters: int, same: bool) -> None:
+    ca_pem = Authority().pem + "#" * characters
+
+    assert (tls_context(ca_pem, None) is tls_context(ca_pem, None)) is same
 
 
 # ---- the client key ------------------------------------------------------------------------------
