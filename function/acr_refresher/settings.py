@@ -104,13 +104,8 @@ class Settings:
     kubeconfig_values: int = 10_000
     """Values in a kubeconfig, of which a cluster and its user take 25. Each hundred characters of
     a value count as another. The kubeconfig is read in the event loop: this many take 50 ms."""
-    tls_client_characters: int = 20_000
-    """Characters of the certificates and the key in a TLS client that is kept: some ten authorities
-    of 2 KB. A larger one is made again in each run."""
-    kubeconfig_kept_characters: int = 50_000
-    """Characters of a kubeconfig that is kept as it was read. A larger one is read in each run."""
-    tls_clients_kept: int = 2000
-    """TLS clients (27 KB each) that a warm instance keeps."""
+    open_kubeconfigs_kept: int = 1000
+    """Kubeconfigs, each with its TLS client (90 KB together), that a warm instance keeps."""
 
     # ---- kubeconfigs that a warm instance keeps -------------------------------------------------
     kubeconfigs_kept: int = 5000

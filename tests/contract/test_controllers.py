@@ -46,7 +46,7 @@ class TestControllers:
     def test_old_and_new_namespaces_get_a_default_service_account(
         self, cluster: KubeCluster, new_namespace: Callable[[KubeCluster], str]
     ) -> None:
-        assert cluster.get_service_account("kube-system", "default") is not None
+        eventually(lambda: cluster.get_service_account("kube-system", "default") is not None)
         namespace = new_namespace(cluster)
         eventually(lambda: cluster.get_service_account(namespace, "default") is not None)
 

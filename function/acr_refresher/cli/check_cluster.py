@@ -11,6 +11,7 @@ from typing import cast
 from acr_refresher.cli import check_rights
 from acr_refresher.cli.check_rights import CheckResult, Grant, Verdict, check_result, holder_of
 from acr_refresher.cli.check_roles import check_caller, check_role_chains, check_rrsa_chain
+from acr_refresher.cli.check_trial import try_run
 from acr_refresher.cli.session import ClusterResult, ClusterSession
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
@@ -179,7 +180,10 @@ async def _check_inside(
 ) -> tuple[CheckResult, ...]:
     subject = f"cluster {cluster.name}"
     api = cast("KubernetesApi", kube)  # as wiring.py sets it
+    api.dry_run = True  # the check writes nothing
     rights = await check_cluster_rights(subject, caller, cluster, api)
+    if not any(right.failing for right in rights):
+        rights += await try_run(subject, cluster, api, session.now)
     checks = (
         _check_rrsa(session, each, cluster, kube) for each in check_rights.registries_of([cluster])
     )

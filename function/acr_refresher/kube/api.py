@@ -18,7 +18,8 @@ from acr_refresher.core.secret import MANAGER
 from acr_refresher.errors import Invalid, PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
-from acr_refresher.kube.kubeconfig import read_kubeconfig
+from acr_refresher.kube.kept import OpenKubeconfigs
+from acr_refresher.kube.kubeconfig import refuse_expired
 from acr_refresher.kube.lists import Conversion, ListReader, ListRequest, converted
 from acr_refresher.kube.notes import RequestNotes
 from acr_refresher.kube.objects import (
@@ -37,7 +38,6 @@ from acr_refresher.kube.objects import (
 )
 from acr_refresher.kube.reading import check_values
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
-from acr_refresher.kube.tls import tls_context
 from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
 from acr_refresher.run.proxy import EnvironmentProxy, UnusableProxyError
 from acr_refresher.settings import SETTINGS
@@ -51,10 +51,14 @@ MANAGED = urlencode({"fieldManager": MANAGER})
 
 
 class KubernetesConnector(KubeConnector):
-    """Makes clients of API servers. `version` is that of this program, for their audit logs."""
+    """Makes clients of API servers. `version` is that of this program, for their audit logs.
 
-    def __init__(self, version: str) -> None:
+    `kept` are the kubeconfigs that a warm instance has opened.
+    """
+
+    def __init__(self, version: str, kept: OpenKubeconfigs | None = None) -> None:
         self._user_agent = f"{MANAGER}/{version}"
+        self._kept = kept or OpenKubeconfigs()
         self._environment_proxy = EnvironmentProxy.of(os.environ)  # once for all clusters
 
     def connect(
@@ -63,25 +67,30 @@ class KubernetesConnector(KubeConnector):
         now: datetime | None = None,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubernetesApi:
         """Sends nothing yet. Raises Invalid; with `now` also if the kubeconfig has expired."""
-        access = read_kubeconfig(kubeconfig, now, proxy_url, ca_pem)
+        refuse_expired(kubeconfig, now)
+        opened = self._kept.open(kubeconfig, proxy_url, ca_pem, cluster)
+        access = opened.access
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        tls = tls_context(access.ca_pem, access.client_pem)
         try:
             proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
         except UnusableProxyError as error:
             raise Invalid(str(error), service="kube") from error
-        return KubernetesApi(KubeConnection(access, tls, headers, proxy))
+        return KubernetesApi(KubeConnection(access, opened.tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):
     """One API server. A method sends a request, or requests the pages of a list.
 
-    Every method may raise any PortError.
+    Every method may raise any PortError. With `dry_run`, the server admits and validates what is
+    written, and stores nothing.
     """
+
+    dry_run = False
 
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
@@ -167,21 +176,27 @@ class KubernetesApi(KubeApi):
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
-        query = f"{MANAGED}&force=true" if uid else MANAGED
-        path = f"{_path(namespace, 'secrets', name)}?{query}"
+        force = "&force=true" if uid else ""
+        path = f"{_path(namespace, 'secrets', name)}?{self._managed}{force}"
         answer = await self._send("PATCH", path, manifest, APPLY)
         written = self._parsed("PATCH", path, answer.content)
         created = answer.status == HTTPStatus.CREATED
-        return converted(
-            f"PATCH {path}", lambda: AppliedSecret(secret_state(written, decoded={}), created)
-        )
+        given = {"resourceVersion": ""} if self.dry_run else {}  # what is not stored has none
+
+        def convert() -> AppliedSecret:
+            stored = {**written, "metadata": {**given, **written["metadata"]}}
+            return AppliedSecret(secret_state(stored, decoded={}), created)
+
+        return converted(f"PATCH {path}", convert)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
-        options = to_json(deletion(uid, resource_version))
-        await self._send("DELETE", _path(namespace, "secrets", name), options)
+        options = deletion(uid, resource_version)
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        await self._send("DELETE", _path(namespace, "secrets", name), to_json(options))
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current state of a service account, after a conflict."""
@@ -193,7 +208,7 @@ class KubernetesApi(KubeApi):
         """Merge patch with resourceVersion. The server answers 409 if the account has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
-        patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
+        patched = await self._ask("PATCH", f"{path}?{self._managed}", patch, MERGE_PATCH)
         return converted(f"PATCH {path}", lambda: service_account_state(patched))
 
     async def service_account_token(
@@ -210,6 +225,15 @@ class KubernetesApi(KubeApi):
 
         The attributes are those of its `resourceAttributes`. A missing attribute means all.
         """
+        clock = asyncio.get_running_loop().time
+        sent = clock()
+        allowed = await self._review(attributes)
+        if allowed or not (wait := self._notes.wait_for_rights(sent, clock())):
+            return allowed
+        await asyncio.sleep(wait)
+        return await self._review(attributes)
+
+    async def _review(self, attributes: Mapping[str, str]) -> bool:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
@@ -230,6 +254,11 @@ class KubernetesApi(KubeApi):
     async def close(self) -> None:
         """End all connections."""
         await self._connection.close()
+
+    @property
+    def _managed(self) -> str:
+        """The query of a write."""
+        return f"{MANAGED}&dryRun=All" if self.dry_run else MANAGED
 
     def _shared_part(self, content: SecretContent) -> bytes:
         """The part of the manifest that namespaces share, serialised once per content."""

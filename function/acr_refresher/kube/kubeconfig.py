@@ -10,7 +10,6 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -69,14 +68,8 @@ def read_kubeconfig(
     A proxy or certificate authority given here replaces the kubeconfig's own, which is not checked.
     Raises Invalid that names every problem of the cluster and the user, but no value.
     """
-    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
-        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
-    small = len(kubeconfig.document) <= SETTINGS.kubeconfig_kept_characters
-    return (_kept if small else _read)(kubeconfig.document, proxy_url, ca_pem)
-
-
-def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
-    cluster_fields, user_fields = current(document)
+    refuse_expired(kubeconfig, now)
+    cluster_fields, user_fields = current(kubeconfig.document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
         *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
@@ -89,8 +82,10 @@ def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> Serv
     return _access(Cluster.model_validate(cluster_fields), User.model_validate(user_fields))
 
 
-# A warm instance reads the same kubeconfigs in every run, of 10 KB each.
-_kept = lru_cache(SETTINGS.tls_clients_kept)(_read)
+def refuse_expired(kubeconfig: Kubeconfig, now: datetime | None) -> None:
+    """Raise Invalid if the kubeconfig has expired by then."""
+    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
+        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
 
 
 def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:

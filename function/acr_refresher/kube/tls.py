@@ -17,28 +17,18 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import SecretStr
 
 from acr_refresher.errors import Invalid
-from acr_refresher.settings import SETTINGS
 
 
 def tls_context(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLContext:
-    """The TLS context for an authority and a client certificate, kept while an instance is warm.
+    """A TLS context for an authority and a client certificate.
 
-    Making it takes 2 ms of CPU, a quarter of what an idle cluster takes. A renewed kubeconfig has
-    another certificate, so it gets another context. One of many authorities takes megabytes, so it
-    is not kept. Raises Invalid if OpenSSL refuses a certificate or key.
+    Raises Invalid if OpenSSL refuses a certificate or key.
     """
-    size = len(ca_pem or "") + (len(client_pem) if client_pem else 0)
-    make = _kept if size <= SETTINGS.tls_client_characters else _made
-    return make(ca_pem, client_pem)
-
-
-def _made(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLContext:
     configuration = Configuration(ca_cert_data=ca_pem, retries=None)
     try:
         context = ApiClient(configuration).rest_client.ssl_context
@@ -49,9 +39,6 @@ def _made(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLContext:
     if client_pem is not None:
         _load_client(context, client_pem)
     return context
-
-
-_kept = lru_cache(SETTINGS.tls_clients_kept)(_made)
 
 
 def _load_client(context: ssl.SSLContext, client_pem: SecretStr) -> None:

@@ -109,7 +109,8 @@ class _Progress:
     def cut_off(self, why: str) -> Failure | None:
         """Fail each unfinished action; without a plan, return the failure of the cluster."""
         late = Failure("unreachable", why, code="Deadline")
-        begun = replace(late, message=f"{why}. The API server may have made the change")
+        end = "" if why.endswith((".", "?")) else "."
+        begun = replace(late, message=f"{why}{end} The API server may have made the change")
         for action in self.actions:
             if (action.namespace, action.secret) not in self.done:
                 sent = action.namespace in self.begun

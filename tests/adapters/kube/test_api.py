@@ -244,6 +244,37 @@ def test_a_secret_is_deleted_once(cluster: KubeCluster, new_namespace: NewNamesp
         ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
 
 
+def test_the_answer_to_a_write_says_whether_the_secret_is_new(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    writes = [
+        ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+        for _ in range(2)
+    ]
+    assert [each.created for each in writes] == [True, False]
+
+
+def test_an_object_is_found_by_name_and_none_is_only_none_by_a_list(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    body = {"metadata": {"name": "builder"}}
+    cluster.expect("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
+
+    async def found(api: KubernetesApi) -> tuple[object, ...]:
+        account = await api.find_service_account(namespace, "builder")
+        there = await api.find_namespace(namespace)
+        return (
+            account and account.name,
+            await api.find_service_account(namespace, "nobody"),
+            there and there.name,
+            await api.find_namespace(f"{namespace}-not"),
+        )
+
+    assert ask(cluster, found) == ("builder", None, namespace, None)
+
+
 def test_anothers_secret_is_not_deleted(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())

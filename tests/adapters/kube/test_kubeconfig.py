@@ -267,16 +267,6 @@ def test_a_kubeconfig_that_unfolds_is_refused(form: str) -> None:
     assert "found aliases that repeat too much (write the values out)" in found
 
 
-@pytest.mark.parametrize(("characters", "same"), [(0, True), (50_000, False)])
-def test_a_very_large_kubeconfig_is_not_kept(characters: int, same: bool) -> None:
-    text = kubeconfig().document.get_secret_value() + "#" * characters
-
-    first, second = (read_kubeconfig(Kubeconfig(SecretStr(text))) for _ in range(2))
-
-    assert first == second
-    assert (first is second) is same
-
-
 def test_the_message_about_many_repeated_keys_is_bounded() -> None:
     text = "a: 1\n" * 3000
 

@@ -136,13 +136,20 @@ def test_a_webhook_that_fails_is_named(use: Ask, why: str, words: str, *, passes
     assert error.retryable is passes
 
 
+def test_a_webhook_that_cannot_be_tried_is_no_denial() -> None:
+    message = 'admission webhook "no.example.com" does not support dry run'
+    error = error_for(REQUESTS["apply"], 400, message)
+    assert type(error) is Invalid
+    assert "admission webhook no.example.com does not support dry runs" in str(error)
+
+
 def test_a_secret_that_cannot_be_decrypted_is_named() -> None:
     message = (
         'Internal error occurred: unable to transform key "/registry/secrets/theirs/tls": '
         "no matching key was found for the provided AES transformer"
     )
     error = error_for(REQUESTS["list"], 500, message)
-    assert type(error) is Unreachable
+    assert isinstance(error, Unreachable)
     assert not error.retryable
     assert "the API server cannot decrypt theirs/tls of secrets" in str(error)
 
