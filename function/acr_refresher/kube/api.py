@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import PortError, Unreachable
+from acr_refresher.errors import Invalid, PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kept import OpenKubeconfigs
@@ -36,10 +36,10 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
-from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.reading import check_values
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
 from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.run.proxy import EnvironmentProxy, UnusableProxyError
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -76,7 +76,10 @@ class KubernetesConnector(KubeConnector):
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        try:
+            proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        except UnusableProxyError as error:
+            raise Invalid(str(error), service="kube") from error
         return KubernetesApi(KubeConnection(access, opened.tls, headers, proxy))
 
 

@@ -14,7 +14,6 @@ from yarl import URL
 
 from acr_refresher.kube.errors import RedirectedError, connection_error, request_name
 from acr_refresher.kube.kubeconfig import ServerAccess
-from acr_refresher.kube.proxy import Proxy
 from acr_refresher.kube.reading import (
     READ_BUFFER,
     FloodError,
@@ -23,6 +22,7 @@ from acr_refresher.kube.reading import (
     too_large,
 )
 from acr_refresher.run.host_names import HostNames
+from acr_refresher.run.proxy import Proxy
 from acr_refresher.settings import SETTINGS
 
 REDIRECTS = frozenset(
@@ -70,10 +70,7 @@ class KubeConnection:
         self._options: dict[str, Any] = {"allow_redirects": False}
         self._proxy_url = proxy.url if proxy else ""
         if proxy:
-            self._options["proxy"] = proxy.url
-        if proxy and proxy.authorization:
-            login = {"Proxy-Authorization": proxy.authorization.get_secret_value()}
-            self._options["proxy_headers"] = login
+            self._options |= proxy.options
         if access.tls_server_name:
             self._options["server_hostname"] = access.tls_server_name
 
