@@ -135,8 +135,9 @@ class Connector(KubeConnector):
         now: datetime,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubeApi:
-        del now, proxy_url, ca_pem
+        del now, proxy_url, ca_pem, cluster
         return self.kubes[kubeconfig.document.get_secret_value()]
 
 

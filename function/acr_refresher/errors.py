@@ -94,6 +94,14 @@ class Invalid(PortError):
     meaning = "invalid"
 
 
+class TooLarge(Invalid):
+    """An answer, or a list, is larger than a limit in `settings` allows."""
+
+
+class BrokenObject(Unreachable):
+    """A list fails because of one object, which the server cannot decrypt or decode."""
+
+
 class Conflict(PortError):
     """Another writer changed or owns the object."""
 

@@ -56,6 +56,40 @@ class Settings:
     """A TCP connection to an API server."""
     kube_page_size: int = 500
     """Objects per page of a list: the page size of kubectl."""
+    kube_answer_bytes: int = 4 * 2**20
+    """Bytes of one answer. A page beyond it is asked for again with fewer objects. Parsing one
+    takes less than 0.2 s, during which no other cluster is served."""
+    kube_answer_values: int = 200_000
+    """Values in the JSON of one answer, of which each takes up to 100 bytes of memory. A page of
+    500 service accounts has some 20,000."""
+    kube_list_items: int = 50_000
+    """Objects of one list: ten service accounts in each of 5,000 namespaces."""
+    kube_list_pages: int = 500
+    """Pages of one list. A list of most objects has 100, and more if a few pages are large."""
+    kube_list_bytes: int = 48 * 2**20
+    """Bytes of one list: 50,000 objects of 1 kB each."""
+    kube_visit_bytes: int = 128 * 2**20
+    """Bytes of all answers in one visit of a cluster: reading them takes a second of CPU."""
+    kube_kept_bytes: int = 24 * 2**20
+    """Bytes that the states of one cluster take: those of some 70,000 objects."""
+    kube_kept_freely: int = 2 * 2**20
+    """Bytes of states that every cluster may keep: those of some 6,000 objects."""
+    kube_large_clusters: int = 4
+    """Clusters at the same time that keep more than that. The others wait."""
+    kube_small_answer_bytes: int = 512 * 2**10
+    """Bytes of an answer that is read at any time."""
+    kube_large_answers: int = 16
+    """Larger answers that are read at the same time. The others wait."""
+    kube_large_answer_time: timedelta = timedelta(seconds=5)
+    """The time to read the rest of a large answer, for which others wait: 1 MB a second."""
+    kube_name: int = 253
+    """Characters of a name, a UID or a resource version: the longest name of an object."""
+    kube_document_bytes: int = 512 * 2**10
+    """Characters of a Secret's document in base64: the logins of some 60 registries."""
+    kube_annotation: int = 64 * 2**10
+    """Characters of an annotation of a pull secret: the record of some 200 registries."""
+    namespaces_at_once: int = 4
+    """Requests at the same time where one list has to be made namespace by namespace."""
     kube_rights_wait: timedelta = timedelta(seconds=0.5)
     """From the first refusal by RBAC until refusals count: an API server that has just started
     knows its roles after 20 to 100 ms."""
@@ -70,8 +104,8 @@ class Settings:
     kubeconfig_values: int = 10_000
     """Values in a kubeconfig, of which a cluster and its user take 25. Each hundred characters of
     a value count as another. The kubeconfig is read in the event loop: this many take 50 ms."""
-    tls_clients_kept: int = 2000
-    """TLS clients (27 KB each) that a warm instance keeps."""
+    open_kubeconfigs_kept: int = 1000
+    """Kubeconfigs, each with its TLS client (90 KB together), that a warm instance keeps."""
 
     # ---- kubeconfigs that a warm instance keeps -------------------------------------------------
     kubeconfigs_kept: int = 5000

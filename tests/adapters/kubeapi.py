@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import NamespaceState
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.kept import OpenKubeconfigs
 from acr_refresher.run.ports import Kubeconfig
 from adapters.loopback import Serve, over_tls, tcp_server
 from localkube.pki import Authority, KeyPair
@@ -22,12 +23,19 @@ from localkube.pki import Authority, KeyPair
 T = TypeVar("T")
 
 
-def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
-    """What `use` gets from the API that a kubeconfig leads to, in an event loop of its own."""
-    connector = KubernetesConnector("1.2.3")
+def ask(
+    kubeconfig: str,
+    use: Callable[[KubernetesApi], Awaitable[T]],
+    kept: OpenKubeconfigs | None = None,
+) -> T:
+    """What `use` gets from the API that a kubeconfig leads to, in an event loop of its own.
+
+    `kept` is what an instance keeps of its one cluster.
+    """
+    connector = KubernetesConnector("1.2.3", kept)
 
     async def scenario() -> T:
-        api = connector.connect(Kubeconfig(SecretStr(kubeconfig)))
+        api = connector.connect(Kubeconfig(SecretStr(kubeconfig)), cluster="a" if kept else "")
         try:
             return await use(api)
         finally:
@@ -36,8 +44,8 @@ def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
     return uvloop.run(scenario())
 
 
-def namespaces(kubeconfig: str) -> tuple[NamespaceState, ...]:
-    return ask(kubeconfig, lambda api: api.list_namespaces())
+def namespaces(kubeconfig: str, kept: OpenKubeconfigs | None = None) -> tuple[NamespaceState, ...]:
+    return ask(kubeconfig, lambda api: api.list_namespaces(), kept)
 
 
 def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:

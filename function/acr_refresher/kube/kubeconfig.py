@@ -11,7 +11,6 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -86,15 +85,8 @@ def read_kubeconfig(
     A proxy or certificate authority given here replaces the kubeconfig's own, which is not checked.
     Raises Invalid that names every problem of the cluster and the user, but no value.
     """
-    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
-        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
-    return _read(kubeconfig.document, proxy_url, ca_pem)
-
-
-@lru_cache(SETTINGS.tls_clients_kept)  # of 10 KB each
-def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
-    """The kubeconfig's access, cached: a warm instance reads the same kubeconfigs in every run."""
-    cluster_fields, user_fields = current(document)
+    refuse_expired(kubeconfig, now)
+    cluster_fields, user_fields = current(kubeconfig.document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
         *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
@@ -105,6 +97,12 @@ def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> Serv
     if problems:
         raise _invalid(problems)
     return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+
+
+def refuse_expired(kubeconfig: Kubeconfig, now: datetime | None) -> None:
+    """Raise Invalid if the kubeconfig has expired by then."""
+    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
+        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
 
 
 def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from acr_refresher.errors import Denied, Invalid, PortError, Unreachable
+from acr_refresher.errors import BrokenObject, Denied, Invalid, PortError, Unreachable
 from acr_refresher.settings import SETTINGS
 
 TOKENS = "serviceaccounts/token"
@@ -108,11 +108,10 @@ def spoken_refusal(body: Status) -> Refusal | None:
     if said["failed"] is not None:
         return _failed_webhook(said["failed"], body.message)
     if said["key"] is not None:
-        return Refusal(Unreachable, _unreadable(said["key"]))
+        return Refusal(BrokenObject, _unreadable(said["key"]))
     if said["effective"] is not None:
-        return Refusal(
-            Invalid, f"{_named('admission webhook', said['effective'])} {CANNOT_DRY_RUN}"
-        )
+        words = f"{_named('admission webhook', said['effective'])} {CANNOT_DRY_RUN}"
+        return Refusal(Invalid, words)
     if said["quota"] is not None:
         return Refusal(Denied, f"denied by {_named('quota', said['quota'])}. Raise the quota.")
     if said["webhook"] is not None:

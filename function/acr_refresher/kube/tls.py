@@ -17,22 +17,17 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import SecretStr
 
 from acr_refresher.errors import Invalid
-from acr_refresher.settings import SETTINGS
 
 
-@lru_cache(SETTINGS.tls_clients_kept)
 def tls_context(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLContext:
-    """The TLS context for an authority and a client certificate, kept while an instance is warm.
+    """A TLS context for an authority and a client certificate.
 
-    Making it takes 2 ms of CPU, a quarter of what an idle cluster takes. A renewed kubeconfig has
-    another certificate, so it gets another context. Raises Invalid if OpenSSL refuses a certificate
-    or key.
+    Raises Invalid if OpenSSL refuses a certificate or key.
     """
     configuration = Configuration(ca_cert_data=ca_pem, retries=None)
     try:

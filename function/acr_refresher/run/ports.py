@@ -290,9 +290,11 @@ class KubeConnector(Protocol):
         now: datetime,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubeApi:
         """Return a client. It sends nothing yet.
 
         Raises Invalid if the kubeconfig is broken, has expired or would execute anything.
-        `proxy_url` and `ca_pem` take precedence over the kubeconfig's own.
+        `proxy_url` and `ca_pem` take precedence over the kubeconfig's own. What is read from the
+        kubeconfig may be kept under the cluster's name.
         """

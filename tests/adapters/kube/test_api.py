@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
-from acr_refresher.kube import api as kube_api
+from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
@@ -127,7 +127,7 @@ def test_a_long_list_is_read_page_by_page(
     namespace = new_namespace(cluster)
     for number in range(5):
         cluster.create_service_account(namespace, f"account-{number}")
-    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
+    monkeypatch.setattr(kube_lists, "SETTINGS", replace(SETTINGS, kube_page_size=2))
 
     async def listed(api: KubernetesApi) -> tuple[set[str], int]:
         accounts = await api.list_service_accounts()
@@ -242,6 +242,37 @@ def test_a_secret_is_deleted_once(cluster: KubeCluster, new_namespace: NewNamesp
     assert cluster.get_secret(namespace, "acr-pull") is None
     with pytest.raises(Gone):
         ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
+
+
+def test_the_answer_to_a_write_says_whether_the_secret_is_new(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    writes = [
+        ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+        for _ in range(2)
+    ]
+    assert [each.created for each in writes] == [True, False]
+
+
+def test_an_object_is_found_by_name_and_none_is_only_none_by_a_list(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    body = {"metadata": {"name": "builder"}}
+    cluster.expect("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
+
+    async def found(api: KubernetesApi) -> tuple[object, ...]:
+        account = await api.find_service_account(namespace, "builder")
+        there = await api.find_namespace(namespace)
+        return (
+            account and account.name,
+            await api.find_service_account(namespace, "nobody"),
+            there and there.name,
+            await api.find_namespace(f"{namespace}-not"),
+        )
+
+    assert ask(cluster, found) == ("builder", None, namespace, None)
 
 
 def test_anothers_secret_is_not_deleted(cluster: KubeCluster, new_namespace: NewNamespace) -> None:

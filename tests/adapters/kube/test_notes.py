@@ -23,7 +23,8 @@ from adapters.loopback import http
 
 T = TypeVar("T")
 
-EMPTY = http("200 OK", b'{"items": []}')
+EMPTY = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
+NO_ACCOUNTS = http("200 OK", b'{"kind": "ServiceAccountList", "items": []}')
 REFUSAL = 'namespaces is forbidden: User "a" cannot list resource "namespaces" in API group ""'
 REFUSED = http("403 Forbidden", json.dumps({"message": REFUSAL}).encode())
 CONTENT = SecretContent({}, SecretStr("{}"), ())
@@ -54,7 +55,7 @@ def visit(answers: Sequence[bytes], use: Callable[[KubernetesApi], Awaitable[T]]
 
 async def listed(api: KubernetesApi) -> tuple[int, int]:
     await api.list_namespaces()
-    await api.list_service_accounts()
+    await api.list_namespaces()
     return api.requests, api.throttled
 
 
@@ -97,27 +98,21 @@ def test_a_refusal_by_admission_is_believed_at_once() -> None:
     assert visit([denied], refused) == (None, 1)
 
 
-def test_a_right_that_is_refused_by_a_server_that_has_just_started_is_asked_for_again() -> None:
-    no, yes = (http("201 X", b'{"status": {"allowed": %s}}' % each) for each in (b"false", b"true"))
-
-    async def asked(api: KubernetesApi) -> bool:
-        return await api.may(verb="list", resource="namespaces")
-
-    assert visit([no, yes], asked) == (True, 2)
-    assert visit([no], asked) == (False, 2)
-
-
 # ---- warnings ------------------------------------------------------------------------------------
 
 
 def warned(*headers: str) -> bytes:
-    return http("200 OK", b'{"items": []}', *(f"Warning: {header}" for header in headers))
+    return http(
+        "200 OK",
+        b'{"kind": "NamespaceList", "items": []}',
+        *(f"Warning: {header}" for header in headers),
+    )
 
 
 def test_each_warning_is_noted_once() -> None:
     async def warnings(api: KubernetesApi) -> tuple[str, ...]:
         await api.list_namespaces()
-        await api.list_service_accounts()
+        await api.list_namespaces()
         return api.warnings
 
     answers = [
@@ -173,7 +168,7 @@ def test_the_last_error_is_kept_until_its_request_succeeds() -> None:
         await api.list_namespaces()
         return [*found, api.last_error]
 
-    answers = [http("503 X"), http("500 X"), EMPTY, EMPTY]
+    answers = [http("503 X"), http("500 X"), NO_ACCOUNTS, EMPTY]
     (first, second, other, after), _ = visit(answers, errors)
     assert first.startswith("GET /api/v1/namespaces: ")
     assert "(503)" in first

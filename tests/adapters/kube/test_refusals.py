@@ -10,7 +10,14 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.core.model import SecretContent, ServiceAccountState
-from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Unreachable
+from acr_refresher.errors import (
+    Conflict,
+    Denied,
+    Gone,
+    Invalid,
+    PortError,
+    Unreachable,
+)
 from acr_refresher.kube.api import KubernetesApi
 from adapters.kubeapi import ask, tls_server
 from adapters.loopback import answering, http
@@ -149,7 +156,7 @@ def test_a_secret_that_cannot_be_decrypted_is_named() -> None:
         "no matching key was found for the provided AES transformer"
     )
     error = error_for(REQUESTS["list"], 500, message)
-    assert type(error) is Unreachable
+    assert isinstance(error, Unreachable)
     assert not error.retryable
     assert "the API server cannot decrypt theirs/tls of secrets" in str(error)
 
