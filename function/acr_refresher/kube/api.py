@@ -233,7 +233,8 @@ class KubernetesApi(KubeApi):
         The refusal has it in every version, while SelfSubjectReview exists only since 1.28.
         """
         answer = await self._connection.send("GET", "/api/v1/namespaces?limit=1")
-        return refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        user = refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        return "" if self._connection.is_our_token(user) else user
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """A ConfigMap, for the operator's commands. The function needs no right to it."""
