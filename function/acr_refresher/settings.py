@@ -212,6 +212,13 @@ class Settings:
     """Characters of one record: the limit of Kubernetes for all annotations of an object."""
     entry_text: int = 260
     """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
+    repair_memory: timedelta = timedelta(hours=1)
+    """The same repair within this time counts as the next in a row. Controllers that keep objects
+    as they are in Git look every 3 to 10 minutes, or once per hour at the latest."""
+    repairs_in_a_row: int = 3
+    """The same repairs in a row after which a secret is contended."""
+    repairs_kept: int = 10_000
+    """Secrets with recent repairs (300 bytes each) that a warm instance remembers."""
     secret_metadata_size: int = 65_536
     """Bytes of secretLabels and secretAnnotations of one Secret. Kubernetes allows 256 KiB of
     annotations, of which the record needs a part."""
