@@ -227,15 +227,6 @@ class KubernetesApi(KubeApi):
 
         The attributes are those of its `resourceAttributes`. A missing attribute means all.
         """
-        clock = asyncio.get_running_loop().time
-        sent = clock()
-        allowed = await self._review(attributes)
-        if allowed or not (wait := self._notes.wait_for_rights(sent, clock())):
-            return allowed
-        await asyncio.sleep(wait)
-        return await self._review(attributes)
-
-    async def _review(self, attributes: Mapping[str, str]) -> bool:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
@@ -247,7 +238,8 @@ class KubernetesApi(KubeApi):
         The refusal has it in every version, while SelfSubjectReview exists only since 1.28.
         """
         answer = await self._connection.send("GET", "/api/v1/namespaces?limit=1")
-        return refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        user = refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        return "" if self._connection.is_our_token(user) else user
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """A ConfigMap, for the operator's commands. The function needs no right to it."""

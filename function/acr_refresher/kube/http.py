@@ -100,6 +100,10 @@ class KubeConnection:
         warnings = tuple(response.headers.getall("Warning", ()))
         return HttpResponse(response.status, response.headers, content, warnings)
 
+    def is_our_token(self, text: str) -> bool:
+        """Whether the text is the token that this connection sends: a server may repeat it."""
+        return self._headers.get("Authorization") == f"Bearer {text}"
+
     async def close(self) -> None:
         """End all connections."""
         self.reading.close()
