@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from acr_refresher.core.model import (
     PullSecret,
     Registry,
     Role,
+    SecretContent,
     SecretState,
     ServiceAccountState,
 )
@@ -70,6 +72,23 @@ def secret(
         annotations=written.annotations if annotations is None else annotations,
         dockerconfigjson=written.dockerconfigjson if document is None else SecretStr(document),
     )
+
+
+def as_written(namespace: str, name: str, content: SecretContent, **changes: object) -> SecretState:
+    """The Secret as an API server answers a write, with what it has changed."""
+    written = SecretState(
+        namespace=namespace,
+        name=name,
+        uid=f"uid-{namespace}",
+        resource_version="2",
+        type=SECRET_TYPE,
+        managed=True,
+        immutable=False,
+        annotations=content.annotations,
+        dockerconfigjson=content.dockerconfigjson,
+        labels=content.labels,
+    )
+    return replace(written, **changes)  # type: ignore[arg-type]  # as SecretState takes them
 
 
 def account(

@@ -21,7 +21,7 @@ from localcloud.errors import CloudError
 from localcloud.fc.deploy import deployed
 from localcloud.fc.deployed import DeployedFunction, Task
 from localcloud.fc.description import Function, read_function
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import kubeconfig_policy, load_policy
 from localcloud.server import serving
 from localcloud.world import AckCluster, IssueKubeconfig, World
 from localkube.double import DoubleCluster, api_doubles
@@ -66,9 +66,9 @@ class Fleet:
 
         The lists also contain the cluster `gone`, which is deleted.
         """
-        discovery = load_policy("cluster-discovery.policy")
+        discovery = (load_policy("cluster-discovery.policy"), kubeconfig_policy("*"))
         roles = tuple(
-            replace(role, policies=(*role.policies, discovery))
+            replace(role, policies=(*role.policies, *discovery))
             if role.name.endswith("-cluster")
             else role
             for role in self.cloud.world.roles

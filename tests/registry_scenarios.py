@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from demo.company import (
+    ASSUMED_ROLES,
     HOME,
     PARTNER,
     PARTNER_REGISTRY,
@@ -22,7 +23,7 @@ from demo.company import (
 )
 from demo.stage import Stage, deployed
 from localcloud.cloud import Cloud
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import assume_policy, load_policy
 from localcloud.server import serving
 from localcloud.world import RegistryInstance, Role, World
 from localkube import KubeCluster
@@ -75,7 +76,7 @@ def world_of(site: Site, *roles: Role, **more: Any) -> World:
 
 def function_role(*policies: Mapping[str, Any]) -> Role:
     """The function's role with additional policies."""
-    own = load_policy("function-role.policy", name_prefix=PREFIX)
+    own = assume_policy(*ASSUMED_ROLES)
     return Role(HOME, f"{PREFIX}function", load_policy("function-role.trust"), (own, *policies))
 
 

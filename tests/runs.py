@@ -28,6 +28,7 @@ from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import (
+    AppliedSecret,
     CloudCredentials,
     ContainerRegistry,
     ContainerService,
@@ -42,7 +43,7 @@ from acr_refresher.run.ports import (
     Sts,
 )
 from acr_refresher.run.run import Dependencies, run
-from factories import NOW, namespace, request, wanted
+from factories import NOW, as_written, namespace, request, wanted
 from virtual_time import in_virtual_time
 
 FUNCTION = Function("acr-refresher", "cn-hangzhou", "7")
@@ -77,6 +78,12 @@ class Kube(KubeApi):
     async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
         return ()
 
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        raise NotImplementedError
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        raise NotImplementedError
+
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         raise NotImplementedError
 
@@ -87,15 +94,18 @@ class Kube(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
-        del name, content, uid, resource_version
+    ) -> AppliedSecret:
+        del resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
+        return AppliedSecret(as_written(namespace, name, content), created=uid is None)
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
         raise NotImplementedError
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
@@ -125,8 +135,9 @@ class Connector(KubeConnector):
         now: datetime,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubeApi:
-        del now, proxy_url, ca_pem
+        del now, proxy_url, ca_pem, cluster
         return self.kubes[kubeconfig.document.get_secret_value()]
 
 

@@ -94,6 +94,14 @@ class Invalid(PortError):
     meaning = "invalid"
 
 
+class TooLarge(Invalid):
+    """An answer, or a list, is larger than a limit in `settings` allows."""
+
+
+class BrokenObject(Unreachable):
+    """A list fails because of one object, which the server cannot decrypt or decode."""
+
+
 class Conflict(PortError):
     """Another writer changed or owns the object."""
 
@@ -116,6 +124,15 @@ class FunctionFailed(PortError):
     """An invoked function of Function Compute raised an error or was ended."""
 
     meaning = "function-failed"
+
+
+class UnexpectedError(PortError):
+    """A bug of ours in a call. It has been logged, and its text is not in the message."""
+
+    meaning = "bug"
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message, service=failure.service)
 
 
 def unexpected_error(error: Exception) -> Failure:

@@ -101,7 +101,7 @@ def _credentials(context: Any, environ: Mapping[str, str]) -> CloudCredentials:
     if found is None:
         raise Denied(
             "the function has no credentials: give it a RAM role (`role` in s.yaml) that trusts "
-            "fc.aliyuncs.com",
+            "fc.aliyuncs.com. With python3.12, also remove disableInjectCredentials from s.yaml.",
             service="fc",
         )
     return found

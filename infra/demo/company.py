@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import assume_policy, kubeconfig_policy, load_policy
 from localcloud.world import (
     AckCluster,
     Domain,
@@ -51,6 +51,13 @@ ACK_CLUSTERS = {
     "prod-beijing": ("c1d00000000000000000000000000002", "cn-beijing", BEIJING),
 }
 
+ASSUMED_ROLES = (
+    f"acs:ram::{HOME}:role/{PREFIX}cluster",
+    f"acs:ram::{PARTNER}:role/{PREFIX}registry",
+    f"acs:ram::{BEIJING}:role/{PREFIX}cluster",
+)
+"""The roles in config.yaml."""
+
 
 def company(clusters: Mapping[str, KubeCluster]) -> World:
     """The world in which the named clusters are the ACK clusters of the same names."""
@@ -75,7 +82,7 @@ def _function_role(registry: RegistryInstance) -> Role:
         f"{PREFIX}function",
         load_policy("function-role.trust"),
         (
-            load_policy("function-role.policy", name_prefix=PREFIX),
+            assume_policy(*ASSUMED_ROLES),
             _pull_policy(registry),
             _fan_out_policy(),
             _platform_policy(LOG_PROJECT, FAILED_RUNS),
@@ -86,7 +93,8 @@ def _function_role(registry: RegistryInstance) -> Role:
 
 def _cluster_role(account: str) -> Role:
     trust = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
-    return Role(account, f"{PREFIX}cluster", trust, (load_policy("cluster-account-role.policy"),))
+    clusters = [cluster for cluster, _, owner in ACK_CLUSTERS.values() if owner == account]
+    return Role(account, f"{PREFIX}cluster", trust, (kubeconfig_policy(*clusters),))
 
 
 def _registry_role(registry: RegistryInstance) -> Role:

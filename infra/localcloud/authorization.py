@@ -39,7 +39,8 @@ class Permission:
 
 ASSUME_ROLE = Permission(
     ("sts:AssumeRole",),
-    ("acs:ram::{account}:role/{role}",),
+    # The document has the first form. The second is the role's ARN, which is also common.
+    ("acs:ram:*:{account}:role/{role}", "acs:ram::{account}:role/{role}"),
     "RAM: FAQ about RAM roles and STS tokens, 2026-03-05",
 )
 GET_REGISTRY_TOKEN = Permission(
@@ -55,23 +56,24 @@ LIST_REGISTRY_ENDPOINTS = Permission(
 PULL = Permission(
     ("cr:PullRepository",),
     ("acs:cr:{region}:{account}:repository/{instance}/{repository}",),
-    "Container Registry: RAM authentication rules, 2024-02-28",
+    "Container Registry: RAM authorization information, 2026-07-03",
 )
 PULL_FROM_PERSONAL_EDITION = Permission(
     ("cr:PullRepository",),
     ("acs:cr:{region}:{account}:repository/{repository}",),
-    "Container Registry: RAM authentication rules of Personal Edition, 2019",
+    ASSUMED,  # public policies for namespaces of this edition have it
 )
 GET_KUBECONFIG = Permission(
     ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig"),
     ("acs:cs:{region}:{account}:cluster/{cluster}",),
-    "Container Service: API DescribeClusterUserKubeconfig, 2024-02-29; an older table of the RAM"
-    " actions has the second name",
+    "Container Service: API DescribeClusterUserKubeconfig, 2024-02-29; an older table of actions"
+    " has the second name",
 )
 LIST_CLUSTERS = Permission(
-    ("cs:DescribeClustersV1", "cs:ListClusters"),
-    ("*",),
-    "Container Service: tables of the RAM actions",
+    ("cs:GetClusters", "cs:DescribeClustersV1", "cs:ListClusters"),
+    ("acs:cs:*:{account}:cluster/*", "*"),
+    "Container Service: API DescribeClustersV1, 2025-11, has the first action and the first"
+    " resource; tables of actions have all three, without resource-level permission",
 )
 GET_SECRET = Permission(
     ("kms:GetSecretValue",),
@@ -94,12 +96,14 @@ INVOKE_FUNCTION_3_BY_QUALIFIER = Permission(
         "acs:fc:{region}:{account}:functions/{function}",
         "acs:fc:{region}:{account}:functions/{function}/{qualifier}",
     ),
-    "Function Compute 3.0: Policies and sample policies; it does not say which resource counts",
+    "Function Compute 3.0: Policies and sample policies, 2025-06-13, has both; it does not say when"
+    " which of them counts",
 )
 INVOKE_FUNCTION_2 = Permission(
     ("fc:InvokeFunction",),
     ("acs:fc:{region}:{account}:services/{service}/functions/{function}",),
-    "Function Compute 2.0: Policies and sample policies",
+    "Function Compute 2.0: Policies and sample policies; with a qualifier, the service is"
+    " `SERVICE.QUALIFIER`",
 )
 WRITE_LOGS = Permission(
     ("log:PostLogStoreLogs",),

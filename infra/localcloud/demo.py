@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import assume_policy, kubeconfig_policy, load_policy
 from localcloud.world import AckCluster, Domain, Endpoint, RegistryInstance, Role, World
 
 REGION = "cn-hangzhou"
@@ -51,7 +51,7 @@ def function_role() -> Role:
         FUNCTION_ACCOUNT,
         FUNCTION_ROLE_ARN.rpartition("/")[2],
         load_policy("function-role.trust"),
-        (load_policy("function-role.policy", name_prefix=_NAME_PREFIX),),
+        (assume_policy(CLUSTER_ROLE_ARN, REGISTRY_ROLE_ARN),),
     )
 
 
@@ -60,7 +60,7 @@ def cluster_role() -> Role:
         CLUSTER_ACCOUNT,
         CLUSTER_ROLE_ARN.rpartition("/")[2],
         load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE_ARN),
-        (load_policy("cluster-account-role.policy"),),
+        (kubeconfig_policy("*"),),
     )
 
 

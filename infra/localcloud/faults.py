@@ -56,6 +56,29 @@ def throttled(retry_after: timedelta | None = None) -> ApiError:
     return ApiError(400, "Throttling.User", message, retry_after)
 
 
+def concurrent_update() -> ApiError:
+    """What Function Compute answers while the function is being changed. It is no known task."""
+    return ApiError(409, "ConcurrentUpdateError", "the function is being updated")
+
+
+def resource_throttled() -> ApiError:
+    """What Function Compute answers if it has no instance at the moment."""
+    return ApiError(503, "ResourceThrottled", "resources are throttled")
+
+
+def key_not_found() -> ApiError:
+    """What KMS answers if the key that encrypts a secret does not exist."""
+    return ApiError(404, "Forbidden.KeyNotFound", "The specified Key is not found.")
+
+
+def acl_refused() -> ApiError:
+    """What Container Registry answers if an access control list refuses the caller's address.
+
+    Sources differ about what else this code means.
+    """
+    return ApiError(400, "ErrorCheckAcl", "check acl failed")
+
+
 @dataclass
 class _Order:
     action: str

@@ -64,9 +64,6 @@ locals {
     "${role} (${join(", ", [for user in users : "${user.name}: ${user.id == "" ? "none" : user.id}"])})"
     if length(distinct(users[*].id)) > 1
   ]
-  # infra/ram/function-role.policy.json allows roles with this prefix only.
-  not_assumable = [for role in keys(local.users) : role if length(regexall(":role/acr-refresher-", role)) == 0]
-
   # What each role is for.
   instances = {
     for role, name in local.roles : role => {
@@ -83,7 +80,7 @@ locals {
   }
   ack_clusters = {
     for role, name in local.roles : role =>
-    [for cluster in local.reached.clusters : cluster.thing.clusterId if cluster.role == name]
+    distinct([for cluster in local.reached.clusters : cluster.thing.clusterId if cluster.role == name])
   }
   discovers = {
     for role, name in local.roles : role => anytrue([for search in local.reached.searches : search.role == name])
@@ -117,6 +114,13 @@ locals {
   granted = {
     for role, ids in local.ack_clusters : role => concat(ids, local.discovers[role] ? local.here.discovered : [])
   }
+  # The number of policies of each role.
+  policies = {
+    function = try(length(module.function[0].policies), 0)
+    cluster  = try(length(module.clusters[0].policies), 0)
+    registry = try(length(module.registries[0].policies), 0)
+  }
+  crowded = [for role, number in local.policies : "${role} (${number})" if number > var.policies_per_role]
   role_ids = {
     function = one(module.function[*].role_id)
     cluster  = one(module.clusters[*].role_id)

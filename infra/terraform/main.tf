@@ -28,6 +28,7 @@ module "sls" {
   count  = local.home ? 1 : 0
 
   project       = local.log_project
+  region        = var.region
   action_policy = var.action_policy
 }
 
@@ -40,7 +41,8 @@ module "function" {
   log_project            = module.sls[0].project
   registries             = local.instances.function
   personal_edition       = local.personal_edition.function
-  serves_own_clusters    = local.serves_clusters.function
+  roles                  = sort(keys(local.users))
+  clusters               = local.ack_clusters.function
   discovers_own_clusters = local.discovers.function
   kubeconfig_secrets     = local.kubeconfig_secrets.function
 }
@@ -53,6 +55,7 @@ module "clusters" {
   account            = local.here.number
   function_role_arn  = local.function_role
   external_id        = local.external_ids.cluster
+  clusters           = local.ack_clusters.cluster
   discovery          = local.discovers.cluster
   kubeconfig_secrets = local.kubeconfig_secrets.cluster
 }

@@ -23,10 +23,10 @@ output "config_yaml" {
     EOT
   }
   precondition {
-    condition     = length(local.not_assumable) == 0
+    condition     = length(local.crowded) == 0
     error_message = <<-EOT
-      The function may assume only roles whose names begin with acr-refresher-. Rename the role in assumeRoleARN of
-      config.yaml: ${join(", ", local.not_assumable)}.
+      RAM attaches at most ${var.policies_per_role} custom policies to a role, but config.yaml needs more for the role
+      ${join(", ", local.crowded)}. Apply for a higher quota in the Quota Center, and then set policies_per_role.
     EOT
   }
 }

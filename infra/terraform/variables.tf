@@ -28,3 +28,9 @@ variable "action_policy" {
   description = "The ID of the SLS action policy for alerts. If it is empty, alerts are only shown in the console."
   type        = string
 }
+
+variable "policies_per_role" {
+  description = "The maximum number of custom policies that RAM attaches to a role: a quota of the account, which can be raised."
+  type        = number
+  default     = 10
+}

@@ -54,6 +54,8 @@ _ALERT = _block(
         " store store_type time_span_type ui"
     ),
     severity_configurations=_block(optional="severity", eval_condition=_CONDITION),
+    sink_alerthub=_block(optional="enabled"),
+    sink_cms=_block(optional="enabled"),
 )
 
 RESOURCES: Mapping[str, Block] = {

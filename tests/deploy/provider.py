@@ -28,6 +28,7 @@ from deploy.serverless_devs import ACCOUNT
 _NOT_STRINGS = {
     "fields": ["list", "string"],
     "tags": ["map", "string"],
+    "enabled": "bool",
     "is_custom": "bool",
     "is_ram_role": "bool",
 }

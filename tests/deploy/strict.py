@@ -155,6 +155,8 @@ class Function3(Size):
     handler: EntryPoint
     instance_lifecycle_config: Lifecycle
     role: RoleArn
+    # In CreateFunctionInput of the SDK alibabacloud-fc20230330, but not in the component's schema.
+    disable_inject_credentials: Literal["Env"] | None = None
     environment_variables: Environment
     log_config: LogConfig
     internet_access: bool
@@ -169,6 +171,12 @@ class Function3(Size):
                 self.async_invoke_config.max_async_event_age_in_seconds,
                 trigger.trigger_config.cron_expression,
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_credentials(self) -> Function3:
+        if self.disable_inject_credentials and self.runtime == "python3.12":
+            raise ValueError("python3.12 has no credentials with disableInjectCredentials")
         return self
 
     @model_validator(mode="after")

@@ -118,6 +118,7 @@ FAULTS: Mapping[str, tuple[tuple[str | int, ...], Any, str]] = {
         ("instanceLifecycleConfig", "initializer", "timeout"), 301, "less than or equal to 300",
     ),
     "a nested handler": (("handler",), "acr_refresher/handler.handle", "match pattern"),
+    "no credentials at all": (("runtime",), "python3.12", "with disableInjectCredentials"),
     "a runtime that is too old": (("runtime",), "python3.9", "python3.10"),
     "no account in the role": (("role",), "acs:ram:::role/acr-refresher-function", "match pattern"),
     "capitals in the role": (("role",), f"acs:ram::{ACCOUNT}:role/Refresher", "match pattern"),

@@ -89,6 +89,20 @@ def test_terraform_sends_the_queries_that_the_tests_run(terraform: Terraform) ->
     }
 
 
+def test_alerts_are_sent(terraform: Terraform) -> None:
+    """The SDK (alibabacloud-sls20201230) says what both fields are for.
+
+    SinkAlerthubConfiguration: `enabled` says whether an alert is sent. AlertQuery: `region` is
+    required.
+    """
+    alerts = terraform.plan(region="eu-central-1").resources("alicloud_sls_alert")
+    assert len(alerts) == len(definitions("alert"))
+    for alert in alerts.values():
+        (configuration,) = alert["configuration"]
+        assert configuration["sink_alerthub"] == [{"enabled": True}]
+        assert {query["region"] for query in configuration["query_list"]} == {"eu-central-1"}
+
+
 def test_every_file_in_infra_sls_is_used(terraform: Terraform) -> None:
     folder = terraform.infra / "sls"
     shutil.rmtree(folder)

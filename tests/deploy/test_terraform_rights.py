@@ -10,6 +10,7 @@ import yaml
 
 from demo.company import (
     ACK_CLUSTERS,
+    ASSUMED_ROLES,
     FAILED_RUNS,
     FUNCTION,
     FUNCTION_ROLE,
@@ -22,10 +23,11 @@ from demo.company import (
 )
 from deploy.serverless_devs import REPOSITORY
 from deploy.terraform import Terraform
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import any_region, assume_policy, kubeconfig_policy, load_policy
 from localcloud.world import RegistryInstance
 from scenarios import scenario
 
+HANGZHOU, BEIJING = (cluster_id for cluster_id, *_ in ACK_CLUSTERS.values())
 CLUSTER_TRUST = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
 
 
@@ -45,7 +47,7 @@ def test_the_functions_account_gets_what_the_local_cloud_enforces(terraform: Ter
         "cluster": CLUSTER_TRUST,
     }
     assert plan.policies() == {
-        "function-assume-roles": load_policy("function-role.policy", name_prefix=PREFIX),
+        "function-assume-roles": assume_policy(*ASSUMED_ROLES),
         "function-outcomes": load_policy(
             "outcomes-log.policy",
             region=LOG_PROJECT.region,
@@ -65,7 +67,7 @@ def test_the_functions_account_gets_what_the_local_cloud_enforces(terraform: Ter
             "fan-out.policy", region=REGION, account=HOME, service=FUNCTION, function=FUNCTION
         ),
         "function-registry-main": pull_policy(MAIN_REGISTRY),
-        "cluster-clusters": load_policy("cluster-account-role.policy"),
+        "cluster-clusters": kubeconfig_policy(HANGZHOU),
     }
 
 
@@ -73,7 +75,7 @@ def test_other_accounts_get_what_the_local_cloud_enforces(terraform: Terraform) 
     """Each account is planned separately, without the logs and the function's role."""
     beijing, partner = terraform.plan("beijing"), terraform.plan("partner")
     assert beijing.trusts() == {"cluster": CLUSTER_TRUST}
-    assert beijing.policies() == {"cluster-clusters": load_policy("cluster-account-role.policy")}
+    assert beijing.policies() == {"cluster-clusters": kubeconfig_policy(BEIJING)}
     assert partner.trusts() == {
         "registry": load_policy("registry-account-role.trust", function_role_arn=FUNCTION_ROLE)
     }
@@ -83,15 +85,14 @@ def test_other_accounts_get_what_the_local_cloud_enforces(terraform: Terraform) 
 
 
 def test_each_role_is_given_the_cluster_role_in_its_ack_clusters(terraform: Terraform) -> None:
-    hangzhou, beijing = (cluster_id for cluster_id, *_ in ACK_CLUSTERS.values())
     role = yaml.safe_load((REPOSITORY / "infra" / "rbac" / "clusterrole.yaml").read_text("utf-8"))
-    assert terraform.plan().grants() == {f"id-of-{PREFIX}cluster": {hangzhou}}
+    assert terraform.plan().grants() == {f"id-of-{PREFIX}cluster": {HANGZHOU}}
     plan = terraform.plan("beijing")
-    assert plan.grants() == {f"id-of-{PREFIX}cluster": {beijing}}
+    assert plan.grants() == {f"id-of-{PREFIX}cluster": {BEIJING}}
     (granted,) = plan.resources("alicloud_cs_kubernetes_permissions").values()
     assert granted["permissions"] == [
         {
-            "cluster": beijing,
+            "cluster": BEIJING,
             "role_type": "cluster",
             "role_name": role["metadata"]["name"],
             "is_custom": True,
@@ -115,7 +116,7 @@ def test_a_single_account_needs_a_single_role(terraform: Terraform) -> None:
     assert set(plan.trusts()) == {"function"}
     assert plan.grants() == {f"id-of-{PREFIX}function": {"c4"}}
     granted = plan.policies()
-    assert granted["function-clusters"] == load_policy("cluster-account-role.policy")
+    assert granted["function-clusters"] == kubeconfig_policy("c4")
     assert granted["function-registry-ours"] == load_policy(
         "registry-account-role.policy", region="eu-west-1", account=account, instance="cri-ours"
     )
@@ -123,12 +124,17 @@ def test_a_single_account_needs_a_single_role(terraform: Terraform) -> None:
     assert HOME not in json.dumps([granted, plan.trusts()])
 
 
+ONE_CLUSTER = {"cluster-clusters": kubeconfig_policy(HANGZHOU)}
 BY_THE_FUNCTION: dict[str, dict[str, Any]] = {
-    "registry-own-account": {"function-registry-main": pull_policy(MAIN_REGISTRY)},
-    "registry-personal-edition": {"function-personal": load_policy("personal-edition.policy")},
-    "registry-rrsa": {},
+    "registry-own-account": {**ONE_CLUSTER, "function-registry-main": pull_policy(MAIN_REGISTRY)},
+    "registry-personal-edition": {
+        **ONE_CLUSTER,
+        "function-personal": load_policy("personal-edition.policy"),
+    },
+    "registry-rrsa": ONE_CLUSTER,
     "clusters-discovered": {
         "function-registry-main": pull_policy(MAIN_REGISTRY),
+        "cluster-clusters": kubeconfig_policy("*"),  # which clusters it finds is not known here
         "cluster-discovery": load_policy("cluster-discovery.policy"),
     },
 }
@@ -138,12 +144,11 @@ BY_THE_FUNCTION: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", BY_THE_FUNCTION)
 def test_a_scenario_gets_its_permissions(terraform: Terraform, name: str) -> None:
     terraform.configure(scenario(name))
-    needed = {"cluster-clusters": load_policy("cluster-account-role.policy")}
     assert {
         policy: document
         for policy, document in terraform.plan().policies().items()
         if policy not in EVERY_FUNCTION
-    } == {**needed, **BY_THE_FUNCTION[name]}
+    } == BY_THE_FUNCTION[name]
 
 
 EVERY_FUNCTION = {
@@ -241,20 +246,55 @@ def test_a_role_with_several_external_ids_is_refused(
     assert "acme-tenant-7" in json.dumps(terraform.plan("partner").trusts())
 
 
-@pytest.mark.parametrize("others", [[], [f"acs:ram::{HOME}:role/{PREFIX}registry"]])
-def test_a_role_that_the_function_may_not_assume_is_refused(
-    terraform: Terraform, others: list[str]
-) -> None:
+def test_the_function_may_assume_exactly_the_roles_of_config_yaml(terraform: Terraform) -> None:
+    """A role's name is free. Of a chain, the function assumes the first role only."""
     document = scenario("registry-other-account")
     (partner,) = document["registries"]
     del partner["externalId"]
-    role = f"acs:ram::{HOME}:role/team-pull"
-    partner["assumeRoleARN"] = [role, *others]
+    first, last = f"acs:ram::{HOME}:role/team-pull", partner["assumeRoleARN"]
+    partner["assumeRoleARN"] = [first, last]
     terraform.configure(document)
-    refusal = terraform.refusal()
-    assert "may assume only roles whose names begin with acr-refresher-" in refusal
-    assert f"assumeRoleARN of config.yaml: {role}." in refusal
-    if others:
-        partner["assumeRoleARN"] = [*others, role]
-        terraform.configure(document)
-        terraform.plan()
+    granted = terraform.plan().policies()["function-assume-roles"]["Statement"][0]["Resource"]
+    of_clusters = {cluster["assumeRoleARN"] for cluster in document["clusters"]}
+    assert granted == sorted(any_region(role) for role in {first, *of_clusters})
+    assert any_region(last) not in granted
+
+
+def test_many_clusters_and_roles_are_divided_among_policies(terraform: Terraform) -> None:
+    """RAM accepts 6144 characters in a policy."""
+    ids = [f"c{number:032x}" for number in range(200)]
+    clusters = [{"name": each, "clusterId": each, "regionId": REGION} for each in ids]
+    registries = [
+        {
+            "name": f"r{number}",
+            "instanceId": f"cri-{number}",
+            "regionId": REGION,
+            "assumeRoleARN": f"acs:ram::{number}:role/{'long-name-' * 6}",
+        }
+        for number in range(1000000000000001, 1000000000000121)
+    ]
+    terraform.configure({"registries": registries, "clusters": clusters})
+    plan = terraform.plan(accounts=f'{{default={{number="{HOME}"}}}}')
+    policies = plan.resources("alicloud_ram_policy").values()
+    assert max(len(policy["policy_document"]) for policy in policies) <= 6144
+    allowed = [
+        resource
+        for name, policy in plan.policies().items()
+        if name.startswith(("function-assume-roles", "function-clusters"))
+        for resource in policy["Statement"][0]["Resource"]
+    ]
+    roles = [any_region(registry["assumeRoleARN"]) for registry in registries]
+    assert sorted(allowed) == sorted([*roles, *(f"acs:cs:*:*:cluster/{each}" for each in ids)])
+
+
+def test_more_policies_than_ram_attaches_to_a_role_are_refused(terraform: Terraform) -> None:
+    registries = [
+        {"name": f"r{number}", "instanceId": f"cri-{number}", "regionId": REGION}
+        for number in range(8)
+    ]
+    terraform.configure({"registries": registries})
+    account = f'{{default={{number="{HOME}"}}}}'
+    assert "config.yaml needs more for the role function (11)." in (
+        terraform.refusal(accounts=account)
+    )
+    terraform.plan(accounts=account, policies_per_role="11")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,7 @@ TRIED = {
     },
     "rrsa-role": {"sts:AssumeRole": "test_without_permission_to_assume_the_registry_role_it_fails"},
     "cluster-discovery": {
+        "cs:GetClusters": "test_without_a_permission_a_run_fails_and_names_it",
         "cs:DescribeClustersV1": "test_without_a_permission_a_run_fails_and_names_it",
         "cs:ListClusters": "test_without_a_permission_a_run_fails_and_names_it",
     },
@@ -78,13 +80,19 @@ TRIED = {
 
 def test_every_action_of_the_policies_is_tested() -> None:
     granted = {
-        file.name.removesuffix(".policy.json"): sorted(actions_of(json.loads(file.read_text())))
+        file.name.removesuffix(".policy.json"): sorted(actions_of(policy_in(file)))
         for file in POLICY_DIRECTORY.glob("*.policy.json")
     }
     assert granted == {policy: sorted(actions) for policy, actions in TRIED.items()}
     tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
     named = {test for actions in TRIED.values() for test in actions.values()}
     assert [test for test in named if f"def {test}(" not in tests] == []
+
+
+def policy_in(file: Path) -> dict[str, Any]:
+    """The policy of a file, with empty lists for the placeholders that stand for lists."""
+    document: dict[str, Any] = json.loads(re.sub(r": \$\{\w+\}", ": []", file.read_text()))
+    return document
 
 
 def actions_of(policy: Mapping[str, Any]) -> Iterator[str]:
@@ -283,6 +291,7 @@ def manifests_without(resource: str, verb: str) -> list[dict[str, Any]]:
     for rule in role["rules"]:
         if resource in rule["resources"]:
             rule["verbs"] = [allowed for allowed in rule["verbs"] if allowed != verb]
+    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]  # a rule needs a verb
     return [role, binding]
 
 

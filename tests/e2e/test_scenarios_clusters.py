@@ -19,7 +19,7 @@ from adapters.loopback import ConnectProxy, tcp_server
 from demo.company import FUNCTION_ROLE, HOME, REGION
 from demo.stage import Stage
 from localcloud import world
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import assume_policy, load_policy
 from localkube.pki import Authority
 from scenarios import SCENARIOS, by_name, scenario, staged, the_company, without_action
 from sites import BrokenSite, Site, only, results
@@ -120,7 +120,9 @@ def with_secret(there: world.World, site: Site) -> world.World:
     trust = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
     role = world.Role(HOME, "acr-refresher-secrets", trust, (policy,))
     secret = world.Secret(HOME, REGION, "kubeconfig/idc", site.hangzhou.kubeconfig())
-    return replace(there, roles=(*there.roles, role), secrets=(secret,))
+    function, *others = there.roles
+    function = replace(function, policies=(*function.policies, assume_policy(role.arn)))
+    return replace(there, roles=(function, *others, role), secrets=(secret,))
 
 
 def test_a_kubeconfig_in_kms_is_read_with_its_role(site: Site) -> None:

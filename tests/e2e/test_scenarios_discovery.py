@@ -10,7 +10,7 @@ from acr_refresher.invocation import RunFailed
 from demo.company import BEIJING, HOME
 from demo.stage import Stage
 from localcloud import world
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import kubeconfig_policy, load_policy
 from scenarios import by_name, scenario, staged, the_company, without_action
 from sites import BrokenSite, Site, only, passwords, results
 
@@ -19,9 +19,9 @@ FOUND = "clusters-discovered"
 
 def with_discovery(there: world.World, *accounts: str) -> world.World:
     """The world in which the cluster roles of these accounts may also discover clusters."""
-    may = load_policy("cluster-discovery.policy")
+    may = (load_policy("cluster-discovery.policy"), kubeconfig_policy("*"))
     roles = tuple(
-        replace(role, policies=(*role.policies, may))
+        replace(role, policies=(*role.policies, *may))
         if role.name == "acr-refresher-cluster" and role.account in accounts
         else role
         for role in there.roles
@@ -108,7 +108,10 @@ def test_a_denied_list_fails_alone_and_the_other_clusters_are_served(site: Site)
         assert report["failing"] == ["discover[1] cn-beijing"]
         failure = by_name(report)["discover[1] cn-beijing"]["failure"]
         assert failure["meaning"] == "denied"
-        assert "Allow cs:DescribeClustersV1 and cs:ListClusters" in failure["message"]
+        assert (
+            "Allow cs:GetClusters and cs:DescribeClustersV1 and cs:ListClusters"
+            in failure["message"]
+        )
         with pytest.raises(RunFailed, match=r"discover\[1\] cn-beijing"):
             function.timer()
 
@@ -142,7 +145,7 @@ def test_a_pattern_is_not_called_unknown_if_a_list_is_missing(site: Site) -> Non
     assert report["failing"] == ["discover[1] cn-beijing"]
 
 
-@pytest.mark.parametrize("action", ["cs:DescribeClustersV1", "cs:ListClusters"])
+@pytest.mark.parametrize("action", ["cs:GetClusters", "cs:DescribeClustersV1", "cs:ListClusters"])
 def test_without_a_permission_a_run_fails_and_names_it(broken: BrokenSite, action: str) -> None:
     there = with_discovery(the_company(broken), HOME, BEIJING)
     with staged(broken, scenario(FOUND), without_action(there, action)) as function:

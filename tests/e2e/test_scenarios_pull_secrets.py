@@ -10,12 +10,13 @@ import yaml
 
 from localkube import KubeCluster
 from scenarios import SCENARIOS, scenario
-from sites import MAIN_HOSTS, PARTNER_HOSTS, REQUESTED_INSTANCES, Site, passwords, references
+from sites import MAIN_HOSTS, PARTNER_HOSTS, REQUESTED_INSTANCES, Site, only, passwords, references
 
 NAMES = ("acr-pull", "main-pull", "partner-pull")
 NAMESPACES = ("shop", "web", "lab", "sandbox")
 SEVERAL = "pull-secrets-several"
 ASKING = "pull-secrets-on-request"
+LABELLED = "pull-secrets-labels"
 
 
 @pytest.fixture
@@ -83,3 +84,30 @@ def test_namespaces_request_registries_by_annotation(site: Site, cluster: KubeCl
     assert sorted(passwords(cluster, "shop")) == MAIN_HOSTS
     assert sorted(passwords(cluster, "lab")) == PARTNER_HOSTS
     assert passwords(cluster, "sandbox") == {}
+
+
+def test_configured_labels_and_annotations_are_written_without_a_new_token(
+    site: Site, cluster: KubeCluster
+) -> None:
+    document = scenario(LABELLED)
+    document["clusters"][0]["watchNamespace"] = "shop"
+    plain = {**document, "defaults": {"watchNamespace": "shop"}}
+    owner, argo = "example.com/owner", "argocd.argoproj.io/compare-options"
+
+    def found() -> tuple[object, object]:
+        metadata = cluster.get_secret("shop", "acr-pull")["metadata"]  # type: ignore[index]  # it is there
+        return metadata["labels"].get(owner), metadata["annotations"].get(argo)
+
+    with site.function(yaml.safe_dump(plain)) as function:
+        function.timer()
+    token = passwords(cluster, "shop")
+    assert found() == (None, None)
+    with site.function(yaml.safe_dump(document)) as function:
+        changed, idle = only(function.timer(), "shop"), only(function.timer(), "shop")
+    assert (changed["result"], changed["reason"]) == ("renewed", "metadata-changed")
+    assert idle["result"] == "unchanged"
+    assert found() == ("platform", "IgnoreExtraneous")
+    with site.function(yaml.safe_dump(plain)) as function:
+        assert only(function.timer(), "shop")["reason"] == "metadata-changed"
+    assert found() == (None, None)
+    assert passwords(cluster, "shop") == token

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from demo.company import (
+    ACK_CLUSTERS,
     BEIJING,
     FUNCTION_ROLE,
     HOME,
@@ -22,7 +23,7 @@ from demo.company import (
     REGION,
 )
 from localcloud.cloud import Cloud
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import any_region, kubeconfig_policy, load_policy
 from localcloud.world import (
     Domain,
     Endpoint,
@@ -158,8 +159,8 @@ def chain_world(site: Site, registry_trust: Mapping[str, Any]) -> World:
     between = f"acs:ram::{BEIJING}:role/{PREFIX}cluster"
     trust = load_policy("cluster-account-role.trust", function_role_arn=FUNCTION_ROLE)
     policies = (
-        load_policy("cluster-account-role.policy"),
-        load_policy("rrsa-role.policy", registry_role_arn=PARTNER_ROLE),
+        kubeconfig_policy(ACK_CLUSTERS["prod-beijing"][0]),
+        load_policy("rrsa-role.policy", registry_role_arn=any_region(PARTNER_ROLE)),
     )
     role = Role(BEIJING, between.rpartition("/")[2], trust, policies)
     return world_of(site, role, partner_role(registry_trust))

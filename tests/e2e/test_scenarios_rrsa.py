@@ -12,7 +12,7 @@ import pytest
 
 from demo.company import HOME, PREFIX
 from localcloud.cloud import Cloud
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import any_region, load_policy
 from localcloud.world import OidcProvider, Role
 from oidc_issuers import Issuer, jwks_of
 from operators import command
@@ -51,7 +51,7 @@ def rrsa(site: Site) -> Iterator[Cloud]:
         namespace=HELPERS_ACCOUNT[0],
         service_account=HELPERS_ACCOUNT[1],
     )
-    policy = load_policy("rrsa-role.policy", registry_role_arn=PARTNER_ROLE)
+    policy = load_policy("rrsa-role.policy", registry_role_arn=any_region(PARTNER_ROLE))
     role = Role(HOME, f"{PREFIX}rrsa", trust, (policy,))
     world = world_of(site, role, partner_role(trusting(RRSA_ROLE)), oidc_providers=(provider,))
     yield Cloud(world)

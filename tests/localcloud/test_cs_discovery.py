@@ -138,7 +138,7 @@ def test_pages_begin_with_one(url: str, finder: Any, query: dict[str, str]) -> N
     assert error.code.startswith("InvalidParameter")
 
 
-@pytest.mark.parametrize("missing", ["cs:DescribeClustersV1", "cs:ListClusters"])
+@pytest.mark.parametrize("missing", ["cs:GetClusters", "cs:DescribeClustersV1", "cs:ListClusters"])
 def test_both_spellings_of_the_action_are_needed(cloud: Cloud, missing: str) -> None:
     policy = load_policy("cluster-discovery.policy")
     [statement] = policy["Statement"]

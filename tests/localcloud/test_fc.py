@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alibabacloud_tea_openapi.exceptions import ClientException
+from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
 from fc2 import FcError
 
 from localcloud.cloud import Cloud
 from localcloud.demo import FUNCTION_ACCOUNT, FUNCTION_ROLE_ARN, REGION, function_role
-from localcloud.faults import ApiError
+from localcloud.faults import ApiError, concurrent_update, resource_throttled
 from localcloud.fc.deploy import deployed
 from localcloud.fc.deployed import DeployedFunction
 from localcloud.fc.description import AsyncConfig, Function
@@ -73,6 +73,16 @@ def test_what_the_handler_returns_is_the_answer_of_2(tmp_path: Path) -> None:
     assert (call.version, call.status) == ("2016-08-15", 200)
 
 
+def test_by_a_qualifier_a_function_of_3_is_two_resources(tmp_path: Path) -> None:
+    """The documents do not say which of them counts."""
+    function = small_function(tmp_path, qualifiers=("prod",))
+    with scene(function, ARN) as here, pytest.raises(ClientException) as refused:
+        here.three(ECHO, query={"qualifier": "prod"})
+    assert (refused.value.status_code, refused.value.code) == (403, "AccessDenied")
+    with scene(function, f"{ARN}*") as here:
+        assert here.three(ECHO, query={"qualifier": "prod"})["body"] == b"hello"
+
+
 def test_neither_api_sees_the_others_functions(tmp_path: Path) -> None:
     of_a_service = small_function(tmp_path, service="services")
     with scene(of_a_service) as here, pytest.raises(ClientException) as refused:
@@ -114,6 +124,30 @@ def test_the_context_of_a_function_of_2_names_its_service(tmp_path: Path) -> Non
     assert reply["context"]["service"]["name"] == "services"
 
 
+CREDENTIALS = {"Env": (False, True), "Request": (True, False), "All": (False, False)}
+"""disableInjectCredentials to where the credentials still are: the environment, the context."""
+
+
+@pytest.mark.parametrize(("setting", "found"), [("", (True, True)), *CREDENTIALS.items()])
+def test_credentials_are_not_put_where_they_are_not_wanted(
+    tmp_path: Path, setting: str, found: tuple[bool, bool]
+) -> None:
+    with scene(small_function(tmp_path, no_credentials_in=setting)) as here:
+        reply = json.loads(here.three(TELL)["body"])
+        in_environment = reply["env"].get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
+        in_context = reply["context"]["credentials"]["access_key_id"]
+        sessions = here.cloud.sessions
+    assert (in_environment in sessions, in_context in sessions) == found
+    assert any(name.startswith("ALIBABA_CLOUD_") for name in reply["env"]) == found[0]
+
+
+@pytest.mark.parametrize("named", ["", "acr-refresher"])
+def test_the_context_of_a_function_of_3_may_name_a_service(tmp_path: Path, named: str) -> None:
+    with scene(small_function(tmp_path, context_service=named)) as here:
+        reply = json.loads(here.three(TELL)["body"])
+    assert reply["context"]["service"]["name"] == named
+
+
 def test_python_3_12_has_its_credentials_in_the_environment(tmp_path: Path) -> None:
     with scene(small_function(tmp_path, runtime="python3.12")) as here:
         reply = json.loads(here.three(TELL)["body"])
@@ -147,6 +181,29 @@ def test_a_queued_invocation_is_accepted_and_runs_on_its_own(tmp_path: Path) -> 
     assert (task.id, task.state, task.attempts) == ("one", "Succeeded", 1)
     assert task.result is not None
     assert task.result.body == b"hello"
+
+
+OF_THE_PLATFORM = {
+    "changed at the moment": (concurrent_update(), (409, "ConcurrentUpdateError")),
+    "no instance": (resource_throttled(), (503, "ResourceThrottled")),
+}
+
+
+@pytest.mark.parametrize(("fault", "answer"), OF_THE_PLATFORM.values(), ids=OF_THE_PLATFORM)
+def test_the_platform_may_refuse_in_either_version(
+    tmp_path: Path, fault: ApiError, answer: tuple[int, str]
+) -> None:
+    with scene(small_function(tmp_path)) as here:
+        here.cloud.faults.inject("InvokeFunction", fault)
+        with pytest.raises((ClientException, ServerException)) as refused:
+            here.three(ECHO, invocation_type="Async", async_task_id="one")
+        assert (refused.value.status_code, refused.value.code) == answer
+        assert here.there.tasks == []
+    with scene(small_function(tmp_path, service="services")) as here:
+        here.cloud.faults.inject("InvokeFunction", fault, times=None)  # its SDK repeats requests
+        with pytest.raises(FcError) as refused_2:
+            here.two(ECHO, invocation_type="Async")
+    assert (refused_2.value.status_code, refused_2.value.err_code) == answer
 
 
 def test_a_task_id_is_accepted_only_once_in_3(tmp_path: Path) -> None:

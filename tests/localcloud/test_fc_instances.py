@@ -225,12 +225,13 @@ def test_s_yaml_says_what_is_deployed() -> None:
     assert (function.asynchronous.most_retries, function.timer is not None) == (1, True)
     queue = f"acs:mns:{REGION}:{FUNCTION_ACCOUNT}:/queues/acr-refresher-failed/messages"
     assert function.asynchronous.on_failure == queue
+    assert function.no_credentials_in == "Env"
 
 
 def test_the_file_for_2_deploys_the_same_to_a_service() -> None:
     function = read_function(REPOSITORY / "s.yaml", ENVIRON)
     function_2 = read_function(REPOSITORY / "infra" / "s.fc2.yaml", ENVIRON)
-    assert function_2 == replace(function, service="acr-refresher")
+    assert function_2 == replace(function, service="acr-refresher", no_credentials_in="")
 
 
 def test_a_missing_variable_is_reported() -> None:

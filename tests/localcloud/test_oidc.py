@@ -17,7 +17,7 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from localcloud.cloud import Cloud
 from localcloud.demo import CLUSTER_ACCOUNT, REGION, REGISTRY, REGISTRY_ROLE_ARN, registry_role
 from localcloud.faults import throttled
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import any_region, load_policy
 from localcloud.sdk import assume_role, assume_role_with_oidc, cr_client, personal_token
 from localcloud.server import serving
 from localcloud.world import OidcProvider, PersonalRegistry, Role, World
@@ -45,7 +45,7 @@ def rrsa_role(provider: OidcProvider) -> Role:
         namespace="kube-system",
         service_account="acr-refresher",
     )
-    policy = load_policy("rrsa-role.policy", registry_role_arn=REGISTRY_ROLE_ARN)
+    policy = load_policy("rrsa-role.policy", registry_role_arn=any_region(REGISTRY_ROLE_ARN))
     return Role(CLUSTER_ACCOUNT, "acr-refresher-rrsa", trust, (policy,))
 
 

@@ -16,7 +16,6 @@ from localcloud.demo import (
     CLUSTER_ROLE_ARN,
     FUNCTION_ACCOUNT,
     FUNCTION_ROLE_ARN,
-    REGISTRY_ACCOUNT,
     REGISTRY_ROLE_ARN,
     function_role,
     registry_role,
@@ -92,8 +91,10 @@ def test_the_edges_of_the_parameters_are_inside(url: str, function: Session) -> 
     assert assume_role(url, function, REGISTRY_ROLE_ARN, **fields).access_key_id
 
 
-def test_an_unknown_role_is_refused(url: str, function: Session) -> None:
-    error = refusal(url, function, f"acs:ram::{REGISTRY_ACCOUNT}:role/acr-refresher-gone")
+def test_an_unknown_role_is_refused() -> None:
+    cloud = Cloud(World(roles=(function_role(),)))
+    with serving(cloud) as url:
+        error = refusal(url, cloud.function_credentials(FUNCTION_ROLE_ARN), REGISTRY_ROLE_ARN)
     assert (error.status_code, error.code) == (404, "EntityNotExist.Role")
 
 

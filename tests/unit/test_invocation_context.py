@@ -89,6 +89,7 @@ def test_a_function_without_a_role_is_told_to_get_one() -> None:
         read_invocation(context(), {})
 
     assert raised.value.service == "fc"
+    assert "With python3.12, also remove disableInjectCredentials" in str(raised.value)
 
 
 def test_credentials_are_not_printed() -> None:

@@ -15,7 +15,13 @@ from typing import Any, TypeVar
 
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Rrsa
 from acr_refresher.core.outcome import Failure
-from acr_refresher.core.ram_actions import ALL_RESOURCES, RESOURCES
+from acr_refresher.core.ram_actions import (
+    ALL_RESOURCES,
+    GET_KUBECONFIG,
+    LIST_CLUSTERS,
+    RESOURCES,
+    role_resource,
+)
 from acr_refresher.errors import Denied, PortError, Throttled, Unreachable
 from acr_refresher.run.ports import OIDC_AUDIENCE
 
@@ -161,7 +167,7 @@ def grant_assume_role(holder: str, role: Role) -> tuple[Grant, ...]:
     """Allow the holder to assume a role: the holder's policy, and the role's trust policy."""
     condition = {"StringEquals": {"sts:ExternalId": role.external_id}} if role.external_id else {}
     trust = _trust(role.arn, {"RAM": [holder]}, condition)
-    allowed = _in_policy(holder, _allow("sts:AssumeRole", resource=role.arn))
+    allowed = _in_policy(holder, _allow("sts:AssumeRole", resource=role_resource(role.arn)))
     return (*allowed, trust) if holder else ()
 
 
@@ -189,25 +195,22 @@ def grant_pull(holder: str, registry: Registry) -> tuple[Grant, ...]:
 
 def grant_kubeconfig(holder: str, access: AckAccess) -> tuple[Grant, ...]:
     """Allow to fetch a cluster's kubeconfig. The action has two names."""
-    actions = ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig")
-    resource = f"acs:cs:*:*:cluster/{access.cluster_id}"
-    return _in_policy(holder, _allow(*actions, resource=resource))
+    resource = RESOURCES[GET_KUBECONFIG[0]].format(cluster=access.cluster_id)
+    return _in_policy(holder, _allow(*GET_KUBECONFIG, resource=resource))
 
 
 def grant_kubeconfig_secret(holder: str, access: KmsAccess) -> tuple[Grant, ...]:
     """Allow to read a kubeconfig in a KMS secret, and to use the key that encrypts it."""
     name = access.secret_name.rpartition("secret/")[2]
-    place = f"acs:kms:{access.region_id}:{_account(holder)}"
-    return _in_policy(
-        holder,
-        _allow("kms:GetSecretValue", resource=f"{place}:secret/{name}"),
-        _allow("kms:Decrypt", resource=f"{place}:key/*"),
-    )
+    place = {"region": access.region_id, "account": _account(holder), "secret": name}
+    actions = ("kms:GetSecretValue", "kms:Decrypt")
+    statements = (_allow(action, resource=RESOURCES[action].format(**place)) for action in actions)
+    return _in_policy(holder, *statements)
 
 
 def grant_cluster_list(holder: str) -> tuple[Grant, ...]:
-    """Allow to list an account's clusters. The action has two names."""
-    return _in_policy(holder, _allow("cs:DescribeClustersV1", "cs:ListClusters", resource="*"))
+    """Allow to list an account's clusters. The action has several names."""
+    return _in_policy(holder, _allow(*LIST_CLUSTERS, resource=RESOURCES[LIST_CLUSTERS[0]]))
 
 
 def grant_cluster_rule(right: Right) -> tuple[Grant, ...]:

@@ -96,9 +96,10 @@ class CloudClient:
         self._rate_limiter = RateLimiter({})
 
     def with_rate_limiter(self, rate_limiter: RateLimiter) -> CloudClient:
-        """The same client under these rate limits."""
+        """The same client under these rate limits. It measures the clock skew by its own calls."""
         other = copy.copy(self)
         other._rate_limiter = rate_limiter  # noqa: SLF001  # an object of this class
+        other._clock = CloudClock()  # noqa: SLF001  # as above
         return other
 
     def with_own_threads(self) -> CloudClient:
@@ -169,13 +170,12 @@ class CloudClient:
         send = partial(client.call_api, _params(operation))
         return await self.call(call, send, OpenApiRequest(query=dict(query)))
 
-    def take_clock_skew(self) -> timedelta | None:
-        """How far this machine's clock is ahead of the cloud's, by the answers since the last call.
+    def clock_skew(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the cloud's, by the last answer with the time.
 
         None if no answer had the time.
         """
-        skew, self._clock.skew = self._clock.skew, None
-        return skew
+        return self._clock.skew
 
     def close(self) -> None:
         """End the threads. Calls that are under way end by their own time-outs."""

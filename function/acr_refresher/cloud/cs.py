@@ -14,6 +14,7 @@ from acr_refresher.cloud.client import CloudClient, Operation
 from acr_refresher.cloud.errors import CloudCall, reading_answer, text
 from acr_refresher.core.fleet import FoundCluster
 from acr_refresher.core.model import AckAccess
+from acr_refresher.core.ram_actions import GET_KUBECONFIG, LIST_CLUSTERS
 from acr_refresher.core.secret import parse_rfc3339
 from acr_refresher.run.ports import CloudCredentials, ClusterPage, ContainerService, Kubeconfig
 from acr_refresher.settings import SETTINGS
@@ -43,9 +44,8 @@ class CsClient(ContainerService):
             "cs",
             "cs:DescribeClusterUserKubeconfig",
             f"cluster {access.cluster_id} in {access.region_id}",
-            "Allow cs:DescribeClusterUserKubeconfig and cs:GetUserConfig on it in the policy of "
-            "the last role of the cluster's chain, and grant that role a ClusterRole in the "
-            "cluster.",
+            f"Allow {' and '.join(GET_KUBECONFIG)} on it in the policy of the last role of the "
+            "cluster's chain, and grant that role a ClusterRole in the cluster.",
             caller,
         )
         answer = await self._cloud.call_operation(call, operation, access.region_id, query)
@@ -65,8 +65,8 @@ class CsClient(ContainerService):
             "cs",
             "cs:DescribeClustersV1",
             f"the clusters in {region_id}",
-            "Allow cs:DescribeClustersV1 and cs:ListClusters on * in the policy of the last role "
-            "of the discovery's chain.",
+            f"Allow {' and '.join(LIST_CLUSTERS)} on * in the policy of the last role of the "
+            "discovery's chain.",
             caller,
         )
         query = {"page_number": str(page), "page_size": str(SETTINGS.list_page_size)}

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from acr_refresher.cloud.client import CloudClient, Operation
 from acr_refresher.cloud.errors import CODE_LENGTH, CloudCall, reading_answer, text
 from acr_refresher.core.model import KmsAccess
+from acr_refresher.core.ram_actions import assumption
 from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import CloudCredentials, KeyManagement, Kubeconfig
 
@@ -29,7 +30,7 @@ class KmsClient(KeyManagement):
             "kms:GetSecretValue",
             f"secret {access.secret_name} in {access.region_id}",
             "Allow kms:GetSecretValue on it, and kms:Decrypt on the key that encrypts it, in the "
-            "policy of the last role of the secret's chain.",
+            f"policy of the last role of the secret's chain.{assumption('kms:Decrypt')}",
             caller,
         )
         answer = await self._cloud.call_operation(

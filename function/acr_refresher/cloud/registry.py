@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -132,8 +133,9 @@ class RegistryClient(RegistryHosts):
 
     def _session(self, tls: ssl.SSLContext) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(ssl=tls, resolver=Resolver())
-        make_connection = partial(Connection, loop=asyncio.get_running_loop())
-        connector._factory = make_connection  # noqa: SLF001  # aiohttp has no public way
+        # aiohttp has no public way to replace its connection, which has this base class.
+        make_connection: Any = partial(Connection, loop=asyncio.get_running_loop())
+        connector._factory = make_connection  # noqa: SLF001  # see above
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=SETTINGS.registry_timeout.total_seconds()),

@@ -19,6 +19,8 @@ from acr_refresher.config.fields import (
     Names,
     NamespacePatterns,
     RegionId,
+    SecretAnnotations,
+    SecretLabels,
     SecretName,
     ServiceAccountNames,
     Threshold,
@@ -155,6 +157,16 @@ class PullSecretSettings(StrictModel):
         None,
         description='How long before it expires a pull secret is renewed, such as "15m" (the'
         ' default) or "1h30m". Less than 12h.',
+    )
+    secret_labels: SecretLabels | None = Field(
+        None,
+        description="Labels that the pull secret gets, for example because a policy of the cluster"
+        " requires them. Default: none. The built-in label app.kubernetes.io/managed-by stays.",
+    )
+    secret_annotations: SecretAnnotations | None = Field(
+        None,
+        description="Annotations that the pull secret gets, for example for Argo CD or Reflector."
+        " Default: none. The built-in annotations acr-refresher/* stay.",
     )
 
 

@@ -10,12 +10,14 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from acr_refresher.config.strict import Pattern, StrictModel, field_error, quoted
 from acr_refresher.core.ack_helper import HELPER_PREFIX
+from acr_refresher.core.secret import MANAGED_BY_LABEL, OUR_PREFIX
 from acr_refresher.core.select import ALL
 from acr_refresher.settings import SETTINGS
 
 EXCLUSION = "!"
 EVERY_SERVICE_ACCOUNT = "*"
 
+SUBDOMAIN_LENGTH = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
 _GLOB = r"(?:[a-z0-9*?-]|\[!?[a-z0-9-]+\])+"
@@ -160,6 +162,42 @@ SecretName = Annotated[
     ),
     AfterValidator(_not_the_helpers),
 ]
+
+
+def _metadata_key(key: str) -> str:
+    """The key of a label or annotation of our Secrets. Raises PydanticCustomError."""
+    prefix, slash, _ = key.rpartition("/")
+    if key == MANAGED_BY_LABEL or (slash and prefix == OUR_PREFIX.removesuffix("/")):
+        raise field_error(f"{quoted(key)} is set by acr-refresher itself", "leave it out")
+    if len(prefix) > SUBDOMAIN_LENGTH:
+        raise field_error(
+            f"the prefix of {quoted(key)} is longer than {SUBDOMAIN_LENGTH} characters",
+            "shorten it",
+        )
+    return key
+
+
+def _metadata_size(pairs: dict[str, str]) -> dict[str, str]:
+    size = sum(len(text.encode(errors="replace")) for pair in pairs.items() for text in pair)
+    if size > SETTINGS.secret_metadata_size:
+        raise field_error(
+            f"has {size} bytes, more than {SETTINGS.secret_metadata_size}",
+            "shorten the values, or leave some out",
+        )
+    return pairs
+
+
+_MetadataKey = Annotated[
+    str,
+    Pattern(
+        rf"(?:{_SUBDOMAIN}/)?{_LABEL_VALUE}",
+        "the key of a label or annotation",
+        "use name or prefix/name, as Kubernetes defines it",
+    ),
+    AfterValidator(_metadata_key),
+]
+SecretLabels = Annotated[dict[_MetadataKey, LabelValue], AfterValidator(_metadata_size)]
+SecretAnnotations = Annotated[dict[_MetadataKey, str], AfterValidator(_metadata_size)]
 
 # ---- our own -------------------------------------------------------------------------------------
 

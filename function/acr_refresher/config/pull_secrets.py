@@ -11,7 +11,7 @@ from typing import Any
 
 from acr_refresher.config.document import PullSecretSettings, Selector, SharedSettings
 from acr_refresher.config.fields import EVERY_SERVICE_ACCOUNT, EXCLUSION
-from acr_refresher.core.model import PullSecret, Registry
+from acr_refresher.core.model import PullSecret, Registry, SecretMetadata
 from acr_refresher.core.select import (
     ALL,
     LabelRequirement,
@@ -82,6 +82,10 @@ def _pull_secret_from(layers: Layers, registries: Mapping[str, Registry]) -> Pul
         ),
         expiring_threshold=first_given(layers, "expiring_threshold", SETTINGS.expiring_threshold),
         allowed_on_request=tuple(registries[name] for name in first_given(layers, "grantable", [])),
+        metadata=SecretMetadata(
+            tuple(first_given(layers, "secret_labels", {}).items()),
+            tuple(first_given(layers, "secret_annotations", {}).items()),
+        ),
     )
 
 

@@ -7,7 +7,7 @@ which masks its `repr` and `str`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -121,6 +121,17 @@ Access = AckAccess | KubeconfigAccess | KmsAccess | InClusterAccess
 
 
 @dataclass(frozen=True, slots=True)
+class SecretMetadata:
+    """Labels and annotations of the configuration, beside those that acr-refresher needs."""
+
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+NO_METADATA = SecretMetadata()
+
+
+@dataclass(frozen=True, slots=True)
 class PullSecret:
     """A secret that a cluster must hold, in which namespaces, and for which service accounts.
 
@@ -133,6 +144,7 @@ class PullSecret:
     service_accounts: ServiceAccountSelection
     expiring_threshold: timedelta
     allowed_on_request: tuple[Registry, ...] = ()
+    metadata: SecretMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +215,7 @@ class SecretState:
     immutable: bool
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +280,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SecretContent:
-    """The content of a Secret to write: annotations and the document under `.dockerconfigjson`."""
+    """The content of a Secret to write: annotations and the document under `.dockerconfigjson`.
+
+    `labels` are those of the configuration. The label that marks our Secrets is not among them.
+    """
 
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr
     entries: tuple[Entry, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)

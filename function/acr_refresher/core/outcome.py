@@ -7,7 +7,7 @@ go into the outcome. Outcomes are part of the report's JSON: `core.report` write
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -15,15 +15,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
 from acr_refresher.core.model import (
+    NO_METADATA,
     Credential,
     Entry,
     Registry,
     SecretContent,
+    SecretMetadata,
     ServiceAccountState,
 )
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import rfc3339
+from acr_refresher.core.secret import inputs_digest, rfc3339
 
 # ---- actions -------------------------------------------------------------------------------------
 
@@ -36,6 +38,7 @@ class Terms:
     request: Request
     expiring_threshold: timedelta
     now: datetime
+    metadata: SecretMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,16 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Unbind the service accounts, then delete our secret: the namespace is no longer selected."""
+    """Unbind the service accounts, then delete our secret: the namespace is no longer selected.
+
+    The Secret is deleted only if it still has this `uid` and `resource_version`.
+    """
 
     namespace: str
     secret: str
     unbind: tuple[ServiceAccountState, ...]
     uid: str
+    resource_version: str
     entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -101,6 +108,22 @@ class Skip:
 
 
 Action = Reconcile | Remove | Skip
+
+
+def holds_valid_logins(action: Reconcile) -> bool:
+    """Whether the Secret that was found has a valid login for each registry that it must hold."""
+    apply = action.apply
+    if apply is None:
+        return True  # it is fresh
+    logins = {each.entry.registry: each.entry for each in (*apply.kept, *apply.fallback)}
+    usable = {
+        registry.name
+        for registry in apply.terms.registries
+        if (entry := logins.get(registry.name))
+        and entry.inputs == inputs_digest(registry)
+        and entry.expires_at > apply.terms.now
+    }
+    return not apply.replace and len(usable) == len(apply.terms.registries)
 
 
 def costs_requests(actions: Iterable[Action]) -> bool:
@@ -214,11 +237,12 @@ def reconciled_outcome(
 ) -> SecretOutcome:
     """The outcome of a namespace that was served, as far as that succeeded."""
     apply = action.apply
-    result = Result.FAILED if unwritten else _result(action, written, bound, unminted)
     unbound = {account.name for account in action.bind} - set(bound)
     return _outcome(
         action,
-        result=result,
+        result=_failed_result(action, written, unbound)
+        if unwritten
+        else _result(action, written, bound, unminted),
         reason=apply.reason if apply else Reason.FRESH,
         entries=written.entries if written else action.entries,
         service_accounts=tuple(name for name in action.service_accounts if name not in unbound),
@@ -237,15 +261,27 @@ def _result(
 ) -> Result:
     """The result if the API server accepted every write."""
     apply = action.apply
+    if unminted and not written and holds_valid_logins(action):
+        return Result.KEPT
     if unminted:
         others_hold = apply is not None and apply.kept
         return Result.INCOMPLETE if written or others_hold else Result.FAILED
     if written:
-        created = apply is not None and apply.reason is Reason.SECRET_MISSING
+        missing = apply is not None and apply.reason is Reason.SECRET_MISSING
+        created = missing and action.uid is None  # no overlapping run has created it meanwhile
         return Result.CREATED if created else Result.RENEWED
     if bound:
         return Result.BOUND
     return Result.WAITING if action.waiting_for else Result.UNCHANGED
+
+
+def _failed_result(
+    action: Reconcile, written: SecretContent | None, unbound: Collection[str]
+) -> Result:
+    """The result if the API server refused a write. A valid secret needs its references too."""
+    renewal_failed = action.apply is not None and action.uid is not None and not written
+    whole = renewal_failed and not unbound and holds_valid_logins(action)
+    return Result.KEPT if whole else Result.FAILED
 
 
 def refused_outcome(
@@ -267,6 +303,12 @@ def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> Secre
     if not failures:
         return _outcome(action, Result.REMOVED, reason)
     return _outcome(action, Result.FAILED, reason, action.entries, failures=failures)
+
+
+def not_ours_outcome(action: Remove, failure: Failure) -> SecretOutcome:
+    """The outcome of a removal if another Secret, or no longer ours, was there to be deleted."""
+    reason = Reason.CHANGED_MEANWHILE
+    return _outcome(action, Result.CONFLICT, reason, action.entries, failures=(failure,))
 
 
 def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:

@@ -29,7 +29,7 @@ from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, S
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import decision_key, read_entries
+from acr_refresher.core.secret import decision_key, has_metadata, read_entries
 from acr_refresher.core.select import ROLE_ANNOTATIONS, matches_any
 from acr_refresher.settings import SETTINGS
 
@@ -73,7 +73,7 @@ def plan(
         if not request.namespaces or matches_any(namespace.name, request.namespaces)
     )
     actions = tuple(filter(None, planned))
-    return actions if request.allow_removal else _block_large_removals(actions, state)
+    return actions if request.allow_removal else _block_large_removals(actions, state, now)
 
 
 def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
@@ -86,12 +86,12 @@ def secrets_in_scope(cluster: Cluster, request: Request) -> tuple[str, ...]:
 
 
 def _block_large_removals(
-    planned: tuple[tuple[Action, ...], ...], state: ClusterState
+    planned: tuple[tuple[Action, ...], ...], state: ClusterState, now: datetime
 ) -> tuple[tuple[Action, ...], ...]:
     """Replace all removals of a pull secret by failures where there are too many of them.
 
     A mistake in the configuration looks the same as an intended removal. Only Secrets with a
-    readable record count: a foreign Secret that carries our label can neither cause a block nor
+    plausible record count: a foreign Secret that carries our label can neither cause a block nor
     prevent one.
     """
     removals = Counter(
@@ -102,7 +102,7 @@ def _block_large_removals(
     ours = Counter(
         found.name
         for found in state.secrets
-        if found.managed and found.name in removals and read_entries(found.annotations)
+        if found.managed and found.name in removals and read_entries(found.annotations, now)
     )
     blocked = {
         name
@@ -228,13 +228,14 @@ class _Planner:
 
     def skip(self, namespace: NamespaceState, result: Result, reason: Reason) -> Skip:
         """The action that changes nothing in the namespace."""
-        entries = recorded_entries(self.found(namespace))
+        entries = recorded_entries(self.found(namespace), self.now)
         return Skip(namespace.name, self.wanted.name, result, reason, entries)
 
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
         name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         bound = tuple(account for account in accounts if account.refers_to(name))
-        return Remove(namespace, name, bound, secret.uid, recorded_entries(secret))
+        entries = recorded_entries(secret, self.now)
+        return Remove(namespace, name, bound, secret.uid, secret.resource_version, entries)
 
     def _reconcile(
         self, namespace: str, registries: Sequence[Registry], secret: SecretState | None
@@ -258,8 +259,11 @@ class _Planner:
     def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
         """How the secret is written, if at all, and the record of the Secret that was found."""
         content = secret and decision_key(secret)
-        key = (tuple(registry.name for registry in registries), content)
+        metadata = self.wanted.metadata
+        complete = secret is None or has_metadata(secret, metadata)
+        key = (tuple(registry.name for registry in registries), content, complete)
         if key not in self.decided:
-            terms = Terms(tuple(registries), self.request, self.wanted.expiring_threshold, self.now)
-            self.decided[key] = decide(terms, secret), recorded_entries(secret)
+            threshold = self.wanted.expiring_threshold
+            terms = Terms(tuple(registries), self.request, threshold, self.now, metadata)
+            self.decided[key] = decide(terms, secret), recorded_entries(secret, self.now)
         return self.decided[key]

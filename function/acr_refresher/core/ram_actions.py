@@ -14,16 +14,28 @@ ALL_RESOURCES = "*"
 A statement that allows such an action on any other resource has no effect.
 """
 
+GET_KUBECONFIG = ("cs:DescribeClusterUserKubeconfig", "cs:GetUserConfig")
+LIST_CLUSTERS = ("cs:GetClusters", "cs:DescribeClustersV1", "cs:ListClusters")
+"""Names of a single action. Documents differ about the name, so all of them are allowed."""
+
 RESOURCES: Mapping[str, str] = {
     # Personal Edition has neither instances nor repositories with an ID: there, it is `*` as well.
     "cr:GetAuthorizationToken": ALL_RESOURCES,
     "cr:ListInstanceEndpoint": "acs:cr:{region}:{account}:instance/{instance}",
     "cr:PullRepository": "acs:cr:{region}:{account}:repository/{instance}/*",
+    GET_KUBECONFIG[0]: "acs:cs:*:*:cluster/{cluster}",
+    LIST_CLUSTERS[0]: ALL_RESOURCES,
+    "kms:GetSecretValue": "acs:kms:{region}:{account}:secret/{secret}",
+    "kms:Decrypt": "acs:kms:{region}:{account}:key/*",
 }
 """The resource of each action, as a format string."""
 
-ASSUMED = frozenset({"cr:ListInstanceEndpoint"})
-"""The actions whose resource no document names."""
+ASSUMED: Mapping[str, str] = {
+    "cr:ListInstanceEndpoint": "allow it on *, and set sessionPolicy: false for the registry; or"
+    " set its `domains`, for which the action is not needed",
+    "kms:Decrypt": "allow it on *",
+}
+"""The actions whose resource no document names, with what to do if the assumption is wrong."""
 
 
 def assumption(action: str) -> str:
@@ -32,5 +44,10 @@ def assumption(action: str) -> str:
         return ""
     return (
         f" No document names the resource of {action}. If it is allowed there and still refused,"
-        f" allow it on {ALL_RESOURCES}."
+        f" {ASSUMED[action]}."
     )
+
+
+def role_resource(arn: str) -> str:
+    """A role as the resource of sts:AssumeRole: documents write `*` as its region."""
+    return arn.replace("acs:ram::", "acs:ram:*:", 1)

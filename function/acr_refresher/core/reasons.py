@@ -50,6 +50,10 @@ class Reason(_OpenEnum):
     EXPIRED = "expired", "a token was expired, so pulls from its registry failed"
     NEAR_EXPIRY = "near-expiry", "a token expires soon"
     REGISTRY_REMOVED = "registry-removed", "the secret covers a registry that is no longer wanted"
+    METADATA_CHANGED = (
+        "metadata-changed",
+        "the secret's labels or annotations are not those of the configuration",
+    )
     FRESH = "fresh", "the secret is fresh"
     NAMESPACE_TERMINATING = "namespace-terminating", "the namespace is being deleted"
     NAMESPACE_GONE = "namespace-gone", "the namespace no longer exists"
@@ -86,11 +90,12 @@ class Result(_OpenEnum):
     WAITING = "waiting"
     REMOVED = "removed"
     SKIPPED = "skipped"
+    KEPT = "kept"
     INCOMPLETE = "incomplete"
     CONFLICT = "conflict"
     FAILED = "failed"
     PLANNED = "planned"
 
 
-FAILING = frozenset({Result.FAILED, Result.INCOMPLETE, Result.CONFLICT})
+FAILING = frozenset({Result.FAILED, Result.KEPT, Result.INCOMPLETE, Result.CONFLICT})
 """Results that need attention. They fail the invocation of a timer."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
-from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
-from acr_refresher.core.outcome import ApplySecret, Failure, Reconcile, Terms
+from acr_refresher.core.model import Credential, Entry, Registry, SecretState
+from acr_refresher.core.outcome import ApplySecret, Reconcile, Terms
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.secret import (
     SECRET_TYPE,
     UNTRUSTED,
-    build_secret,
-    checksum_ok,
+    has_metadata,
     inputs_digest,
-    is_same_write,
+    is_intact,
     read_credentials,
     read_entries,
 )
@@ -60,29 +60,37 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
 
     A secret that was changed from outside gets new tokens for all registries, even for those that
     the request does not cover. Credentials that are carried over from it would look like ours, so
-    they are marked, and the next run renews them.
+    they are marked, and the next run renews them. A missing secret is created with all registries
+    too: an overlapping run may have created it meanwhile, and nothing of that may be lost.
+
+    The age of a login is no reason to leave it out: an expired login does no harm, and our clock
+    may be wrong.
     """
-    changed = secret is not None and not checksum_ok(secret)
-    entries = {entry.registry: entry for entry in recorded_entries(secret)}
-    wanted = {registry.name for registry in terms.registries}
-    covered = terms.registries if changed else terms.request.filter_registries(terms.registries)
-    reasons = dict.fromkeys(entries.keys() - wanted, Reason.REGISTRY_REMOVED)
+    entries = {entry.registry: entry for entry in recorded_entries(secret, terms.now)}
+    changed = secret is not None and is_doubtful(terms, secret, entries)
+    wanted = {registry.name: registry for registry in terms.registries}
+    anything = changed or secret is None
+    covered = terms.registries if anything else terms.request.filter_registries(terms.registries)
+    reasons = dict.fromkeys(entries.keys() - wanted.keys(), Reason.REGISTRY_REMOVED)
     for registry in covered:
         entry = entries.get(registry.name)
         if reason := renewal_reason(terms, registry, secret, entry, changed=changed):
             reasons[registry.name] = reason
-    if not reasons:
+    found = [*reasons.values()]
+    if secret is not None and not has_metadata(secret, terms.metadata):
+        found.append(Reason.METADATA_CHANGED)
+    if not found:
         return None
     held = [
-        replace(credential, entry=replace(credential.entry, inputs=UNTRUSTED))
-        if changed
-        else credential
-        for credential in (read_credentials(secret) if secret else ())
-        if credential.entry.registry in wanted and credential.entry.expires_at > terms.now
+        credential
+        for credential in (read_credentials(secret, terms.now) if secret else ())
+        if credential.entry.registry in wanted
     ]
+    if changed:
+        held = [_doubted(each) for each in held if not _claims_hosts(terms, each.entry)]
     return ApplySecret(
         terms=terms,
-        reason=min(reasons.values(), key=list(Reason).index),
+        reason=min(found, key=list(Reason).index),
         mint=tuple(registry for registry in terms.registries if registry.name in reasons),
         kept=tuple(valid for valid in held if valid.entry.registry not in reasons),
         fallback=tuple(valid for valid in held if valid.entry.registry in reasons),
@@ -90,71 +98,50 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
     )
 
 
-def replan(
-    action: Reconcile, apply: ApplySecret, content: SecretContent, found: SecretState | None
-) -> Reconcile | None:
-    """A new action from the Secret as it is now, after it changed before `content` was written.
+def is_doubtful(terms: Terms, secret: SecretState, entries: Mapping[str, Entry]) -> bool:
+    """Whether a secret or its record was changed from outside, as far as that can be seen.
 
-    Returns None if our Secret was deleted or replaced. If `content` is found, it was written and
-    only the answer was lost. Writing it again then changes nothing.
+    Whoever may edit the Secret can also write a record that could be ours. Its logins then stay
+    until the recorded expiry, which is at most the lifetime of a token away.
     """
-    if found is None or found.uid != action.uid or not found.managed:
-        return None
-    return replace(
-        action,
-        resource_version=found.resource_version,
-        apply=apply if is_same_write(found, content) else decide(apply.terms, found),
-        entries=recorded_entries(found),
+    return not is_intact(secret, terms.now) or any(
+        registry.domains
+        and (entry := entries.get(registry.name)) is not None
+        and entry.inputs == inputs_digest(registry)
+        and entry.hosts != registry.domains
+        for registry in terms.registries
     )
 
 
-def recorded_entries(secret: SecretState | None) -> tuple[Entry, ...]:
-    """The record of a secret, if the secret is ours."""
-    return read_entries(secret.annotations) if secret and secret.managed else ()
+def _doubted(credential: Credential) -> Credential:
+    return replace(credential, entry=replace(credential.entry, inputs=UNTRUSTED))
 
 
-def resolve_host_conflicts(
-    held: Iterable[Credential], minted: Iterable[Credential]
-) -> tuple[dict[str, Credential], tuple[Failure, ...]]:
-    """The minted credentials whose hosts no other registry has, and a failure for each other.
+def _claims_hosts(terms: Terms, entry: Entry) -> bool:
+    """Whether the entry has hosts that, by the configuration, are not those of its registry."""
+    domains = {registry.name: registry.domains for registry in terms.registries}
+    own = domains.pop(entry.registry, ())
+    hosts = set(entry.hosts)
+    return not hosts <= set(own) if own else not hosts.isdisjoint(chain(*domains.values()))
 
-    Credentials that the secret already holds take precedence, then the order of the registries.
+
+def replan(action: Reconcile, apply: ApplySecret, found: SecretState | None) -> Reconcile | None:
+    """A new action from the Secret as it is now, after it changed before it was written.
+
+    Returns None if our Secret was deleted or replaced. If there was none, it may have been created
+    by an overlapping run of ours.
     """
-    owners = {
-        host: credential.entry.registry for credential in held for host in credential.entry.hosts
-    }
-    usable: dict[str, Credential] = {}
-    failures: list[Failure] = []
-    for credential in minted:
-        entry = credential.entry
-        taken = sorted(owners.keys() & set(entry.hosts))
-        if taken:
-            message = (
-                f"{taken[0]} is also a host of registry {owners[taken[0]]}, and a secret holds one"
-                " login per host: leave out one of the two for this cluster, or configure other"
-                " domains"
-            )
-            failures.append(Failure("invalid", message, subject=f"registry {entry.registry}"))
-        else:
-            usable[entry.registry] = credential
-            owners.update(dict.fromkeys(entry.hosts, entry.registry))
-    return usable, tuple(failures)
-
-
-def content_to_write(
-    apply: ApplySecret, minted: Mapping[str, Credential], now: datetime, run: str
-) -> SecretContent | None:
-    """The Secret to write, or None if it would hold nothing new.
-
-    If minting failed for a registry, its previous credential is carried over while it is valid.
-    """
-    if apply.mint and not minted:
+    if found is None or not found.managed or action.uid not in (None, found.uid):
         return None
-    carried = (previous for previous in apply.fallback if previous.entry.registry not in minted)
-    held = (*minted.values(), *apply.kept, *carried)
-    return build_secret(held, now, run) if held else None
+    return replace(
+        action,
+        uid=found.uid,
+        resource_version=found.resource_version,
+        apply=decide(apply.terms, found),
+        entries=recorded_entries(found, apply.terms.now),
+    )
 
 
-def carries_over(content: SecretContent, minted: Mapping[str, Credential]) -> bool:
-    """Whether the content has credentials that were read: writing it could undo a later renewal."""
-    return any(entry.registry not in minted for entry in content.entries)
+def recorded_entries(secret: SecretState | None, now: datetime) -> tuple[Entry, ...]:
+    """The record of a secret, if the secret is ours."""
+    return read_entries(secret.annotations, now) if secret and secret.managed else ()

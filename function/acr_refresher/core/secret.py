@@ -7,6 +7,7 @@ The annotations hold all that the next run must know:
 - `acr-refresher/run`: the run that wrote it, as in the logs; for people.
 - `acr-refresher/entries`: one object per registry, with its hosts, expiry and digest of inputs.
 - `acr-refresher/content`: SHA-256 of these entries and the document, as they were written.
+- `acr-refresher/metadata`: a digest of the labels and annotations of the configuration, if any.
 """
 
 from __future__ import annotations
@@ -16,14 +17,23 @@ import binascii
 import functools
 import hashlib
 import json
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import astuple
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from pydantic import SecretStr
 
-from acr_refresher.core.model import Credential, Entry, Registry, SecretContent, SecretState
+from acr_refresher.core.model import (
+    NO_METADATA,
+    Credential,
+    Entry,
+    Registry,
+    SecretContent,
+    SecretMetadata,
+    SecretState,
+)
+from acr_refresher.settings import SETTINGS
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "acr-refresher"
@@ -32,6 +42,9 @@ REFRESHED_AT_ANNOTATION = "acr-refresher/refreshed-at"
 RUN_ANNOTATION = "acr-refresher/run"
 ENTRIES_ANNOTATION = "acr-refresher/entries"
 CONTENT_ANNOTATION = "acr-refresher/content"
+METADATA_ANNOTATION = "acr-refresher/metadata"
+OUR_PREFIX = "acr-refresher/"
+"""The prefix of every annotation that acr-refresher needs."""
 SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105  # a type, not a password
 
 UNTRUSTED = "doubted"
@@ -61,10 +74,40 @@ def inputs_digest(registry: Registry) -> str:
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
 
-def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> SecretContent:
-    """The Secret that holds these credentials. There must be at least one."""
+@functools.lru_cache
+def metadata_digest(metadata: SecretMetadata) -> str:
+    """A digest of the configured labels and annotations; empty if there are none."""
+    if metadata == NO_METADATA:
+        return ""
+    configured = sorted(metadata.labels), sorted(metadata.annotations)
+    return hashlib.sha256(json.dumps(configured).encode()).hexdigest()[:16]
+
+
+def has_metadata(secret: SecretState, metadata: SecretMetadata) -> bool:
+    """Whether the secret has the configured labels and annotations, and none of former ones."""
+    recorded = secret.annotations.get(METADATA_ANNOTATION, "")
+    return (
+        recorded == metadata_digest(metadata)
+        and all(secret.labels.get(key) == value for key, value in metadata.labels)
+        and all(secret.annotations.get(key) == value for key, value in metadata.annotations)
+    )
+
+
+def build_secret(
+    credentials: Iterable[Credential],
+    now: datetime,
+    run: str,
+    metadata: SecretMetadata = NO_METADATA,
+) -> SecretContent:
+    """The Secret that holds these credentials. There must be at least one.
+
+    No recorded expiry is later than a token can live, so that the next run believes the record.
+    """
     held = sorted(credentials, key=lambda credential: credential.entry.registry)
-    entries = tuple(credential.entry for credential in held)
+    latest = now + SETTINGS.token_lifetime_max
+    entries = tuple(
+        replace(each.entry, expires_at=min(each.entry.expires_at, latest)) for each in held
+    )
     document = build_dockerconfig(held)
     items = [
         {
@@ -77,29 +120,40 @@ def build_secret(credentials: Iterable[Credential], now: datetime, run: str) -> 
     ]
     recorded = json.dumps(items, separators=(",", ":"))
     annotations = {
+        **dict(metadata.annotations),
         EXPIRES_AT_ANNOTATION: rfc3339(min(entry.expires_at for entry in entries)),
         REFRESHED_AT_ANNOTATION: rfc3339(now),
         RUN_ANNOTATION: run,
         ENTRIES_ANNOTATION: recorded,
         CONTENT_ANNOTATION: _checksum(recorded, document),
     }
-    return SecretContent(annotations, document, entries)
+    if digest := metadata_digest(metadata):
+        annotations[METADATA_ANNOTATION] = digest
+    return SecretContent(annotations, document, entries, dict(metadata.labels))
 
 
-def read_entries(annotations: Mapping[str, str]) -> tuple[Entry, ...]:
-    """The recorded entries, or none if the record is missing or any entry is unreadable."""
+def read_entries(annotations: Mapping[str, str], now: datetime) -> tuple[Entry, ...]:
+    """The recorded entries, or none if the record is missing or cannot have been written by us.
+
+    Anyone with access to the Secret may have written it.
+    """
+    recorded = annotations.get(ENTRIES_ANNOTATION, "")
+    if len(recorded) > SETTINGS.record_size:
+        return ()
     try:
-        return tuple(map(_entry_from_json, json.loads(annotations[ENTRIES_ANNOTATION])))
+        entries = tuple(map(_entry_from_json, json.loads(recorded)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
+    return entries if _is_plausible(entries, now) else ()
 
 
-def read_refreshed_at(annotations: Mapping[str, str]) -> datetime | None:
-    """When the secret was last written, if that can be read."""
+def read_refreshed_at(annotations: Mapping[str, str], now: datetime) -> datetime | None:
+    """When the secret was last written, if that can be read and is not in the future."""
     try:
-        return parse_rfc3339(annotations[REFRESHED_AT_ANNOTATION])
+        moment = parse_rfc3339(annotations[REFRESHED_AT_ANNOTATION])
     except (ValueError, KeyError):
         return None
+    return moment if moment <= now + SETTINGS.record_slack else None
 
 
 def decision_key(secret: SecretState) -> Hashable:
@@ -108,11 +162,19 @@ def decision_key(secret: SecretState) -> Hashable:
     return (secret.type, secret.immutable, *recorded, secret.dockerconfigjson)
 
 
-def checksum_ok(secret: SecretState) -> bool:
-    """Whether the document and its record are still as they were written."""
+def is_intact(secret: SecretState, now: datetime) -> bool:
+    """Whether the document and its record can still be as they were written.
+
+    The checksum shows accidental changes. It has no key, so whoever changes the record on purpose
+    can change the checksum too. Therefore the document must also be exactly what we would write for
+    the record, and the record must be plausible.
+    """
     recorded = secret.annotations.get(ENTRIES_ANNOTATION, "")
     written = secret.annotations.get(CONTENT_ANNOTATION)
-    return written == _checksum(recorded, secret.dockerconfigjson)
+    if written != _checksum(recorded, secret.dockerconfigjson):
+        return False
+    held = read_credentials(secret, now)
+    return bool(held) and build_dockerconfig(held) == secret.dockerconfigjson
 
 
 def is_same_write(secret: SecretState, written: SecretContent) -> bool:
@@ -121,13 +183,17 @@ def is_same_write(secret: SecretState, written: SecretContent) -> bool:
     return all(secret.annotations.get(name) == written.annotations[name] for name in names)
 
 
-def read_credentials(secret: SecretState) -> tuple[Credential, ...]:
-    """The credentials whose hosts are in both the secret's record and its document."""
+def read_credentials(secret: SecretState, now: datetime) -> tuple[Credential, ...]:
+    """The credentials whose hosts have one login in the document, the same for all of them."""
     logins = parse_dockerconfig(secret.dockerconfigjson)
+    found = (
+        (entry, set(map(logins.get, entry.hosts)))
+        for entry in read_entries(secret.annotations, now)
+    )
     return tuple(
-        Credential(entry, *logins[entry.hosts[0]])
-        for entry in read_entries(secret.annotations)
-        if entry.hosts and all(host in logins for host in entry.hosts)
+        Credential(entry, *login)
+        for entry, (login, *others) in found
+        if login is not None and not others
     )
 
 
@@ -149,23 +215,40 @@ def parse_rfc3339(text: str) -> datetime:
 def _checksum(recorded: str, document: SecretStr) -> str:
     """A digest of the recorded entries and the document, which does not reveal the passwords."""
     written = f"{recorded}\n{document.get_secret_value()}"
-    return hashlib.sha256(written.encode()).hexdigest()
+    return hashlib.sha256(written.encode(errors="replace")).hexdigest()
 
 
 def _entry_from_json(item: dict[str, Any]) -> Entry:
-    """An entry, from text that anyone with access to the Secret may have written.
+    """An entry.
 
     Raises ValueError, KeyError, TypeError or AttributeError if it is not as we write it.
     """
-    entry = Entry(
-        registry=item["registry"],
-        hosts=tuple(item["hosts"]),
+    if not isinstance(item["hosts"], list):
+        raise TypeError("the hosts are not a list")
+    return Entry(
+        registry=_short_text(item["registry"]),
+        hosts=tuple(map(_short_text, item["hosts"])),
         expires_at=parse_rfc3339(item["expiresAt"]),
-        inputs=item["inputs"],
+        inputs=_short_text(item["inputs"]),
     )
-    if not all(text.isprintable() for text in (entry.registry, entry.inputs, *entry.hosts)):
-        raise ValueError("an entry has characters that cannot be printed")
-    return entry
+
+
+def _short_text(text: str) -> str:
+    if not text.isprintable() or len(text) > SETTINGS.entry_text:
+        raise ValueError("a text is too long or cannot be printed")
+    return text
+
+
+def _is_plausible(entries: Sequence[Entry], now: datetime) -> bool:
+    """Whether every registry and host is there once, and every expiry is one that a token has."""
+    latest = now + SETTINGS.token_lifetime_max + SETTINGS.record_slack
+    hosts = [host for entry in entries for host in entry.hosts]
+    return (
+        len(entries) <= SETTINGS.record_entries
+        and all(entry.hosts and entry.expires_at <= latest for entry in entries)
+        and len({entry.registry for entry in entries}) == len(entries)
+        and len(set(hosts)) == len(hosts)
+    )
 
 
 def build_dockerconfig(credentials: Iterable[Credential]) -> SecretStr:

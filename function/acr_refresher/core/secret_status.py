@@ -118,7 +118,7 @@ def secret_statuses(
                 registries=tuple(sorted(entry.registry for entry in action.entries)),
                 hosts=all_hosts(action.entries),
                 service_accounts=tuple(sorted(set(bound[key]))),
-                refreshed_at=read_refreshed_at(found.annotations) if found else None,
+                refreshed_at=read_refreshed_at(found.annotations, now) if found else None,
                 expires_at=entries_expiry(action.entries),
             )
             statuses.append(status)

@@ -1,33 +1,30 @@
-"""HTTPS to one API server. `kubernetes.aio` makes the TLS context, aiohttp sends the requests."""
+"""HTTPS to one API server, by aiohttp."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
-from kubernetes.aio.client import ApiClient, Configuration
-from pydantic import SecretStr
 from yarl import URL
 
-from acr_refresher.errors import Invalid
-from acr_refresher.kube.errors import RedirectedError, connection_error
+from acr_refresher.kube.errors import RedirectedError, connection_error, request_name
 from acr_refresher.kube.kubeconfig import ServerAccess
+from acr_refresher.kube.proxy import Proxy
+from acr_refresher.kube.reading import (
+    READ_BUFFER,
+    FloodError,
+    Reading,
+    bounded_connector,
+    too_large,
+)
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.settings import SETTINGS
 
-READ_BUFFER = 2**21
-"""Bytes: that of `kubernetes.aio`. A list of a thousand secrets is read in few steps."""
 REDIRECTS = frozenset(
     {
         HTTPStatus.MOVED_PERMANENTLY,
@@ -49,6 +46,8 @@ class HttpResponse(NamedTuple):
     status: int
     headers: Mapping[str, str]
     content: bytes
+    warnings: tuple[str, ...] = ()
+    """The values of all `Warning` headers."""
 
 
 class KubeConnection:
@@ -59,23 +58,29 @@ class KubeConnection:
         access: ServerAccess,
         tls: ssl.SSLContext,
         headers: Mapping[str, str],
-        proxies: Mapping[str, str],
+        proxy: Proxy | None,
     ) -> None:
-        """Send nothing yet. `proxies` are the environment's, as `getproxies` returns them."""
+        """Send nothing yet."""
         self.server = access.server
+        self.reading = Reading()
         self._tls = tls
-        self._headers = headers  # not the session's, which also a proxy would get
+        # They are not the session's, which also a proxy would get.
+        self._headers = {**headers, "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
         self._options: dict[str, Any] = {"allow_redirects": False}
-        if proxy := _proxy(access, proxies):
-            self._options["proxy"] = proxy
+        self._proxy_url = proxy.url if proxy else ""
+        if proxy:
+            self._options["proxy"] = proxy.url
+        if proxy and proxy.authorization:
+            login = {"Proxy-Authorization": proxy.authorization.get_secret_value()}
+            self._options["proxy_headers"] = login
         if access.tls_server_name:
             self._options["server_hostname"] = access.tls_server_name
 
     async def send(
         self, method: str, path: str, body: bytes | None = None, content_type: str | None = None
     ) -> HttpResponse:
-        """One request, its path and query already encoded. Raises Denied or Unreachable.
+        """One request, its path and query already encoded. Raises Denied, Invalid or Unreachable.
 
         aiohttp itself repeats a GET or DELETE once if the connection breaks, as HTTP allows.
         """
@@ -86,22 +91,26 @@ class KubeConnection:
             response = await session.request(
                 method, url, data=body, headers=headers, **self._options
             )
-            content = await response.read()
+            content = await self.reading.read(response, request_name(method, path))
+        except FloodError as error:
+            raise too_large(request_name(method, path), "it has no end") from error
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
-            raise connection_error(self.server, method, path, error) from error
+            raise connection_error(self.server, method, path, error, self._proxy_url) from error
         if response.status in REDIRECTS:
             # An API server has no reason to send our request, or our credentials, elsewhere.
-            raise connection_error(self.server, method, path, RedirectedError())
-        return HttpResponse(response.status, response.headers, content)
+            raise connection_error(self.server, method, path, RedirectedError(), self._proxy_url)
+        warnings = tuple(response.headers.getall("Warning", ()))
+        return HttpResponse(response.status, response.headers, content, warnings)
 
     async def close(self) -> None:
         """End all connections."""
+        self.reading.close()
         if self._session:
             await self._session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
         """A session, which needs a running event loop."""
-        connector = aiohttp.TCPConnector(ssl=self._tls, resolver=Resolver())
+        connector = bounded_connector(ssl=self._tls, resolver=Resolver())
         # A cancelled request leaves a connection that waits for the server's TLS shutdown. This
         # option ends it with the session; otherwise it would outlive the event loop. The
         # constructor refuses the option for newer Pythons, whose TLS does not need it. uvloop's
@@ -110,6 +119,7 @@ class KubeConnection:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
             read_bufsize=READ_BUFFER,
             timeout=aiohttp.ClientTimeout(
                 total=SETTINGS.kube_request_timeout.total_seconds(),
@@ -117,56 +127,3 @@ class KubeConnection:
             ),
         )
         return self._session
-
-
-def _proxy(access: ServerAccess, proxies: Mapping[str, str]) -> str | None:
-    """The kubeconfig's proxy, or the environment's, found once instead of at each request."""
-    if access.proxy_url:
-        return access.proxy_url.get_secret_value()
-    proxy = proxies.get("https")
-    return proxy if proxy and not proxy_bypass(urlsplit(access.server).hostname or "") else None
-
-
-# ---- TLS -----------------------------------------------------------------------------------------
-
-
-@lru_cache(SETTINGS.tls_clients_kept)
-def tls_context(ca_pem: str | None, client_pem: SecretStr | None) -> ssl.SSLContext:
-    """The TLS context for an authority and a client certificate, kept while an instance is warm.
-
-    Making it takes 2 ms of CPU, a quarter of what an idle cluster takes. A renewed kubeconfig has
-    another certificate, so it gets another context. Raises Invalid if OpenSSL refuses a certificate
-    or key.
-    """
-    configuration = Configuration(ca_cert_data=ca_pem, retries=None)
-    try:
-        if client_pem is None:
-            return ApiClient(configuration).rest_client.ssl_context
-        with pem_file(client_pem) as configuration.cert_file:
-            return ApiClient(configuration).rest_client.ssl_context
-    except ssl.SSLError as error:
-        raise Invalid(
-            "the kubeconfig cannot be used: its certificates or key are broken, or the key does "
-            f"not belong to the client certificate ({(error.reason or 'unknown').lower()})",
-            service="kube",
-        ) from error
-
-
-@contextmanager
-def pem_file(pem: SecretStr) -> Iterator[str]:
-    """A path for OpenSSL, which reads keys from files only: a file in memory, never on a disk.
-
-    Only Linux has such files. On other systems (a developer's machine) it is a temporary file that
-    only the user can read.
-    """
-    content = pem.get_secret_value().encode()
-    if not hasattr(os, "memfd_create"):
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            yield file.name
-        return
-    with open(os.memfd_create("client-pem"), "wb") as file:  # noqa: PTH123  # a descriptor
-        file.write(content)
-        file.flush()
-        yield f"/proc/self/fd/{file.fileno()}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import SecretStr
@@ -12,10 +13,18 @@ from pydantic_core import to_json
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGED_BY_LABEL, MANAGER, SECRET_TYPE
 from acr_refresher.core.select import names_roles, requested_registries
+from acr_refresher.settings import SETTINGS
 
 Json = dict[str, Any]
 
 DOCUMENT_KEY = ".dockerconfigjson"
+OUR_ANNOTATIONS = f"{MANAGER}/"
+STATE_BYTES = 320
+"""Bytes that a state takes with the texts that every state has."""
+DOCUMENT_COPIES = 3
+"""A document is kept once as it is, and once in base64 while the list is read."""
+TEXT_BYTES = 60
+"""Bytes that a text takes besides its characters."""
 
 
 def namespace_state(namespace: Json) -> NamespaceState:
@@ -23,7 +32,7 @@ def namespace_state(namespace: Json) -> NamespaceState:
     metadata = namespace["metadata"]
     annotations = texts(metadata.get("annotations"))
     return NamespaceState(
-        name=text(metadata["name"]),
+        name=name(metadata["name"]),
         labels=texts(metadata.get("labels")),
         terminating="deletionTimestamp" in metadata,
         requested=requested_registries(annotations),
@@ -34,36 +43,83 @@ def namespace_state(namespace: Json) -> NamespaceState:
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
-    `decoded` holds the documents that were decoded before: most Secrets have the same.
+    `decoded` holds the documents that were decoded before: most Secrets have the same. The document
+    of a Secret that is not ours is left out, and one that is too large for ours counts as empty.
     """
-    data = (secret.get("data") or {}).get(DOCUMENT_KEY) or ""
+    metadata = secret["metadata"]
+    managed = texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER
+    data = ((secret.get("data") or {}).get(DOCUMENT_KEY) or "") if managed else ""
+    if len(data) > SETTINGS.kube_document_bytes:
+        data = ""
     if data not in decoded:
         decoded[data] = _decoded(data)
-    metadata = secret["metadata"]
+    labels = texts(metadata.get("labels"))
+    managed = labels.get(MANAGED_BY_LABEL) == MANAGER
     return SecretState(
-        namespace=text(metadata["namespace"]),
-        name=text(metadata["name"]),
-        uid=text(metadata["uid"]),
-        resource_version=text(metadata["resourceVersion"]),
-        type=text(secret.get("type", "")),
-        managed=texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER,
+        namespace=name(metadata["namespace"]),
+        name=name(metadata["name"]),
+        uid=name(metadata["uid"]),
+        resource_version=name(metadata["resourceVersion"]),
+        type=text(secret.get("type", ""))[: SETTINGS.kube_name],
+        managed=managed,
         immutable=secret.get("immutable") is True,
-        annotations=texts(metadata.get("annotations")),
+        annotations=_ours(texts(metadata.get("annotations"))),
         dockerconfigjson=decoded[data],
+        labels=labels if managed else {},
     )
+
+
+def _ours(annotations: Mapping[str, str]) -> Mapping[str, str]:
+    """The annotations of pull secrets. Larger ones than ours count as missing."""
+    return {
+        key: value
+        for key, value in annotations.items()
+        if key.startswith(OUR_ANNOTATIONS) and len(value) <= SETTINGS.kube_annotation
+    }
 
 
 def service_account_state(account: Json) -> ServiceAccountState:
     """A ServiceAccount."""
     metadata = account["metadata"]
     return ServiceAccountState(
-        text(metadata["namespace"]),
-        text(metadata["name"]),
-        text(metadata["resourceVersion"]),
+        name(metadata["namespace"]),
+        name(metadata["name"]),
+        name(metadata["resourceVersion"]),
         tuple(
-            text(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
+            name(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
         ),
     )
+
+
+def namespace_size(namespace: NamespaceState) -> int:
+    """The memory that a state takes."""
+    kept = (*namespace.labels, *namespace.labels.values(), *namespace.requested)
+    return STATE_BYTES + _size(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSize:
+    """The memory that the states of one list take, which share their documents."""
+
+    counted: set[int] = field(default_factory=set)
+
+    def __call__(self, secret: SecretState) -> int:
+        """The memory that a state takes, and its document if no state before it has the same."""
+        size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
+        document = secret.dockerconfigjson
+        if id(document) in self.counted:
+            return size
+        self.counted.add(id(document))  # the list keeps the document, so no other has this id
+        return size + DOCUMENT_COPIES * len(document)
+
+
+def service_account_size(account: ServiceAccountState) -> int:
+    """The memory that a state takes."""
+    return STATE_BYTES + (_size(account.image_pull_secrets) if account.image_pull_secrets else 0)
+
+
+def _size(kept: Collection[str]) -> int:
+    return sum(map(len, kept)) + TEXT_BYTES * len(kept)
 
 
 def secret_manifest(namespace: str, name: str, shared: bytes, **seen: str | None) -> bytes:
@@ -80,7 +136,7 @@ def shared_part(content: SecretContent) -> bytes:
     """The end of all manifests of one content, for `secret_manifest`."""
     document = content.dockerconfigjson.get_secret_value().encode()
     metadata = {
-        "labels": {MANAGED_BY_LABEL: MANAGER},
+        "labels": {**content.labels, MANAGED_BY_LABEL: MANAGER},
         "annotations": dict(content.annotations),
     }
     manifest = {
@@ -92,9 +148,10 @@ def shared_part(content: SecretContent) -> bytes:
     return b"%b,%b" % (to_json(metadata)[1:], to_json(manifest)[1:])
 
 
-def deletion(uid: str) -> Json:
-    """DeleteOptions for the object with this uid only."""
-    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+def deletion(uid: str, resource_version: str) -> Json:
+    """DeleteOptions for the object with this uid, if it still has this version."""
+    preconditions = {"uid": uid, "resourceVersion": resource_version}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
 
 
 def pull_secrets_patch(account: ServiceAccountState) -> Json:
@@ -110,6 +167,13 @@ def _decoded(data: str) -> SecretStr:
         return SecretStr(base64.b64decode(data).decode("utf-8", "replace"))
     except ValueError:
         return SecretStr("")
+
+
+def name(value: object) -> str:
+    """A name, a UID or a resource version. Raises TypeError if it is no text, or far too long."""
+    if not isinstance(value, str) or len(value) > SETTINGS.kube_name:
+        raise TypeError("not a name")
+    return value
 
 
 def text(value: object) -> str:

@@ -48,6 +48,10 @@ class Function:
         code: The code root.
         memory: In MB; an instance that needs more is ended.
         role: ARN of the role whose credentials it gets.
+        no_credentials_in: Where the platform does not put the role's credentials, as
+            disableInjectCredentials of 3.0 says: `Env`, `Request` (the context) or `All`.
+        context_service: The service that the context of a function of 3.0 names. No document says
+            whether it names any.
         instances: How many there may be at once.
         qualifiers: Versions and aliases under which it can be invoked.
     """
@@ -60,6 +64,8 @@ class Function:
     role: str
     service: str = ""
     runtime: str = "python3.10"
+    no_credentials_in: str = ""
+    context_service: str = ""
     initializer: EntryPoint | None = None
     pre_stop: EntryPoint | None = None
     memory: int = 512
@@ -130,6 +136,7 @@ def _read_3(props: Mapping[str, Any], folder: Path, account: str) -> Function:
         name=props["functionName"],
         code=(folder / props["code"]).resolve(),
         role=props["role"],
+        no_credentials_in=props.get("disableInjectCredentials", ""),
         runtime=props["runtime"],
         handler=_entry_point(props),
         initializer=_entry_point(cycle["initializer"]),

@@ -115,7 +115,10 @@ class Instances:
             instance.close()
 
     def _context(self, request_id: str, qualifier: str = "") -> dict[str, Any]:
-        """The context object's attributes; python3.12 has no `credentials` and no `service`."""
+        """The context object's attributes; python3.12 has no `credentials` and no `service`.
+
+        https://www.alibabacloud.com/help/en/functioncompute/contexts (2026-09)
+        """
         function = self._function
         common = {
             "request_id": request_id,
@@ -131,23 +134,32 @@ class Instances:
         }
         if function.runtime == _NO_CREDENTIALS_IN_CONTEXT:
             return common
-        session = self._credentials()
-        credentials = {
-            "access_key_id": session.access_key_id,
-            "access_key_secret": session.access_key_secret,
-            "security_token": session.security_token,
-        }
         service = {
-            "name": function.service,
+            "name": function.service or function.context_service,
             "log_project": function.log_project,
             "log_store": function.log_store,
             "qualifier": qualifier or LATEST,
             "version_id": "",
         }
-        return {**common, "credentials": credentials, "service": service}
+        return {**common, "credentials": self._credentials_in_context(), "service": service}
+
+    def _credentials_in_context(self) -> dict[str, str]:
+        """The role's credentials. The texts are empty if they are not injected."""
+        if self._function.no_credentials_in in {"Request", "All"}:
+            return {"access_key_id": "", "access_key_secret": "", "security_token": ""}
+        session = self._credentials()
+        return {
+            "access_key_id": session.access_key_id,
+            "access_key_secret": session.access_key_secret,
+            "security_token": session.security_token,
+        }
 
     def _credentials_in_environment(self) -> dict[str, str]:
-        if self._function.runtime != _NO_CREDENTIALS_IN_CONTEXT:
+        """Every function of 3.0 has them there, unless it is deployed without.
+
+        https://www.alibabacloud.com/help/en/functioncompute/environment-variables (2026-09)
+        """
+        if self._function.service or self._function.no_credentials_in in {"Env", "All"}:
             return {}
         session = self._credentials()
         return {

@@ -91,6 +91,7 @@ def _invoke(cloud: Cloud, request: ApiRequest, target: _Target, task_header: str
     if asynchronous:
         task_id = _task_id(function, asked, task_header) or request.id
         if not function.start(event, request.id, task_id, target.qualifier):
+            # The code of 2.0. No document has that of 3.0.
             message = f"stateful async invocation {task_id} already exists"
             raise CloudError(409, "StatefulAsyncInvocationAlreadyExists", message)
         return Raw(b"", 202, {**headers, task_header: task_id})

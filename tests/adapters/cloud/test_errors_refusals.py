@@ -25,9 +25,9 @@ from adapters.loopback import ConnectProxy, answering, free_port, http, over_tls
 from localcloud.cloud import Cloud
 from localcloud.demo import (
     CLUSTER_ROLE_ARN,
-    FUNCTION_ACCOUNT,
     REGION,
     REGISTRY_ROLE_ARN,
+    function_role,
 )
 from localcloud.faults import (
     ApiError,
@@ -123,12 +123,12 @@ def test_a_denied_role_says_which_two_things_may_lack(
 
 
 def test_a_role_that_does_not_exist_is_a_mistake_in_the_configuration(
-    cloud_client: CloudClient, function: CloudCredentials
+    cloud: Cloud, cloud_client: CloudClient, function: CloudCredentials
 ) -> None:
-    role_arn = f"acs:ram::{FUNCTION_ACCOUNT}:role/acr-refresher-misspelt"
+    object.__setattr__(cloud, "world", replace(cloud.world, roles=(function_role(),)))
 
-    with pytest.raises(Invalid, match=r"misspelt does not exist\. Check assumeRoleARN"):
-        assume(cloud_client, function, role_arn)
+    with pytest.raises(Invalid, match=r"registry does not exist\. Check assumeRoleARN"):
+        assume(cloud_client, function, REGISTRY_ROLE_ARN)
 
 
 def test_a_session_longer_than_the_roles_is_invalid(
@@ -167,7 +167,10 @@ def test_unknown_access_keys_are_denied(cloud_client: CloudClient) -> None:
             "DescribeClusterUserKubeconfig",
             "Allow cs:DescribeClusterUserKubeconfig and cs:GetUserConfig on it",
         ),
-        ("DescribeClustersV1", "Allow cs:DescribeClustersV1 and cs:ListClusters on *"),
+        (
+            "DescribeClustersV1",
+            "Allow cs:GetClusters and cs:DescribeClustersV1 and cs:ListClusters on *",
+        ),
         ("GetSecretValue", "Allow kms:GetSecretValue on it, and kms:Decrypt on the key"),
     ],
 )

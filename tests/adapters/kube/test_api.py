@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
-from acr_refresher.kube import api as kube_api
+from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
@@ -49,6 +49,12 @@ def uid_of(cluster: KubeCluster, namespace: str) -> str:
     secret = cluster.get_secret(namespace, "acr-pull")
     assert secret is not None
     return str(secret["metadata"]["uid"])
+
+
+def version_of(cluster: KubeCluster, namespace: str) -> str:
+    secret = cluster.get_secret(namespace, "acr-pull")
+    assert secret is not None
+    return str(secret["metadata"]["resourceVersion"])
 
 
 # ---- lists ---------------------------------------------------------------------------------------
@@ -121,7 +127,7 @@ def test_a_long_list_is_read_page_by_page(
     namespace = new_namespace(cluster)
     for number in range(5):
         cluster.create_service_account(namespace, f"account-{number}")
-    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
+    monkeypatch.setattr(kube_lists, "SETTINGS", replace(SETTINGS, kube_page_size=2))
 
     async def listed(api: KubernetesApi) -> tuple[set[str], int]:
         accounts = await api.list_service_accounts()
@@ -227,30 +233,91 @@ def test_a_secret_that_is_not_the_one_seen_is_a_conflict(
     assert cluster.get_secret(namespace, "acr-pull") == before
 
 
-def test_a_secret_is_deleted_by_its_uid_and_may_be_gone_already(
+def test_a_secret_is_deleted_once(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
+    namespace = new_namespace(cluster)
+    cluster.create_secret(namespace, "acr-pull", **stranger())
+    uid, version = uid_of(cluster, namespace), version_of(cluster, namespace)
+
+    ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
+    assert cluster.get_secret(namespace, "acr-pull") is None
+    with pytest.raises(Gone):
+        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
+
+
+def test_the_answer_to_a_write_says_whether_the_secret_is_new(
     cluster: KubeCluster, new_namespace: NewNamespace
 ) -> None:
     namespace = new_namespace(cluster)
-    cluster.create_secret(namespace, "acr-pull", **stranger())
-    uid = uid_of(cluster, namespace)
+    writes = [
+        ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+        for _ in range(2)
+    ]
+    assert [each.created for each in writes] == [True, False]
 
-    async def deleted_twice(api: KubernetesApi) -> None:
-        await api.delete_secret(namespace, "acr-pull", uid)
-        await api.delete_secret(namespace, "acr-pull", uid)
 
-    ask(cluster, deleted_twice)
+def test_an_object_is_found_by_name_and_none_is_only_none_by_a_list(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    body = {"metadata": {"name": "builder"}}
+    cluster.expect("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
 
-    assert cluster.get_secret(namespace, "acr-pull") is None
+    async def found(api: KubernetesApi) -> tuple[object, ...]:
+        account = await api.find_service_account(namespace, "builder")
+        there = await api.find_namespace(namespace)
+        return (
+            account and account.name,
+            await api.find_service_account(namespace, "nobody"),
+            there and there.name,
+            await api.find_namespace(f"{namespace}-not"),
+        )
+
+    assert ask(cluster, found) == ("builder", None, namespace, None)
 
 
 def test_anothers_secret_is_not_deleted(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())
 
+    version = version_of(cluster, namespace)
+
     with pytest.raises(Conflict):
-        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", UNKNOWN_UID))
+        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", UNKNOWN_UID, version))
 
     assert cluster.get_secret(namespace, "acr-pull") is not None
+
+
+def test_a_secret_that_has_changed_since_it_was_read_is_not_deleted(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    """Somebody may have taken our label off."""
+    namespace = new_namespace(cluster)
+    applied = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    written = applied.secret
+    cluster.expect(
+        "PATCH",
+        f"/api/v1/namespaces/{namespace}/secrets/acr-pull",
+        {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
+        content_type="application/merge-patch+json",
+    )
+    place = (namespace, "acr-pull", written.uid, written.resource_version)
+
+    with pytest.raises(Conflict):
+        ask(cluster, lambda api: api.delete_secret(*place))
+
+    assert cluster.get_secret(namespace, "acr-pull") is not None
+
+
+def test_the_answer_to_a_write_is_the_secret_as_it_is_listed(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    labelled = replace(content(), labels={"example.com/owner": "platform"})
+    applied = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", labelled, None))
+    written = applied.secret
+    assert written == ask(cluster, lambda api: api.read_secret(namespace, "acr-pull"))
+    assert written.labels["example.com/owner"] == "platform"
+    assert written.managed
 
 
 # ---- service accounts ----------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def test_a_missing_right_is_named_as_the_rule_to_add(
         ask(cluster.kubeconfig("nobody"), call)
 
     assert str(raised.value).endswith(
-        'the ClusterRole of user "nobody" lacks this rule, or its binding is missing: '
+        "the ClusterRole of the kubeconfig's user lacks this rule, or its binding is missing: "
         f'{{apiGroups: [""], {rule}}} (403)'
     )
 

@@ -28,7 +28,7 @@ from acr_refresher.cli.check_rights import (
 from acr_refresher.cli.check_roles import policy_principal
 from acr_refresher.core.model import AckAccess, Cluster, InClusterAccess, KmsAccess, Role, Rrsa
 from factories import MAIN, PARTNER, wanted
-from localcloud.ram_files import load_policy
+from localcloud.ram_files import assume_policy, kubeconfig_policy, load_policy
 from localkube.rbac import FOLDER, manifests, rrsa_manifests
 
 ROLE = Role("acs:ram::2:role/pull")
@@ -120,8 +120,8 @@ def test_personal_edition_has_no_instance() -> None:
 
 def test_a_kubeconfigs_statements_are_those_of_the_policies() -> None:
     (statement,) = statements(*grant_kubeconfig(ROLE.arn, AckAccess("c1", "cn-hangzhou")))
-    (whole,) = load_policy("cluster-account-role.policy")["Statement"]
-    assert statement == {**whole, "Resource": "acs:cs:*:*:cluster/c1"}
+    (complete,) = kubeconfig_policy("c1")["Statement"]
+    assert statement == {**complete, "Resource": "acs:cs:*:*:cluster/c1"}
     (listing,) = statements(*grant_cluster_list(ROLE.arn))
     assert [listing] == load_policy("cluster-discovery.policy")["Statement"]
 
@@ -139,6 +139,8 @@ def test_trust_asks_for_the_external_id() -> None:
     role = Role("acs:ram::2:role/pull", "tenant-7")
     policy, trust = grant_assume_role(ROLE.arn, role)
     assert policy.where == f"the policy of {ROLE.arn}"
+    (complete,) = assume_policy(role.arn)["Statement"]
+    assert statements(policy) == [{**complete, "Resource": "acs:ram:*:2:role/pull"}]
     document = load_policy(
         "registry-account-role.trust-external-id",
         function_role_arn=ROLE.arn,

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from acr_refresher.config.load import ConfigError, read_config
-from acr_refresher.core.model import PullSecret
+from acr_refresher.core.model import NO_METADATA, PullSecret
 
 REGISTRIES = [
     {"name": "main", "instanceId": "cri-main", "regionId": "cn-hangzhou"},
@@ -229,3 +229,76 @@ def test_clusters_without_settings_share_their_pull_secrets() -> None:
     assert first.pull_secrets is last.pull_secrets
     assert [item.name for item in first.pull_secrets] == ["a", "b"]
     assert [item.namespaces.patterns for item in other.pull_secrets] == [("team-a",)] * 2
+
+
+# ---- labels and annotations ----------------------------------------------------------------------
+
+OWNER = {"example.com/owner": "platform"}
+LONG_PREFIX = ".".join(["p" * 60] * 5)
+
+
+def test_labels_and_annotations_apply_like_other_settings() -> None:
+    first, second = secrets(
+        {"pullSecrets": [{**TWO[0], "secretLabels": {}}, TWO[1]], "secretAnnotations": {"a": ""}},
+        {"secretLabels": OWNER},
+    )
+    assert (first.metadata.labels, second.metadata.labels) == ((), tuple(OWNER.items()))
+    assert first.metadata.annotations == second.metadata.annotations == (("a", ""),)
+
+
+def test_without_labels_and_annotations_a_secret_has_none() -> None:
+    (secret,) = secrets({})
+    assert secret.metadata == NO_METADATA
+
+
+@pytest.mark.parametrize("key", ["secretLabels", "secretAnnotations"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (
+            "app.kubernetes.io/managed-by",
+            '"app.kubernetes.io/managed-by" is set by acr-refresher itself',
+        ),
+        ("acr-refresher/content", '"acr-refresher/content" is set by acr-refresher itself'),
+        ("Not A Key", '"Not A Key" is not the key of a label or annotation'),
+        ("/name", '"/name" is not the key of a label or annotation'),
+        ("a/b/c", '"a/b/c" is not the key of a label or annotation'),
+        ("n" * 64, f'"{"n" * 64}" is not the key of a label or annotation'),
+        (
+            f"{LONG_PREFIX}/n",
+            f'the prefix of "{LONG_PREFIX[:80]}…" is longer than 253 characters',
+        ),
+    ],
+)
+def test_keys_that_kubernetes_or_acr_refresher_does_not_allow(
+    key: str, name: str, problem: str
+) -> None:
+    [found] = problems({key: {name: "x"}})
+    assert found.startswith(f"clusters[0].{key}.")
+    assert found.endswith(f": {problem}")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        (
+            {"secretLabels": {"a": "two words"}},
+            'clusters[0].secretLabels.a: "two words" is not the value of a label',
+        ),
+        (
+            {"secretLabels": {"a": True}},
+            "clusters[0].secretLabels.a: is true or false, not text",
+        ),
+        (
+            {"secretAnnotations": {"a": 7}},
+            "clusters[0].secretAnnotations.a: is a number, not text",
+        ),
+        (
+            {"secretAnnotations": {"a": "x" * 65_536}},
+            "clusters[0].secretAnnotations: has 65537 bytes, more than 65536",
+        ),
+        ({"secretLabels": ["a"]}, "clusters[0].secretLabels: is a list, not a mapping"),
+    ],
+)
+def test_values_that_kubernetes_does_not_allow(metadata: dict[str, Any], problem: str) -> None:
+    assert problems(metadata) == [problem]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from acr_refresher.core.fleet import (
     SERVING_STATES,
@@ -81,10 +82,11 @@ def test_filters(filters: dict[str, Any], selected: bool) -> None:
 
 
 def test_a_discovered_cluster_has_the_settings_of_its_section() -> None:
-    (cluster,) = served((), (discovery(ca_pem="PEM"), found()))
+    proxy = SecretStr("http://proxy:3128")
+    (cluster,) = served((), (discovery(ca_pem="PEM", proxy_url=proxy), found()))
     access = AckAccess("c1", "cn-hangzhou", CHAIN, private=True, validity=2 * HOUR)
     section = "discover[0]"
-    assert cluster == Cluster("prod-a", access, (wanted(),), ca_pem="PEM", found_by=section)
+    assert cluster == Cluster("prod-a", access, (wanted(),), proxy, "PEM", found_by=section)
 
 
 @pytest.mark.parametrize(

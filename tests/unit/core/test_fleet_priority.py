@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -89,6 +90,13 @@ def test_a_secret_is_due_within_the_threshold_before_its_expiry() -> None:
     assert is_due(served, visit(15 * MINUTE), NOW)
     assert not is_due(served, visit(15 * MINUTE + timedelta(seconds=1)), NOW)
     assert not is_due(served, visit(None), NOW)
+
+
+def test_a_cluster_without_pull_secrets_is_due_when_the_last_one_expires() -> None:
+    """Its configuration has none any more. A run removes those that it has."""
+    bare = replace(cluster("a"), pull_secrets=())
+    assert is_due(bare, visit(timedelta()), NOW)
+    assert not is_due(bare, visit(MINUTE), NOW)
 
 
 def test_the_earliest_possible_expiry_is_due() -> None:

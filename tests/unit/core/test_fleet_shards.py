@@ -82,6 +82,21 @@ def test_clusters_of_one_account_and_region_keep_together() -> None:
     assert [sorted(part) for part in parts] == [["e", "f"], ["g", "h"], ["a", "c"], ["b", "d"]]
 
 
+def test_the_account_of_a_cluster_is_that_of_its_last_role() -> None:
+    def reached(name: str, *accounts: str) -> Cluster:
+        chain = tuple(Role(f"acs:ram::{account}:role/r") for account in accounts)
+        return Cluster(name, AckAccess(name, "cn-hangzhou", chain), (wanted(),))
+
+    clusters = [
+        reached("a", "1", "2", "9"),
+        reached("b", "2", "1", "8"),
+        reached("c", "1", "3", "8"),
+        reached("d", "3", "1", "9"),
+    ]
+    parts = split_into_shards(clusters, 2, HERE, anything)
+    assert [sorted(part) for part in parts] == [["b", "c"], ["a", "d"]]
+
+
 def test_a_shard_that_does_not_fit_an_event_is_split_further() -> None:
     clusters = [cluster(f"c{number}") for number in range(10)]
     parts = split_into_shards(clusters, 500, HERE, lambda names: len(names) <= 3)

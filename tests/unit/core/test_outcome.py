@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from acr_refresher.core.merge import content_to_write
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import (
     Action,
@@ -24,7 +26,6 @@ from acr_refresher.core.outcome import (
     skipped_outcome,
 )
 from acr_refresher.core.reasons import Reason, Result
-from acr_refresher.core.renewal import carries_over, content_to_write
 from factories import HOUR, MAIN, MINUTE, NOW, PARTNER, account, credential, logins, request
 
 OLD, NEW = "old-token", "new-token"
@@ -94,26 +95,6 @@ def test_dropping_a_registry_needs_no_minting() -> None:
 
 def test_an_empty_secret_is_never_written() -> None:
     assert content(apply()) is None
-
-
-@pytest.mark.parametrize(
-    ("wanted", "carries"),
-    [
-        pytest.param(apply(MAIN), False, id="all minted"),
-        pytest.param(apply(MAIN, fallback=(credential(MAIN),)), False, id="not fallen back on"),
-        pytest.param(apply(MAIN, kept=(credential(PARTNER),)), True, id="kept"),
-        pytest.param(
-            apply(MAIN, PARTNER, fallback=(credential(PARTNER),)), True, id="fallen back on"
-        ),
-    ],
-)
-def test_content_that_was_read_and_not_minted_is_carried_over(
-    wanted: ApplySecret, carries: bool
-) -> None:
-    new = credential(MAIN, password=NEW)
-    written = content(wanted, new)
-    assert written
-    assert carries_over(written, {"main": new}) is carries
 
 
 # ---- what came of it -----------------------------------------------------------------------------
@@ -212,7 +193,9 @@ def test_what_the_namespace_is_warned_of_is_kept_when_the_write_is_refused(meani
 
 
 HELD = (credential(MAIN, 10 * MINUTE).entry,)
-CLEAR = Remove("old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid", HELD)
+CLEAR = Remove(
+    "old", "acr-pull", (account("default", "acr-pull", namespace="old"),), "uid", "1", HELD
+)
 LEAVE = Skip("theirs", "acr-pull", Result.CONFLICT, Reason.FOREIGN_SECRET)
 REFUSED = Skip("old", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
 ENDING = Skip("old", "acr-pull", Result.SKIPPED, Reason.NAMESPACE_TERMINATING, HELD)
@@ -237,6 +220,10 @@ def test_a_dry_run_reports_what_would_happen(action: Action, result: Result) -> 
     assert planned_outcome(action).result is result
 
 
+def test_a_dry_run_names_the_accounts_that_would_be_bound() -> None:
+    assert planned_outcome(serve(None, "builder")).bound == ("builder",)
+
+
 @pytest.mark.parametrize(
     ("action", "result"),
     [(serve(RENEW), Result.FAILED), (CLEAR, Result.FAILED), (LEAVE, Result.CONFLICT)],
@@ -246,36 +233,43 @@ def test_an_unexpected_error_fails_its_namespace(action: Action, result: Result)
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    "outcome_of",
     [
-        pytest.param(reconciled_outcome(serve(None)), id="fresh"),
-        pytest.param(reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,)), id="not minted"),
-        pytest.param(refused_outcome(serve(RENEW), UNREACHABLE, ()), id="not written"),
+        pytest.param(lambda: reconciled_outcome(serve(None)), id="fresh"),
         pytest.param(
-            refused_outcome(serve(RENEW), Failure("conflict", "no"), ()), id="changed meanwhile"
+            lambda: reconciled_outcome(serve(RENEW), unminted=(UNREACHABLE,)), id="not minted"
         ),
-        pytest.param(failed_outcome(serve(RENEW), UNREACHABLE), id="cut off"),
-        pytest.param(removal_outcome(CLEAR, (UNREACHABLE,)), id="not removed"),
-        pytest.param(failed_outcome(CLEAR, UNREACHABLE), id="cut off before it was removed"),
-        pytest.param(planned_outcome(CLEAR), id="to be removed"),
-        pytest.param(skipped_outcome(REFUSED), id="left by the removal guard"),
-        pytest.param(skipped_outcome(ENDING), id="in a namespace that is being deleted"),
+        pytest.param(lambda: refused_outcome(serve(RENEW), UNREACHABLE, ()), id="not written"),
+        pytest.param(
+            lambda: refused_outcome(serve(RENEW), Failure("conflict", "no"), ()),
+            id="changed meanwhile",
+        ),
+        pytest.param(lambda: failed_outcome(serve(RENEW), UNREACHABLE), id="cut off"),
+        pytest.param(lambda: removal_outcome(CLEAR, (UNREACHABLE,)), id="not removed"),
+        pytest.param(lambda: failed_outcome(CLEAR, UNREACHABLE), id="cut off before removal"),
+        pytest.param(lambda: planned_outcome(CLEAR), id="to be removed"),
+        pytest.param(lambda: skipped_outcome(REFUSED), id="left by the removal guard"),
+        pytest.param(lambda: skipped_outcome(ENDING), id="in a namespace that is being deleted"),
     ],
 )
-def test_every_outcome_of_an_existing_secret_has_its_expiry(outcome: SecretOutcome) -> None:
+def test_every_outcome_of_an_existing_secret_has_its_expiry(
+    outcome_of: Callable[[], SecretOutcome],
+) -> None:
+    outcome = outcome_of()
     assert outcome.expires_at == NOW + 10 * MINUTE
     assert outcome.hosts == ("main.example.com",)
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    "outcome_of",
     [
-        pytest.param(removal_outcome(CLEAR), id="removed"),
-        pytest.param(refused_outcome(serve(RENEW), Failure("gone", "no"), ()), id="gone"),
-        pytest.param(skipped_outcome(LEAVE), id="somebody else's"),
+        pytest.param(lambda: removal_outcome(CLEAR), id="removed"),
+        pytest.param(lambda: refused_outcome(serve(RENEW), Failure("gone", "no"), ()), id="gone"),
+        pytest.param(lambda: skipped_outcome(LEAVE), id="somebody else's"),
     ],
 )
-def test_an_outcome_without_a_secret_has_no_expiry(outcome: SecretOutcome) -> None:
+def test_an_outcome_without_a_secret_has_no_expiry(outcome_of: Callable[[], SecretOutcome]) -> None:
+    outcome = outcome_of()
     assert (outcome.expires_at, outcome.hosts) == (None, ())
 
 

@@ -111,6 +111,7 @@ def test_unknown_values_are_left_out() -> None:
 
 PLACES = {
     "another account": (ack("1", "2"), ("2", "cn-hangzhou")),
+    "the last of several roles": (ack("1", "2", "3"), ("3", "cn-hangzhou")),
     "the function's own account": (ack(), ("7", "cn-hangzhou")),
     "outside ACK": (Cluster("prod", KubeconfigAccess("x"), (wanted(),)), (None, None)),
     "a cluster that is no longer known": (Cluster("b", KubeconfigAccess("x"), ()), (None, None)),
@@ -145,6 +146,11 @@ def test_a_clusters_record_has_its_result(outcome: ClusterOutcome, result: str) 
     assert record["result"] == result
     assert (record["requests"], record["duration_ms"]) == ("5", "30000")
     assert record.get("error") == ("denied" if result == "failed" else None)
+
+
+def test_a_clusters_record_has_its_warnings() -> None:
+    [record] = of_kind("cluster", finished(served(warnings=("look here",))))
+    assert record["warnings"] == "look here"
 
 
 def test_the_runs_record_summarises_its_clusters_and_comes_first() -> None:
@@ -235,6 +241,14 @@ def test_a_long_text_is_cut() -> None:
     assert record["warnings"] == "x" * (SETTINGS.record_text - 1) + "…"
 
 
+LONGEST = "x" * SETTINGS.record_text
+
+
+def test_a_text_at_the_limit_is_not_cut() -> None:
+    [record] = of_kind("secret", finished(served(replace(CREATED, warnings=(LONGEST,)))))
+    assert record["warnings"] == LONGEST
+
+
 def test_batches_keep_the_order_and_the_limit_of_a_call() -> None:
     small = [{"n": str(n)} for n in range(2 * SETTINGS.batch_records + 1)]
     parts = list(batches(small))
@@ -246,6 +260,12 @@ def test_batches_keep_the_order_and_the_limit_of_a_call() -> None:
 def test_batches_count_bytes_not_characters() -> None:
     large = {"text": "字" * (SETTINGS.batch_bytes // 9)}
     assert [len(part) for part in batches([large] * 5)] == [2, 2, 1]
+
+
+def test_a_batch_may_be_filled_to_its_last_byte() -> None:
+    name_and_overhead = len("text") + 16
+    half = {"text": "x" * (SETTINGS.batch_bytes // 2 - name_and_overhead)}
+    assert [len(part) for part in batches([half] * 5)] == [2, 2, 1]
 
 
 def test_a_record_above_the_limit_is_a_batch_of_its_own() -> None:

@@ -93,7 +93,7 @@ def test_our_secret_is_unbound_and_removed_from_a_deselected_namespace() -> None
         accounts=[theirs, ours],
     )
     actions = planned(wanted(namespaces=("n*",)), found)
-    assert actions[0] == Remove("old", "acr-pull", (ours,), "uid-old", HELD)
+    assert actions[0] == Remove("old", "acr-pull", (ours,), "uid-old", "1", HELD)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,11 @@ def test_only_the_registry_that_is_due_is_minted() -> None:
     assert apply.fallback == (due,)
 
 
-def test_an_expired_credential_is_no_fallback() -> None:
-    apply = applied(BOTH, state(secret(credential(MAIN, -MINUTE), credential(PARTNER, HOUR))))
-    assert (apply.reason, apply.mint, apply.fallback) == (Reason.EXPIRED, (MAIN,), ())
+def test_an_expired_credential_stays_until_there_is_a_new_one() -> None:
+    """It does no harm, and our clock may be wrong."""
+    expired = credential(MAIN, -MINUTE)
+    apply = applied(BOTH, state(secret(expired, credential(PARTNER, HOUR))))
+    assert (apply.reason, apply.mint, apply.fallback) == (Reason.EXPIRED, (MAIN,), (expired,))
 
 
 def test_the_most_important_of_several_reasons_is_given() -> None:
@@ -257,6 +259,20 @@ def test_more_than_thirty_percent_of_ten_or_more_are_not_removed_in_one_run(
         (each.result, each.reason) == (Result.FAILED, Reason.REMOVAL_BLOCKED) for each in refusals
     )
     assert sum(isinstance(each, Reconcile) for each in actions) == selected
+
+
+def test_the_guard_keeps_what_the_namespace_is_warned_of() -> None:
+    helper = account("default", "acr-credential-secret-aggregation", namespace="old-0")
+    found = replace(cluster_of(10, 0), service_accounts=(helper,))
+    first = planned(wanted(namespaces=("new-*",)), found)[0]
+    assert isinstance(first, Skip)
+    assert "the ACK credential helper's secret is also bound" in first.warnings[0]
+
+
+def test_an_action_has_the_version_of_the_secret_that_was_found() -> None:
+    """A write that carries over credentials must not undo a newer write."""
+    assert served(wanted(), state(secret())).resource_version == "1"
+    assert served(wanted(), state()).resource_version is None
 
 
 def test_a_request_that_allows_it_overrides_the_guard() -> None:

@@ -98,6 +98,19 @@ def test_the_report_is_plain_json_with_remedies() -> None:
     assert document["clusters"][1]["failure"]["meaning"] == "denied"
 
 
+def test_the_report_says_whether_the_run_and_each_cluster_are_ok() -> None:
+    fine = ClusterOutcome(cluster="a", secrets=(outcome(Result.RENEWED),))
+    document = report_to_json(report(fine, ClusterOutcome(cluster="b", failure=DENIED)))
+    assert document["ok"] is False
+    assert [cluster["ok"] for cluster in document["clusters"]] == [True, False]
+    assert document["failing"] == ["b"]
+    assert report_to_json(report(fine))["ok"] is True
+
+
+def test_a_run_that_stored_all_its_outcomes_has_none_unsent() -> None:
+    assert report_to_json(report())["outcomesUnsent"] == 0
+
+
 def test_delegated_clusters_are_ok_unless_their_shard_failed_to_start() -> None:
     there = ShardStart("task-1", 2, started=True)
     known = ShardStart("task-2", 1)

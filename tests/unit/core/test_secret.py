@@ -14,7 +14,7 @@ from acr_refresher.core.secret import (
     ENTRIES_ANNOTATION,
     build_dockerconfig,
     build_secret,
-    checksum_ok,
+    is_intact,
     parse_rfc3339,
     read_credentials,
     read_entries,
@@ -26,9 +26,9 @@ from factories import HOUR, MAIN, NOW, PARTNER, credential, logins, secret
 def test_what_was_written_is_read_back() -> None:
     held = (credential(MAIN, HOUR), credential(PARTNER, 2 * HOUR, ("a.example", "b.example")))
     found = secret(*held)
-    assert checksum_ok(found)
-    assert read_entries(found.annotations) == tuple(each.entry for each in held)
-    assert read_credentials(found) == held
+    assert is_intact(found, NOW)
+    assert read_entries(found.annotations, NOW) == tuple(each.entry for each in held)
+    assert read_credentials(found, NOW) == held
 
 
 def test_people_can_read_when_it_expires_and_which_run_wrote_it() -> None:
@@ -54,6 +54,14 @@ def test_every_host_of_an_entry_logs_in_with_its_token() -> None:
 def test_the_order_of_credentials_makes_no_difference() -> None:
     first, second = credential(MAIN), credential(PARTNER)
     assert build_secret((first, second), NOW, "r") == build_secret((second, first), NOW, "r")
+
+
+def test_the_document_has_the_same_bytes_in_every_version() -> None:
+    """Otherwise an upgrade would write every secret again. Hosts are sorted."""
+    written = build_secret((credential(MAIN, hosts=("b.example.com", "a.example.com")),), NOW, "r")
+    login = '{"auth":"Y3JfdGVtcF91c2VyOnRva2Vu"}'
+    document = f'{{"auths":{{"a.example.com":{login},"b.example.com":{login}}}}}'
+    assert written.dockerconfigjson.get_secret_value() == document
 
 
 def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
@@ -113,20 +121,20 @@ def test_nothing_written_shows_a_password_in_its_repr_or_annotations() -> None:
     ],
 )
 def test_a_record_that_cannot_be_read_is_none(annotations: dict[str, str]) -> None:
-    assert read_entries(annotations) == ()
+    assert read_entries(annotations, NOW) == ()
 
 
 def test_an_edited_document_or_record_has_a_wrong_checksum() -> None:
     found = secret()
     for name in (ENTRIES_ANNOTATION, CONTENT_ANNOTATION):
         others = {key: text for key, text in found.annotations.items() if key != name}
-        assert not checksum_ok(replace(found, annotations=others))
-    assert not checksum_ok(replace(found, dockerconfigjson=SecretStr("{}")))
+        assert not is_intact(replace(found, annotations=others), NOW)
+    assert not is_intact(replace(found, dockerconfigjson=SecretStr("{}")), NOW)
 
 
 def test_other_annotations_do_not_count() -> None:
     found = secret()
-    assert checksum_ok(replace(found, annotations={**found.annotations, "team": "shop"}))
+    assert is_intact(replace(found, annotations={**found.annotations, "team": "shop"}), NOW)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +147,14 @@ def test_other_annotations_do_not_count() -> None:
         pytest.param('{"auths":{"main.example.com":7}}', id="entry-not-an-object"),
         pytest.param('{"auths":{"main.example.com":{"auth":7}}}', id="auth-not-text"),
         pytest.param('{"auths":{"main.example.com":{"auth":"!!!"}}}', id="auth-not-base64"),
+        pytest.param('{"auths":{"main.example.com":{"auth":"YT!pi"}}}', id="auth-partly-base64"),
         pytest.param('{"auths":{"main.example.com":{"auth":"Zm9v"}}}', id="auth-without-colon"),
         pytest.param('{"auths":{"main.example.com":{"auth":"//8="}}}', id="auth-not-utf-8"),
         pytest.param('{"auths":{"other.example.com":{"auth":"YTpi"}}}', id="another-host"),
     ],
 )
 def test_credentials_that_cannot_be_read_are_left_out(document: str) -> None:
-    assert read_credentials(secret(document=document)) == ()
+    assert read_credentials(secret(document=document), NOW) == ()
 
 
 @given(st.text(), st.text())

@@ -43,14 +43,14 @@ FRESH = SecretState(
             '"expiresAt":"2026-01-31T13:00:00Z","inputs":"4c6827fef7da6cc3"},'
             '{"registry":"partner","hosts":["partner.example.com"],'
             '"expiresAt":"2026-01-31T14:00:00Z","inputs":"90ff90dca315091a"},'
-            '{"registry":"rrsa","hosts":["rrsa.example.com"],'
+            '{"registry":"rrsa","hosts":["a.example.com","b.example.com"],'
             '"expiresAt":"2026-01-31T15:00:00Z","inputs":"7e5d671950206c02"}]'
         ),
-        "acr-refresher/content": "e243c3ee1d9478baec2a1de6684f1ad7408e1ee23e22d460d217b4e02dbeedf1",
+        "acr-refresher/content": "8846c3653a54f9640a10eba516dc055c7b2a026e3e35a55456eb9e679e53c5e8",
     },
     dockerconfigjson=SecretStr(
-        f'{{"auths":{{"main.example.com":{AUTH},"partner.example.com":{AUTH},'
-        f'"rrsa.example.com":{AUTH}}}}}'
+        f'{{"auths":{{"a.example.com":{AUTH},"b.example.com":{AUTH},'
+        f'"main.example.com":{AUTH},"partner.example.com":{AUTH}}}}}'
     ),
 )
 CARRIED_OVER = SecretState(

@@ -27,7 +27,13 @@ from factories import MAIN, NOW, namespace, request, secret, state, wanted
 
 DATES = pytest.mark.parametrize(
     "date",
-    ["9999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-01-31"],
+    [
+        "9999-12-31T23:59:59Z",
+        "2026-02-02T12:00:00Z",
+        "2200-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "2026-01-31",
+    ],
 )
 CLUSTER = Cluster("prod", KubeconfigAccess("x"), (wanted(MAIN),))
 
@@ -50,7 +56,7 @@ def test_such_a_secret_is_renewed(date: str) -> None:
     [[action]] = plan(CLUSTER.pull_secrets, state(dated(date)), request(), NOW)
     assert isinstance(action, Reconcile)
     assert action.apply
-    assert action.apply.reason is Reason.REGISTRY_MISSING
+    assert action.apply.reason is Reason.DATA_DRIFTED
     assert (action.apply.mint, action.apply.kept, action.apply.fallback) == ((MAIN,), (), ())
     assert action.entries == ()
 

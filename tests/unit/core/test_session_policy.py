@@ -89,6 +89,15 @@ def test_none(registry: Registry) -> None:
     assert session_policy(registry) == ""
 
 
+def test_a_policy_may_be_as_long_as_sts_accepts() -> None:
+    """Only the resource of its repositories has the ID if the hosts are configured."""
+    registry = replace(REGISTRY, domains=("registry.example.com",))
+    unused = MAX_LENGTH - len(session_policy(registry))
+    longest = replace(registry, instance_id=registry.instance_id + "0" * unused)
+    assert len(session_policy(longest)) == MAX_LENGTH
+    assert " " not in session_policy(longest)
+
+
 def test_a_policy_that_is_too_long_for_sts_is_refused_with_a_remedy() -> None:
     with pytest.raises(ValueError, match=rf"STS accepts {MAX_LENGTH}: set sessionPolicy: false"):
         session_policy(replace(REGISTRY, instance_id="cri-" + "0" * 1000))

@@ -11,6 +11,7 @@ import pytest
 
 from acr_refresher.core.model import (
     Credential,
+    NamespaceState,
     Registry,
     SecretContent,
     SecretState,
@@ -20,10 +21,23 @@ from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, S
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.ports import TokenSource
+from acr_refresher.run.contents import Contents
+from acr_refresher.run.ports import AppliedSecret, TokenSource
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
-from factories import MAIN, MINUTE, NOW, PARTNER, account, credential, request, secret
+from factories import (
+    MAIN,
+    MINUTE,
+    NOW,
+    PARTNER,
+    account,
+    as_written,
+    credential,
+    logins,
+    namespace,
+    request,
+    secret,
+)
 from runs import Kube
 from virtual_time import in_virtual_time
 
@@ -43,7 +57,9 @@ class Cluster(Kube):
     errors: Mapping[str, PortError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     versions: list[str | None] = field(default_factory=list)
-    """The version that each written Secret had to have."""
+    """The version that each written or deleted Secret had to have."""
+    mutated: Mapping[str, object] = field(default_factory=dict)
+    """What policies of the cluster change in each written Secret."""
     stands: ServiceAccountState = field(default_factory=account)
     """The service account as it is read again."""
 
@@ -54,14 +70,31 @@ class Cluster(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
-        del namespace, content
+    ) -> AppliedSecret:
         self.versions.append(resource_version)
         self._told("apply", name, f" of {uid}" if uid else "")
+        written = as_written(namespace, name, content, **self.mutated)
+        return AppliedSecret(written, created=uid is None)
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
         del namespace
+        self.versions.append(resource_version)
         self._told("delete", name, f" of {uid}")
+
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        self._told("find", f"namespace {name}")
+        return namespace(name) if name in self.names else None
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        del namespace
+        self._told("find", f"account {name}")
+        return self.stands if self.stands.name == name else None
+
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        self._told("read", f"{namespace}/{name}")
+        return None
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         del namespace
@@ -106,7 +139,7 @@ def served(
         namespace="default",
         secret="acr-pull",
         uid=uid,
-        resource_version=None,
+        resource_version="7" if uid else None,
         apply=ApplySecret(terms, reason, mint, (), fallback, replace),
         bind=ACCOUNTS,
         service_accounts=("builder", "default"),
@@ -116,12 +149,17 @@ def served(
 
 
 CLEARED = Remove("default", "acr-pull", (account("builder", "theirs", "acr-pull"),
-    account("default", "acr-pull")), "uid-1")  # fmt: skip
+    account("default", "acr-pull")), "uid-1", "7")  # fmt: skip
 
 
-def applied(action: Action, cluster: Cluster) -> SecretOutcome:
-    minter = cast("Minter", Tokens(cluster.errors))
-    return in_virtual_time(lambda _: Applier(cluster, minter, NOW, "run-7").apply(action))
+def applied(action: Action, cluster: Cluster, tokens: Tokens | None = None) -> SecretOutcome:
+    minter = cast("Minter", tokens or Tokens(cluster.errors))
+
+    async def apply(_: object) -> SecretOutcome:
+        contents = Contents(cluster, minter, NOW, "run-7")
+        return await Applier.of(cluster, contents).apply(action)
+
+    return in_virtual_time(apply)
 
 
 def came_of(outcome: SecretOutcome) -> tuple[str, tuple[str, ...]]:
@@ -163,7 +201,8 @@ def test_the_secret_is_written_first_and_deleted_last(
             id="nor is one bound that could not be created",
         ),
         pytest.param(
-            served("uid-1"), {"apply acr-pull": CONFLICT}, ["apply acr-pull of uid-1"],
+            served("uid-1"), {"apply acr-pull": CONFLICT},
+            ["apply acr-pull of uid-1", "read default/acr-pull"],
             ("conflict", ("conflict",)),
             id="nor one in whose place another stands",
         ),
@@ -179,8 +218,9 @@ def test_the_secret_is_written_first_and_deleted_last(
         ),
         pytest.param(
             served("uid-1", MAIN, PARTNER, fallback=(credential(PARTNER, hosts=HOSTS_OF_MAIN),)),
-            {"mint partner": DENIED}, BOUND, ("failed", ("denied", "invalid")),
-            id="what is kept of one keeps its hosts",
+            {"mint partner": DENIED}, ["apply acr-pull of uid-1", *BOUND],
+            ("incomplete", ("denied",)),
+            id="a host belongs to the registry that gives a token for it",
         ),
         pytest.param(
             served(), {"bind builder": DENIED}, ["apply acr-pull", *BOUND],
@@ -222,16 +262,16 @@ PARTNER_DENIED = {"mint partner": DENIED}
 @pytest.mark.parametrize(
     ("action", "errors", "versions"),
     [
-        pytest.param(OF_TWO, PARTNER_DENIED, ["7"], id="what is carried over must be unchanged"),
-        pytest.param(OF_TWO, {}, [None], id="new credentials alone undo nothing"),
+        pytest.param(OF_TWO, PARTNER_DENIED, ["7"], id="with a credential that is carried over"),
+        pytest.param(OF_TWO, {}, ["7"], id="with new credentials only"),
         pytest.param(
             served("uid-1", MAIN, PARTNER, replace=True, fallback=(credential(PARTNER),)),
-            PARTNER_DENIED, [None],
-            id="a Secret that was deleted to be replaced has no version any more",
+            PARTNER_DENIED, ["7", None],
+            id="a Secret that is replaced is deleted in that version",
         ),
     ],
 )  # fmt: skip
-def test_a_secret_must_be_as_it_was_read_only_where_some_of_it_is_carried_over(
+def test_a_secret_must_be_as_it_was_read_when_it_is_written(
     action: Reconcile, errors: Mapping[str, PortError], versions: list[str | None]
 ) -> None:
     cluster = Cluster(errors=errors)
@@ -254,10 +294,11 @@ class Overtaken(Cluster):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
-        await super().apply_secret(namespace, name, content, uid, resource_version)
+    ) -> AppliedSecret:
+        written = await super().apply_secret(namespace, name, content, uid, resource_version)
         if len(self.versions) <= self.conflicts:
             raise self.refusal
+        return written
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         self._told("read", f"{namespace}/{name}")
@@ -281,7 +322,7 @@ FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version=
             id="what the other run has renewed is left alone, and bound",
         ),
         pytest.param(
-            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE, READ], ("conflict", ("conflict",)),
             id="a second conflict is final",
         ),
         pytest.param(
@@ -302,7 +343,6 @@ FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version=
 def test_a_secret_that_another_run_has_written_meanwhile_is_decided_again(
     meanwhile: dict[str, Any], asked: list[str], came: tuple[str, tuple[str, ...]]
 ) -> None:
-    """Only where some of it would be carried over: else nothing of the other run's is undone."""
     action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER),))
     cluster = Overtaken(**meanwhile)
     cluster.errors = {**PARTNER_DENIED, **cluster.errors}
@@ -310,6 +350,50 @@ def test_a_secret_that_another_run_has_written_meanwhile_is_decided_again(
     assert cluster.asked == asked
     assert came_of(outcome) == came
     assert cluster.versions == ["7", "8"][: asked.count(WRITE)]
+
+
+@dataclass
+class ChangedBeforeDeletion(Cluster):
+    """The Secret is another version than was read: `found` is what it is now."""
+
+    found: SecretState | None = None
+
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, resource_version: str
+    ) -> None:
+        await super().delete_secret(namespace, name, uid, resource_version)
+        if self.found is None or resource_version != self.found.resource_version:
+            raise CONFLICT
+
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        del namespace, name
+        return self.found
+
+
+OURS_NOW = replace(secret(), uid="uid-1", resource_version="8")
+
+
+@pytest.mark.parametrize(
+    ("found", "versions", "came"),
+    [
+        pytest.param(OURS_NOW, ["7", "8"], ("removed", ()), id="another run renewed it"),
+        pytest.param(None, ["7"], ("removed", ()), id="another run deleted it"),
+        pytest.param(
+            replace(OURS_NOW, managed=False), ["7"], ("conflict", ("conflict",)),
+            id="somebody took our label off",
+        ),
+        pytest.param(
+            replace(OURS_NOW, uid="another"), ["7"], ("conflict", ("conflict",)),
+            id="somebody replaced it",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_that_changed_before_it_was_deleted_is_deleted_only_if_it_is_still_ours(
+    found: SecretState | None, versions: list[str], came: tuple[str, tuple[str, ...]]
+) -> None:
+    cluster = ChangedBeforeDeletion(found=found)
+    assert came_of(applied(CLEARED, cluster)) == came
+    assert cluster.versions == versions
 
 
 @pytest.mark.parametrize(
@@ -338,3 +422,54 @@ def test_an_account_that_an_overlapping_run_bound_is_left_as_it_is() -> None:
     cluster = Cluster(errors={"bind builder": CONFLICT}, stands=stands)
     assert came_of(applied(served(), cluster)) == ("created", ())
     assert cluster.asked.count("bind builder: theirs acr-pull") == 1
+
+
+def test_a_binding_that_fails_is_reported_where_the_secret_is_fresh() -> None:
+    fresh = replace(served("uid-1"), apply=None)
+    outcome = applied(fresh, Cluster(errors={"bind builder": DENIED}))
+    assert came_of(outcome) == ("failed", ("denied",))
+    assert outcome.bound == ("default",)
+
+
+def test_the_warnings_about_a_token_are_those_of_the_secret() -> None:
+    class Warned(Tokens):
+        async def credential(
+            self, registry: Registry, cluster: TokenSource | None, own: object
+        ) -> Credential:
+            return replace(await super().credential(registry, cluster, own), warnings=("short",))
+
+    outcome = applied(served(), Cluster(), Warned({}))
+    assert outcome.warnings == ("short",)
+
+
+@dataclass
+class Watched(Overtaken):
+    """It keeps what was written, as logins by host."""
+
+    passwords: list[dict[str, str]] = field(default_factory=list)
+
+    async def apply_secret(
+        self,
+        namespace: str,
+        name: str,
+        content: SecretContent,
+        uid: str | None,
+        resource_version: str | None = None,
+    ) -> AppliedSecret:
+        self.passwords.append(logins(content.dockerconfigjson))
+        return await super().apply_secret(namespace, name, content, uid, resource_version)
+
+
+def test_a_second_decision_carries_over_what_the_other_run_has_written() -> None:
+    newer = secret(credential(MAIN, MINUTE), credential(PARTNER, password="newer"))
+    cluster = Watched(found=replace(newer, resource_version="8"), errors=PARTNER_DENIED)
+    action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER, password="older"),))
+
+    async def made_and_applied(_: object) -> SecretOutcome:
+        minter = cast("Minter", Tokens(cluster.errors))
+        applier = Applier.of(cluster, Contents(cluster, minter, NOW, "run-7"))
+        await applier.contents.make([action])
+        return await applier.apply(action)
+
+    in_virtual_time(made_and_applied)
+    assert [written["partner.example.com"] for written in cluster.passwords] == ["older", "newer"]

@@ -11,6 +11,7 @@ import pytest
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Throttled
+from acr_refresher.run.ports import AppliedSecret
 from acr_refresher.settings import SETTINGS
 from factories import account, wanted
 from runs import Fleet, Kube
@@ -57,9 +58,9 @@ class Busy(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> None:
+    ) -> AppliedSecret:
         await self._request()
-        await super().apply_secret(namespace, name, content, uid, resource_version)
+        return await super().apply_secret(namespace, name, content, uid, resource_version)
 
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         await self._request()

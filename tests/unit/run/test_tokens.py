@@ -132,10 +132,10 @@ def test_two_registries_behind_one_role_have_sessions_of_their_own() -> None:
     minted(cloud, CHAINED, replace(CHAINED, name="other", instance_id="cri-other"))
     assert [role for _, role, *_ in cloud.assumed].count(FIRST.arn) == 1
     policies = [policy for *_, policy in cloud.assumed if policy]
-    instances = [json.loads(policy)["Statement"][0]["Resource"] for policy in policies]
-    assert sorted(instances) == [
-        "acs:cr:cn-hangzhou:2:instance/cri-main",
-        "acs:cr:cn-hangzhou:2:instance/cri-other",
+    pulls = [json.loads(policy)["Statement"][-1]["Resource"] for policy in policies]
+    assert sorted(pulls) == [
+        "acs:cr:cn-hangzhou:2:repository/cri-main/*",
+        "acs:cr:cn-hangzhou:2:repository/cri-other/*",
     ]
 
 

@@ -11,8 +11,14 @@ locals {
     external_id       = var.external_id
   })
 
+  # A policy has at most 6144 characters. Many clusters are divided among several policies.
+  ids      = var.discovery ? ["*"] : var.clusters
+  clusters = chunklist([for id in local.ids : "acs:cs:*:*:cluster/${id}"], 90)
+
   policies = merge(
-    { clusters = templatefile("${local.ram}/cluster-account-role.policy.json", {}) },
+    { for number, arns in local.clusters : number == 0 ? "clusters" : "clusters-${number + 1}" =>
+      templatefile("${local.ram}/cluster-account-role.policy.json", { clusters = jsonencode(arns) })
+    },
     { for name in var.discovery ? ["discovery"] : [] : name =>
       templatefile("${local.ram}/cluster-discovery.policy.json", {})
     },

@@ -10,7 +10,7 @@ variable "external_id" {
 }
 
 variable "name_prefix" {
-  description = "The prefix of all names, the same as in the function's account: the function may assume only roles with it."
+  description = "The prefix of all names."
   type        = string
   default     = "acr-refresher-"
 }
@@ -21,8 +21,14 @@ variable "max_session_hours" {
   default     = 1
 }
 
+variable "clusters" {
+  description = "The IDs of the clusters of which the role may get kubeconfigs."
+  type        = list(string)
+  default     = []
+}
+
 variable "discovery" {
-  description = "Whether the function may list the account's clusters, to discover them."
+  description = "Whether the function may list the account's clusters, to discover them. Then the role may get the kubeconfigs of all of them."
   type        = bool
   default     = false
 }

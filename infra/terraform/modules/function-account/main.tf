@@ -3,12 +3,20 @@
 locals {
   ram = "${path.module}/../../../ram"
 
+  # A policy has at most 6144 characters. Many roles and clusters are divided among several policies.
+  roles    = chunklist([for arn in var.roles : replace(arn, "acs:ram::", "acs:ram:*:")], 50)
+  ids      = var.discovers_own_clusters ? ["*"] : var.clusters
+  clusters = chunklist([for id in local.ids : "acs:cs:*:*:cluster/${id}"], 90)
+
   # The permissions of the function's code, and of Function Compute, which uses the same role.
   policies = merge(
+    { for number, arns in local.roles : number == 0 ? "assume-roles" : "assume-roles-${number + 1}" =>
+      templatefile("${local.ram}/function-role.policy.json", { roles = jsonencode(arns) })
+    },
+    { for number, arns in local.clusters : number == 0 ? "clusters" : "clusters-${number + 1}" =>
+      templatefile("${local.ram}/cluster-account-role.policy.json", { clusters = jsonencode(arns) })
+    },
     {
-      assume-roles = templatefile("${local.ram}/function-role.policy.json", {
-        name_prefix = var.name_prefix
-      })
       outcomes = templatefile("${local.ram}/outcomes-log.policy.json", {
         region   = var.region
         account  = var.account
@@ -35,9 +43,6 @@ locals {
         account  = var.account
         instance = registry.instance
       })
-    },
-    { for name in var.serves_own_clusters ? ["clusters"] : [] : name =>
-      templatefile("${local.ram}/cluster-account-role.policy.json", {})
     },
     { for name in var.discovers_own_clusters ? ["discovery"] : [] : name =>
       templatefile("${local.ram}/cluster-discovery.policy.json", {})

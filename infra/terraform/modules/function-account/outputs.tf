@@ -12,3 +12,8 @@ output "role_id" {
   description = "The role's ID, which identifies it in ACK clusters (infra/rbac)."
   value       = alicloud_ram_role.function.role_id
 }
+
+output "policies" {
+  description = "The names of the role's policies without the common prefix."
+  value       = keys(local.policies)
+}

@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "name_prefix" {
-  description = "The prefix of all names. The function may assume only roles with this prefix."
+  description = "The prefix of all names."
   type        = string
   default     = "acr-refresher-"
 }
@@ -34,14 +34,20 @@ variable "registries" {
   default = {}
 }
 
-variable "serves_own_clusters" {
-  description = "Whether clusters of this account are in config.yaml without assumeRoleARN."
-  type        = bool
-  default     = false
+variable "roles" {
+  description = "The ARNs of the roles that the function may assume: those in assumeRoleARN of config.yaml."
+  type        = list(string)
+  default     = []
+}
+
+variable "clusters" {
+  description = "The IDs of the clusters of this account that are in config.yaml without assumeRoleARN."
+  type        = list(string)
+  default     = []
 }
 
 variable "discovers_own_clusters" {
-  description = "Whether `discover` in config.yaml searches this account without assumeRoleARN."
+  description = "Whether `discover` in config.yaml searches this account without assumeRoleARN. Then the function may get the kubeconfigs of all its clusters."
   type        = bool
   default     = false
 }

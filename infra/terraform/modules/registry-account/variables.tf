@@ -15,7 +15,7 @@ variable "external_id" {
 }
 
 variable "name_prefix" {
-  description = "The prefix of all names, the same as in the function's account: the function may assume only roles with it."
+  description = "The prefix of all names."
   type        = string
   default     = "acr-refresher-"
 }

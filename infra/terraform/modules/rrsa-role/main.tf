@@ -18,7 +18,7 @@ resource "alicloud_ram_role" "rrsa" {
 resource "alicloud_ram_policy" "rrsa" {
   policy_name = var.name
   policy_document = templatefile("${local.ram}/rrsa-role.policy.json", {
-    registry_role_arn = var.registry_role_arn
+    registry_role_arn = replace(var.registry_role_arn, "acs:ram::", "acs:ram:*:")
   })
 }
 

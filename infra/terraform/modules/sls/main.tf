@@ -128,6 +128,7 @@ resource "alicloud_sls_alert" "this" {
       for_each = each.value.configuration.queryList
       content {
         project        = alicloud_log_project.this.project_name
+        region         = var.region
         store_type     = "log"
         store          = alicloud_log_store.this[query_list.value.store].logstore_name
         query          = local.queries[query_list.value.query]
@@ -168,6 +169,11 @@ resource "alicloud_sls_alert" "this" {
     group_configuration {
       type   = try(each.value.configuration.groupConfiguration.type, "no_group")
       fields = try(each.value.configuration.groupConfiguration.fields, [])
+    }
+
+    # Without this block, the alerts are evaluated but not sent.
+    sink_alerthub {
+      enabled = true
     }
 
     policy_configuration {

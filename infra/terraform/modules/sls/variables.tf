@@ -3,6 +3,11 @@ variable "project" {
   type        = string
 }
 
+variable "region" {
+  description = "The region of the project."
+  type        = string
+}
+
 variable "retention_days" {
   description = "How many days SLS keeps log lines and records."
   type        = number
