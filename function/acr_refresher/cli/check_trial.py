@@ -31,7 +31,7 @@ from acr_refresher.core.secret import inputs_digest
 from acr_refresher.errors import Conflict, Gone
 from acr_refresher.kube.api import KubernetesApi
 from acr_refresher.kube.refusals import CANNOT_DRY_RUN
-from acr_refresher.run.cluster import observe
+from acr_refresher.run.observe import observe
 from acr_refresher.run.retry import retrying
 
 PLACEHOLDER = SecretStr("placeholder")
