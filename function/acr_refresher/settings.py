@@ -66,9 +66,11 @@ class Settings:
     """Objects of one list: ten service accounts in each of 5,000 namespaces."""
     kube_list_pages: int = 500
     """Pages of one list. A list of most objects has 100, and more if a few pages are large."""
-    kube_list_bytes: int = 48 * 2**20
-    """Bytes of one list: 50,000 objects of 1 kB each."""
-    kube_visit_bytes: int = 128 * 2**20
+    kube_list_bytes: int = 32 * 2**20
+    """Bytes of one list of a cluster: 30,000 objects of 1 kB each."""
+    kube_namespace_bytes: int = 4 * 2**20
+    """Bytes of one list of a namespace, so that some large namespaces leave enough for others."""
+    kube_visit_bytes: int = 192 * 2**20
     """Bytes of all answers in one visit of a cluster: reading them takes a second of CPU."""
     kube_kept_bytes: int = 24 * 2**20
     """Bytes that the states of one cluster take: those of some 70,000 objects."""
@@ -84,6 +86,8 @@ class Settings:
     """The time to read the rest of a large answer, for which others wait: 1 MB a second."""
     kube_name: int = 253
     """Characters of a name, a UID or a resource version: the longest name of an object."""
+    kube_continue: int = 4096
+    """Characters of the token of a list's next page: it has the name of an object."""
     kube_document_bytes: int = 512 * 2**10
     """Characters of a Secret's document in base64: the logins of some 60 registries."""
     kube_annotation: int = 64 * 2**10
@@ -126,6 +130,10 @@ class Settings:
     """A TCP connection to a service of the cloud."""
     cloud_read_timeout: timedelta = timedelta(seconds=8)
     """The silence of a service of the cloud after which its answer is given up."""
+    cloud_answer_bytes: int = 4 * 1024 * 1024
+    """One answer of a service of the cloud: a page of 100 clusters has some 500 KB."""
+    cloud_answer_timeout: timedelta = timedelta(seconds=30)
+    """One request to the cloud from its first to its last byte, however short the silences are."""
     cloud_threads: int = 16
     """Requests to the cloud at the same time: the SDKs block, so each has a thread."""
     clock_timeout: timedelta = timedelta(seconds=3)
@@ -138,8 +146,12 @@ class Settings:
     """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
+    invoke_answer_bytes: int = 32 * 1024 * 1024
+    """The answer of an invoked function: the limit of Function Compute."""
     list_page_size: int = 100
     """Clusters per page of a list: the most that Container Service for Kubernetes returns."""
+    list_pages: int = 500
+    """Pages of one list: 50,000 clusters, ten times as many as an account may have anywhere."""
     list_pages_at_once: int = 8
     """Pages of one list at the same time: the rate limit is then what a long list waits for."""
     session_duration: timedelta = timedelta(hours=1)
@@ -226,6 +238,9 @@ class Settings:
     """The largest part of a cluster's Secrets of one name that one run removes unasked."""
     removal_guard_from: int = 10
     """A cluster with fewer Secrets of one name is not guarded: there, each is a large part."""
+
+    requested_registries: int = 20
+    """Registries that a namespace's annotations may request. The others are ignored."""
 
     # ---- texts of others, and tracebacks --------------------------------------------------------
     answer_text: int = 4000

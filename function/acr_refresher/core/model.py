@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from acr_refresher.core.select import NamespaceSelection, ServiceAccountSelection
+
+if TYPE_CHECKING:
+    from acr_refresher.core.outcome import Failure
 
 # ---- what is configured -------------------------------------------------------------------------
 
@@ -255,11 +259,15 @@ class ServiceAccountState:
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """All that planning needs from a cluster. `secrets` are the Secrets of all pull secrets."""
+    """All that planning needs from a cluster. `secrets` are the Secrets of all pull secrets.
+
+    `unreadable` says why the Secrets or service accounts of some namespaces are not among them.
+    """
 
     namespaces: tuple[NamespaceState, ...]
     secrets: tuple[SecretState, ...]
     service_accounts: tuple[ServiceAccountState, ...]
+    unreadable: Mapping[str, Failure] = field(default_factory=dict)
 
 
 # ---- tokens -------------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ class Skip:
     reason: Reason
     entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 Action = Reconcile | Remove | Skip
@@ -342,7 +343,7 @@ def planned_outcome(action: Action) -> SecretOutcome:
 
 def skipped_outcome(action: Skip) -> SecretOutcome:
     """The outcome of a namespace in which nothing was changed."""
-    return _outcome(action, action.result, action.reason, action.entries)
+    return _outcome(action, action.result, action.reason, action.entries, failures=action.failures)
 
 
 def all_hosts(entries: Iterable[Entry]) -> tuple[str, ...]:

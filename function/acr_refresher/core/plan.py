@@ -33,7 +33,7 @@ from acr_refresher.core.model import (
     SecretState,
     ServiceAccountState,
 )
-from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, Skip, Terms
+from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile, Remove, Skip, Terms
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
@@ -52,6 +52,9 @@ from acr_refresher.settings import SETTINGS
 Remembered: TypeAlias = Mapping[tuple[str, str], Repairs]
 """Repairs by namespace and name of the secret."""
 NOTHING_REMEMBERED: Remembered = {}
+REFUSALS_NAMED = 5
+"""Requested registries that warnings name. One warning counts the others."""
+
 Accounts: TypeAlias = Mapping[str, Sequence[ServiceAccountState]]
 _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
 
@@ -77,6 +80,7 @@ def plan(
     deselected    ours                 Remove: unbind, then delete; or Skip: removal blocked
     deselected    none, or foreign     nothing
     terminating   any                  Skip: skipped
+    unreadable    unknown, or ours     Skip: failed, if it is selected or holds one of ours
     ============  ===================  ==========================================================
 
     A namespace that requests a registry and may have it counts as selected for that registry. If it
@@ -92,7 +96,8 @@ def plan(
         accounts[account.namespace].append(account)
     secrets = {(found.name, found.namespace): found for found in state.secrets}
     planners = [
-        _Planner(wanted, request, now, secrets, accounts, remembered) for wanted in pull_secrets
+        _Planner(wanted, request, now, secrets, accounts, remembered, state.unreadable)
+        for wanted in pull_secrets
     ]
     planned = (
         _decide(namespace, planners, accounts)
@@ -154,18 +159,33 @@ def allowed_registries(namespace: NamespaceState, wanted: PullSecret) -> tuple[R
     return tuple(
         registry
         for registry in wanted.allowed_on_request
-        if any(_is_instance(requested, registry) for requested in namespace.requested)
+        if any(_is_instance(requested, registry) for requested in _heeded(namespace))
     )
+
+
+def _heeded(namespace: NamespaceState) -> tuple[str, ...]:
+    """The requested registries that are looked at: a namespace's annotation may be 256 kB long."""
+    return namespace.requested[: SETTINGS.requested_registries]
 
 
 def request_warnings(namespace: NamespaceState, given: Collection[Registry]) -> tuple[str, ...]:
     """A warning for each annotation of the namespace that has no effect."""
-    refusals = [
-        f"{requested[:60]} is requested by annotation and not granted: add its registry to"
-        " grantable, or remove it from the annotation"
-        for requested in namespace.requested
+    refused = [
+        requested[:60]
+        for requested in _heeded(namespace)
         if not any(_is_instance(requested, registry) for registry in given)
     ]
+    refusals = [
+        f"{requested} is requested by annotation and not granted: add its registry to grantable, or"
+        " remove it from the annotation"
+        for requested in refused[:REFUSALS_NAMED]
+    ]
+    if more := len(refused[REFUSALS_NAMED:]):
+        refusals.append(f"{more} more registries are requested by annotation and not granted")
+    if len(namespace.requested) > SETTINGS.requested_registries:
+        refusals.append(
+            f"only the first {SETTINGS.requested_registries} registries in the annotation count"
+        )
     if namespace.requested and namespace.names_roles:
         refusals.append(
             f"the annotations {' and '.join(ROLE_ANNOTATIONS)} are ignored:"
@@ -224,6 +244,7 @@ class _Planner:
     secrets: Mapping[tuple[str, str], SecretState]
     accounts: Accounts
     remembered: Remembered
+    unreadable: Mapping[str, Failure]
     decided: dict[Hashable, _Decided] = field(default_factory=dict)
 
     def registries(self, namespace: NamespaceState) -> tuple[Registry, ...]:
@@ -243,13 +264,22 @@ class _Planner:
             return None
         if self.request.registries and not self.request.filter_registries(registries):
             return None
-        if namespace.terminating:
-            return self.skip(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+        if skip := self._left_alone(namespace):
+            return skip
         if secret is not None and not registries:
             return self._remove(namespace.name, secret)
         if secret is not None and not ours:
             return self._leave(namespace, secret)
         return self._reconcile(namespace.name, registries, secret)
+
+    def _left_alone(self, namespace: NamespaceState) -> Skip | None:
+        """A skip, if nothing can be done in the namespace whatever it must have."""
+        if namespace.terminating:
+            return self.skip(namespace, Result.SKIPPED, Reason.NAMESPACE_TERMINATING)
+        if failure := self.unreadable.get(namespace.name):
+            skip = self.skip(namespace, Result.FAILED, Reason.NAMESPACE_UNREADABLE)
+            return replace(skip, failures=(failure,))
+        return None
 
     def found(self, namespace: NamespaceState) -> SecretState | None:
         """The Secret of this name in the namespace."""

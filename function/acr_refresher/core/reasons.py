@@ -82,6 +82,11 @@ class Reason(_OpenEnum):
         "more than 30 % of the cluster's secrets would be removed in one run",
         "check watchNamespace and namespaceSelector, or confirm with --allow-removal",
     )
+    NAMESPACE_UNREADABLE = (
+        "namespace-unreadable",
+        "the namespace's Secrets or service accounts could not be read, so nothing was changed",
+        "see the failure: an object in it is too large, or cannot be decrypted",
+    )
     CHANGED_MEANWHILE = (
         "changed-meanwhile",
         "the Secret was changed or replaced during the run, so it was not overwritten",

@@ -43,6 +43,8 @@ class State(str, Enum):
     """A competing controller or a policy of the cluster changes it again after each write."""
     REMOVAL_BLOCKED = "removal-blocked"
     """Its namespace is no longer selected, but the run would remove too many secrets."""
+    UNREADABLE = "unreadable"
+    """The namespace's Secrets or service accounts could not be read."""
     DUE = "due"
     """The next run renews the secret."""
     UNBOUND = "unbound"
@@ -53,7 +55,9 @@ class State(str, Enum):
     """The next run does nothing with it."""
 
 
-NEEDS_ATTENTION = frozenset({State.EXPIRED, State.CONFLICT, State.CONTENDED, State.REMOVAL_BLOCKED})
+NEEDS_ATTENTION = frozenset(
+    {State.EXPIRED, State.CONFLICT, State.CONTENDED, State.REMOVAL_BLOCKED, State.UNREADABLE}
+)
 """States in which pulls fail, or that no run can correct."""
 
 
@@ -147,6 +151,8 @@ def _state(action: Action, ours: SecretState | None, now: datetime) -> State | N
             return State.CONFLICT
         case Skip(reason=Reason.LABEL_CHANGED):
             return State.CONTENDED
+        case Skip(reason=Reason.NAMESPACE_UNREADABLE):
+            return State.UNREADABLE
         case Skip(result=Result.SKIPPED):
             return State.REMOVING if ours else None
         case _:

@@ -215,17 +215,17 @@ def _decoded(data: str) -> SecretStr:
         return SecretStr("")
 
 
-def name(value: object) -> str:
-    """A name, a UID or a resource version. Raises TypeError if it is no text, or far too long."""
-    if not isinstance(value, str) or len(value) > SETTINGS.kube_name:
-        raise TypeError("not a name")
+def text(value: object, most: int = SETTINGS.kube_answer_bytes) -> str:
+    """The text in a field of an answer. Raises TypeError if it is anything else, or longer."""
+    if not isinstance(value, str) or len(value) > most:
+        raise TypeError("not a text")
     return value
 
 
-def text(value: object) -> str:
-    """The text in a field of an answer. Raises TypeError if it is anything else."""
-    if not isinstance(value, str):
-        raise TypeError("not a text")
+def name(value: object) -> str:
+    """A name, a UID or a resource version. Raises TypeError as `text` does."""
+    if not isinstance(value, str) or len(value) > SETTINGS.kube_name:
+        raise TypeError("not a name")
     return value
 
 

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import chain
 
 from acr_refresher.core.fleet import LastSeen, is_due, unreached_first
-from acr_refresher.core.model import Cluster, ClusterState, SecretState
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import (
     Action,
     ClusterOutcome,
@@ -32,24 +31,11 @@ from acr_refresher.run.concurrency import ExtraWorkers, connections_for, run_bou
 from acr_refresher.run.connect import ClusterConnections
 from acr_refresher.run.contents import Contents
 from acr_refresher.run.deadline import DeadlineExceeded, PausableDeadline, RunClock, Stopwatch
+from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.remembered import RememberedRepairs
-from acr_refresher.run.retry import retrying
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
-
-
-async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
-    """Read the cluster: three lists, and one more per further pull secret. Raises PortError.
-
-    The lists are read one after another over one connection. A second connection costs more CPU
-    and memory than the wait is worth, and other clusters are served meanwhile.
-    """
-    namespaces = await retrying(kube.list_namespaces)
-    secrets: list[SecretState] = []
-    for name in secret_names:
-        secrets += await retrying(partial(kube.list_secrets, name))
-    return ClusterState(namespaces, tuple(secrets), await retrying(kube.list_service_accounts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +244,7 @@ class ClusterRunner:
     ) -> None:
         request, clock = self.context.request, asyncio.get_running_loop().time
         began = clock()
-        state = await observe(kube, secrets_in_scope(cluster, request))
+        state = await observe(kube, secrets_in_scope(cluster, request), cluster.pull_secrets)
         lists_took = clock() - began
         known = self.last_seen.repairs.of(cluster.name)
         planned = plan(cluster.pull_secrets, state, request, self.clock.now(), known)
