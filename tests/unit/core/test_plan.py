@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core.model import ClusterState, PullSecret, SecretState
-from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, Skip
+from acr_refresher.core.outcome import (
+    Action,
+    ApplySecret,
+    Failure,
+    Reconcile,
+    Remove,
+    Skip,
+    skipped_outcome,
+)
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.secret import ENTRIES_ANNOTATION
@@ -343,3 +351,29 @@ def test_foreign_secrets_do_not_weaken_the_guard(strangers: tuple[SecretState, .
     )
     refused = Skip("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
     assert refused in actions
+
+
+# ---- namespaces that could not be read -----------------------------------------------------------
+
+UNREAD = Failure("invalid", "the answer is too large")
+
+
+@pytest.mark.parametrize("found", [(), (secret(),), (secret(managed=False),)])
+def test_a_namespace_that_could_not_be_read_is_left_alone(found: tuple[SecretState, ...]) -> None:
+    unread = replace(state(*found), unreadable={"default": UNREAD})
+    [action] = planned(wanted(), unread, force=True)
+    assert isinstance(action, Skip)
+    outcome = skipped_outcome(action)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, Reason.NAMESPACE_UNREADABLE)
+    assert outcome.failures == (UNREAD,)
+
+
+def test_a_deselected_namespace_that_could_not_be_read_keeps_its_secret() -> None:
+    unread = replace(state(secret()), unreadable={"default": UNREAD})
+    [action] = planned(wanted(namespaces=("other",)), unread)
+    assert isinstance(action, Skip)
+
+
+def test_a_namespace_that_is_not_selected_need_not_be_read() -> None:
+    unread = replace(state(), unreadable={"default": UNREAD})
+    assert planned(wanted(namespaces=("other",)), unread) == ()
