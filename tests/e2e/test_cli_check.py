@@ -7,15 +7,18 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 from typer.testing import Result
 
-from demo.company import FUNCTION_ROLE, REGION, company
+from demo.company import FUNCTION_ROLE, PARTNER, PREFIX, REGION, company
 from demo.stage import Stage, deployed
+from localcloud import authorization, cr
 from localcloud.cloud import Cloud
 from localcloud.faults import ApiError, BadGateway
 from localcloud.server import serving
@@ -24,11 +27,12 @@ from localkube import KubeCluster
 from localkube.double import Fault
 from localkube.rbac import USER, manifests
 from operators import command, printed_secrets
-from pasting import changed, distrusting, mended
+from pasting import allowing, changed, distrusting, mended
 from scenarios import scenario, staged, without_action
-from sites import CLUSTERS, BrokenSite, Site, config_of
+from sites import CLUSTERS, REGISTRIES, BrokenSite, Site, config_of
 
 CLUSTER_ROLE = "acs:ram::1000000000000001:role/acr-refresher-cluster"
+PARTNER_ROLE = f"acs:ram::{PARTNER}:role/{PREFIX}registry"
 RIGHTS = [
     (resource, verb)
     for rule in manifests()[0]["rules"]
@@ -43,18 +47,22 @@ def there(site: Site) -> World:
 
 @contextmanager
 def function_in(
-    world: World, site: Site, clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    world: World,
+    site: Site,
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    **of_registries: Any,
 ) -> Iterator[Stage]:
     clusters = {"prod-hangzhou": site.hangzhou, "prod-beijing": site.beijing}
     cloud = Cloud(world, clock=clock)
-    text = config_of({"watchNamespace": f"{site.prefix}-*"})
+    registries = [{**registry, **of_registries} for registry in REGISTRIES]
+    text = config_of({"watchNamespace": f"{site.prefix}-*"}, registries)
     with serving(cloud) as url, deployed(cloud, url, clusters, text) as function:
         yield function
 
 
-def checked(world: World, site: Site) -> tuple[int, list[dict[str, Any]]]:
+def checked(world: World, site: Site, **of_registries: Any) -> tuple[int, list[dict[str, Any]]]:
     """The exit code, and what is missing."""
-    with function_in(world, site) as function:
+    with function_in(world, site, **of_registries) as function:
         result = command(function, "check", "-o", "json")
     return result.exit_code, missing_in(result)
 
@@ -101,6 +109,24 @@ def test_a_missing_permission_is_found_and_what_is_printed_mends_it(
     assert checked(mended(world, missing), broken) == (0, [])
 
 
+def test_a_refusal_of_what_no_document_names_says_what_to_try(
+    broken: BrokenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloud that checks cr:ListInstanceEndpoint on `*` only."""
+    differently = replace(authorization.LIST_REGISTRY_ENDPOINTS, resources=("*",))
+    monkeypatch.setattr(cr, "LIST_REGISTRY_ENDPOINTS", differently)
+    code, missing = checked(there(broken), broken)
+    assert (code, {each["what"] for each in missing}) == (1, {"cr:ListInstanceEndpoint"})
+    words = "No document names the resource of cr:ListInstanceEndpoint."
+    assert all(words in each["why"] for each in missing)
+    assert all("still refused, allow it on *, and set" in each["why"] for each in missing)
+    everywhere = {"Effect": "Allow", "Action": "cr:ListInstanceEndpoint", "Resource": "*"}
+    world = there(broken)
+    for arn in (FUNCTION_ROLE, PARTNER_ROLE):
+        world = changed(world, arn, partial(allowing, statement=everywhere))
+    assert checked(world, broken, sessionPolicy=False) == (0, [])
+
+
 def test_missing_trust_is_found_and_what_is_printed_mends_it(broken: BrokenSite) -> None:
     world = there(broken)
     stranger = "acs:ram::9999999999999999:role/stranger"
@@ -120,6 +146,7 @@ def test_a_missing_right_is_found_and_what_is_printed_mends_it(
     for rule in role["rules"]:
         if resource in rule["resources"]:
             rule["verbs"] = [each for each in rule["verbs"] if each != verb]
+    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]  # a rule needs a verb
     broken.hangzhou.grant(USER, [role, binding])
     code, (missing,) = checked(there(broken), broken)
     assert (code, missing["subject"]) == (1, "cluster prod-hangzhou")

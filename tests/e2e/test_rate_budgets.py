@@ -41,6 +41,7 @@ from localcloud.demo import (
 )
 from localcloud.faults import throttled
 from localcloud.journal import Call, Journal
+from localcloud.ram_files import assume_policy
 from localcloud.server import serving
 from localcloud.world import AckCluster
 from sites import BrokenSite, only
@@ -158,7 +159,10 @@ def scene(*, count: int = CLUSTERS, elsewhere: int = 0) -> Iterator[Scene]:
         AckCluster(each, each, REGION, account, _kubeconfig)
         for each, account in zip(ids, accounts, strict=True)
     )
-    world = replace(world, roles=(*world.roles, replace(cluster_role(), account=OTHER_ACCOUNT)))
+    function, *others = world.roles
+    function = replace(function, policies=(*function.policies, assume_policy(OTHER_ROLE_ARN)))
+    other = replace(cluster_role(), account=OTHER_ACCOUNT)
+    world = replace(world, roles=(function, *others, other))
     roles = {CLUSTER_ACCOUNT: Role(CLUSTER_ROLE_ARN), OTHER_ACCOUNT: Role(OTHER_ROLE_ARN)}
     clusters = [
         Cluster(each, AckAccess(each, REGION, (roles[account],)), ())

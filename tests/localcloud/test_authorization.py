@@ -153,7 +153,7 @@ def test_the_function_assumes_what_the_local_cloud_assumes() -> None:
         and permission is not authorization.PULL_FROM_PERSONAL_EDITION
         for action in permission.actions
     }
-    assert assumed == ram_actions.ASSUMED
+    assert assumed == set(ram_actions.ASSUMED)
 
 
 @pytest.mark.parametrize("permission", TABLE, ids=lambda each: "/".join(each.actions))

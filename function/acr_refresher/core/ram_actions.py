@@ -30,8 +30,12 @@ RESOURCES: Mapping[str, str] = {
 }
 """The resource of each action, as a format string."""
 
-ASSUMED = frozenset({"cr:ListInstanceEndpoint", "kms:Decrypt"})
-"""The actions whose resource no document names."""
+ASSUMED: Mapping[str, str] = {
+    "cr:ListInstanceEndpoint": "allow it on *, and set sessionPolicy: false for the registry; or"
+    " set its `domains`, for which the action is not needed",
+    "kms:Decrypt": "allow it on *",
+}
+"""The actions whose resource no document names, with what to do if the assumption is wrong."""
 
 
 def assumption(action: str) -> str:
@@ -40,7 +44,7 @@ def assumption(action: str) -> str:
         return ""
     return (
         f" No document names the resource of {action}. If it is allowed there and still refused,"
-        f" allow it on {ALL_RESOURCES}."
+        f" {ASSUMED[action]}."
     )
 
 

@@ -211,14 +211,29 @@ class KubeApi(TokenSource, Protocol):
     throttled: int
     """Requests that the server refused as too many (429)."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return ()
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer: `PATCH /api/v1/...`."""
+        return ""
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return ""
+
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """Return all namespaces."""
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """Return the Secrets of this name in all namespaces: one list by fieldSelector."""
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        """Return all service accounts of all namespaces."""
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        """Return all service accounts of all namespaces, or of one."""
 
     async def find_namespace(self, name: str) -> NamespaceState | None:
         """Return the namespace as it is now. None only if a list shows that there is none."""

@@ -29,23 +29,30 @@ ACCOUNT = ServiceAccountState("shop", "default", "1")
 CASES: Mapping[str, tuple[Ask, Mapping[str, Any]]] = {
     "namespaces": (
         lambda api: api.list_namespaces(),
-        {"items": [{"metadata": {"name": "shop", "labels": {"a": "b"}, "annotations": None}}]},
+        {
+            "kind": "NamespaceList",
+            "items": [{"metadata": {"name": "shop", "labels": {"a": "b"}, "annotations": None}}],
+        },
     ),
     "secrets": (
         lambda api: api.list_secrets("acr-pull"),
         {
+            "kind": "SecretList",
             "items": [
                 {
                     "metadata": {**METADATA, "labels": {"a": "b"}, "annotations": {"a": "b"}},
                     "type": "kubernetes.io/dockerconfigjson",
                     "data": {".dockerconfigjson": "e30="},
                 }
-            ]
+            ],
         },
     ),
     "service accounts": (
         lambda api: api.list_service_accounts(),
-        {"items": [{"metadata": METADATA, "imagePullSecrets": [{"name": "acr-pull"}]}]},
+        {
+            "kind": "ServiceAccountList",
+            "items": [{"metadata": METADATA, "imagePullSecrets": [{"name": "acr-pull"}]}],
+        },
     ),
     "service account": (
         lambda api: api.read_service_account("shop", "default"),
@@ -66,14 +73,14 @@ ODD = [None, 5, [1], "\u00e9", {"a": 1}, True, 10**30]
 
 
 class Answers:
-    """Gives each answer to one connection, in turn."""
+    """Gives each answer to one connection, in turn, and the last one again."""
 
     def __init__(self, bodies: list[bytes], status: str = "200 OK") -> None:
         self.answers = [http(status, body) for body in bodies]
 
     def __call__(self, connection: Any) -> None:
         connection.recv(65536)
-        connection.sendall(self.answers.pop(0))
+        connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
 
 def outcomes(use: Ask, bodies: list[bytes], status: str = "200 OK") -> list[object]:
@@ -99,6 +106,7 @@ def broken(document: Any) -> list[Any]:
         return [
             changed
             for key, value in document.items()
+            if key != "kind"  # without it, the answer is not this list
             for changed in (
                 {name: each for name, each in document.items() if name != key},
                 *({**document, key: other} for other in [*ODD, *broken(value)]),

@@ -26,6 +26,8 @@ from adapters.loopback import answering, free_port, http, tcp_server
 from localkube.double import DoubleCluster
 from localkube.pki import Authority
 
+NO_NAMESPACES = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
+
 
 def test_no_server_is_unreachable(double: DoubleCluster) -> None:
     server = f"https://127.0.0.1:{free_port()}"
@@ -79,7 +81,7 @@ def test_the_name_to_verify_can_be_given(double: DoubleCluster) -> None:
 
 @pytest.mark.parametrize("certificate", ["none", "expired", "of another authority"])
 def test_a_client_certificate_refused_in_the_handshake_is_denied(certificate: str) -> None:
-    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+    with tls_server(answering(NO_NAMESPACES), wants_certificate=True) as server:
         given = {
             "none": None,
             "expired": server.authority.client_certificate("u", validity=timedelta(hours=-1)),
@@ -149,7 +151,7 @@ def test_a_server_that_does_not_speak_tls_is_named_so() -> None:
 
 @pytest.mark.parametrize("first", ["the good one", "the expired one"])
 def test_a_warm_instance_shows_the_certificate_of_the_kubeconfig_at_hand(first: str) -> None:
-    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+    with tls_server(answering(NO_NAMESPACES), wants_certificate=True) as server:
         kept = OpenKubeconfigs()
         good = server.kubeconfig(server.authority.client_certificate("u"))
         expired = server.authority.client_certificate("u", validity=timedelta(hours=-1))

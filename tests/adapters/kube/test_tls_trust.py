@@ -177,7 +177,7 @@ def visit(case: Case) -> object:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificates = "".join(each.pem for each in chain)
     KeyPair(certificates, private_pem(chain[0].key)).load_into(context)
-    serve = over_tls(context, answering(http("200 OK", b'{"items": []}')))
+    serve = over_tls(context, answering(http("200 OK", b'{"kind": "NamespaceList", "items": []}')))
     with tcp_server(serve) as port:
         return namespaces(Server(port, authority).kubeconfig())
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from acr_refresher.core.fleet import LastSeen
@@ -109,6 +111,57 @@ def test_a_cluster_that_does_not_answer_at_all_is_unreachable() -> None:
     assert "is it up, and can the function's VPC reach it?" in failure.message
     assert report.clusters[0].secrets == ()
     assert report.clusters[0].duration == SHORT
+
+
+@dataclass(eq=False)
+class Noted(Kube):
+    """A cluster that stalls, and whose adapter remembers this."""
+
+    cut_off: str = ""
+    last_error: str = ""
+
+
+DEAD = "cannot connect to API server https://10.0.0.1:6443: no answer in time. Is the cluster up?"
+PATCH = "PATCH /api/v1/namespaces/two/secrets/acr-pull"
+
+
+@pytest.mark.parametrize(
+    ("kube", "message"),
+    [
+        (Noted(unanswered=True, last_error=DEAD), f"The last error was: {DEAD}"),
+        (
+            Noted(unanswered=True, last_error=DEAD, cut_off="GET /api/v1/namespaces"),
+            f"GET /api/v1/namespaces had no answer yet. The last error was: {DEAD}",
+        ),
+        (
+            Noted(stalled="two", cut_off=PATCH),
+            (
+                f"{PATCH} had no answer yet. An admission webhook may hang. If the cluster is slow,"
+                " raise clusterTimeout. The API server may have made the change"
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("limits", "where"),
+    [
+        ({"cluster_timeout": SHORT}, "not finished within the 5 s of its cluster: "),
+        ({"seconds": A_SHORT_RUN}, "not finished within the run's time: "),
+    ],
+)
+def test_the_last_error_is_not_lost_in_a_time_out(
+    kube: Kube, message: str, limits: dict[str, Any], where: str
+) -> None:
+    [outcome] = Fleet({"a": kube}).run(**limits).clusters
+    failures = [outcome.failure, *(each for one in outcome.secrets for each in one.failures)]
+    assert [each.message for each in failures if each] == [where + message]
+
+
+def test_a_list_without_an_answer_is_named() -> None:
+    kube = Noted(unanswered=True, cut_off="GET /api/v1/secrets")
+    [outcome] = Fleet({"a": kube}).run(cluster_timeout=SHORT).clusters
+    assert outcome.failure
+    assert "did not answer GET /api/v1/secrets within the 5 s" in outcome.failure.message
 
 
 class Hanging(Files):
