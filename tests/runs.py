@@ -75,7 +75,8 @@ class Kube(KubeApi):
         del name
         return ()
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        del namespace
         return ()
 
     async def find_namespace(self, name: str) -> NamespaceState | None:

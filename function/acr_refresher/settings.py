@@ -66,9 +66,11 @@ class Settings:
     """Objects of one list: ten service accounts in each of 5,000 namespaces."""
     kube_list_pages: int = 500
     """Pages of one list. A list of most objects has 100, and more if a few pages are large."""
-    kube_list_bytes: int = 48 * 2**20
-    """Bytes of one list: 50,000 objects of 1 kB each."""
-    kube_visit_bytes: int = 128 * 2**20
+    kube_list_bytes: int = 32 * 2**20
+    """Bytes of one list of a cluster: 30,000 objects of 1 kB each."""
+    kube_namespace_bytes: int = 4 * 2**20
+    """Bytes of one list of a namespace, so that some large namespaces leave enough for others."""
+    kube_visit_bytes: int = 192 * 2**20
     """Bytes of all answers in one visit of a cluster: reading them takes a second of CPU."""
     kube_kept_bytes: int = 24 * 2**20
     """Bytes that the states of one cluster take: those of some 70,000 objects."""
@@ -84,6 +86,8 @@ class Settings:
     """The time to read the rest of a large answer, for which others wait: 1 MB a second."""
     kube_name: int = 253
     """Characters of a name, a UID or a resource version: the longest name of an object."""
+    kube_continue: int = 4096
+    """Characters of the token of a list's next page: it has the name of an object."""
     kube_document_bytes: int = 512 * 2**10
     """Characters of a Secret's document in base64: the logins of some 60 registries."""
     kube_annotation: int = 64 * 2**10
@@ -220,6 +224,13 @@ class Settings:
     """Characters of one record: the limit of Kubernetes for all annotations of an object."""
     entry_text: int = 260
     """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
+    repair_memory: timedelta = timedelta(hours=1)
+    """The same repair within this time counts as the next in a row. Controllers that keep objects
+    as they are in Git look every 3 to 10 minutes, or once per hour at the latest."""
+    repairs_in_a_row: int = 3
+    """The same repairs in a row after which a secret is contended."""
+    repairs_kept: int = 10_000
+    """Secrets with recent repairs (300 bytes each) that a warm instance remembers."""
     secret_metadata_size: int = 65_536
     """Bytes of secretLabels and secretAnnotations of one Secret. Kubernetes allows 256 KiB of
     annotations, of which the record needs a part."""
@@ -227,6 +238,9 @@ class Settings:
     """The largest part of a cluster's Secrets of one name that one run removes unasked."""
     removal_guard_from: int = 10
     """A cluster with fewer Secrets of one name is not guarded: there, each is a large part."""
+
+    requested_registries: int = 20
+    """Registries that a namespace's annotations may request. The others are ignored."""
 
     # ---- texts of others, and tracebacks --------------------------------------------------------
     answer_text: int = 4000

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from typer.testing import Result
 
 from localkube import KubeCluster
+from operators import command
 from sites import SECRET, Site, only, passwords, references
 from webhooks import NAME, WATCHED, Webhook, webhook_on
 
@@ -72,14 +75,16 @@ def test_a_denial_with_any_status_fails_and_names_the_webhook(
     assert "own words" not in json.dumps([secret, binding, unbinding, removal])
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "words"),
-    [
-        ({"hangs": True}, f"admission webhook {NAME} gives the API server no answer in time. Is"),
-        ({"broken": True}, f"admission webhook {NAME} fails. Is it running?"),
-    ],
-    ids=["hangs", "down"],
-)
+FAILING = {
+    "hangs": (
+        {"hangs": True},
+        f"admission webhook {NAME} gives the API server no answer in time. Is it running?",
+    ),
+    "down": ({"broken": True}, f"admission webhook {NAME} fails. Is it running?"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "words"), FAILING.values(), ids=FAILING)
 def test_a_webhook_that_does_not_answer_is_named(
     site: Site, webhook: Webhook, behaviour: dict[str, Any], words: str
 ) -> None:
@@ -123,3 +128,77 @@ def test_a_quota_is_named(site: Site, webhook: Webhook) -> None:
         failure = failure_in(function.invoke(), shop)
     assert failure["meaning"] == "denied"
     assert "denied by quota small. Raise the quota." in failure["message"]
+
+
+# ---- check ---------------------------------------------------------------------------------------
+
+
+def findings(result: Result, *verdicts: str) -> list[dict[str, Any]]:
+    return [each for each in json.loads(result.stdout)["findings"] if each["verdict"] in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("resource", "tried"),
+    [
+        ("secrets", "write acr-pull in {} (dry run)"),
+        ("serviceaccounts", "bind service account default in {} (dry run)"),
+    ],
+)
+def test_check_finds_a_policy_that_would_deny(
+    site: Site, webhook: Webhook, resource: str, tried: str
+) -> None:
+    shop = site.namespace("shop", labels=WATCHED)
+    with site.function() as function:
+        webhook.behave(resource, denial=404)
+        denied = command(function, "check", "-o", "json")
+        webhook.behave(warnings=["deny this soon"])
+        allowed = command(function, "check", "-o", "json")
+    (finding,) = findings(denied, "missing", "unreachable")
+    assert (denied.exit_code, allowed.exit_code) == (1, 0)
+    assert finding["subject"] == "cluster prod-hangzhou"
+    assert finding["what"] == tried.format(shop)
+    assert DENIED in finding["why"]
+    assert "the API server warns: deny this soon" in {
+        each["why"] for each in findings(allowed, "warning")
+    }
+    assert site.hangzhou.get_secret(shop, SECRET) is None
+    assert references(site.hangzhou, shop) == []
+
+
+@pytest.mark.parametrize(("behaviour", "words"), FAILING.values(), ids=FAILING)
+def test_check_finds_a_webhook_that_does_not_answer(
+    site: Site, webhook: Webhook, behaviour: dict[str, Any], words: str
+) -> None:
+    site.namespace("shop", labels=WATCHED)
+    with site.function() as function:
+        webhook.behave("secrets", **behaviour)
+        result = command(function, "check", "-o", "json")
+    (finding,) = findings(result, "missing", "unreachable")
+    assert (result.exit_code, finding["verdict"]) == (1, "unreachable")
+    assert words in finding["why"]
+
+
+def test_check_tries_an_existing_secret_and_leaves_it(site: Site, webhook: Webhook) -> None:
+    shop = site.namespace("shop", labels=WATCHED)
+    with site.function() as function:
+        function.invoke()
+        before = site.hangzhou.get_secret(shop, SECRET)
+        webhook.behave("secrets", "UPDATE", denial=403)
+        denied = command(function, "check", "-o", "json")
+        webhook.behave()
+        allowed = command(function, "check", "-o", "json")
+    assert (denied.exit_code, allowed.exit_code) == (1, 0)
+    assert before
+    assert site.hangzhou.get_secret(shop, SECRET) == before
+    assert webhook.asked == ["UPDATE secrets", "UPDATE serviceaccounts"]
+
+
+def test_check_makes_the_lists_that_a_run_makes(
+    site: Site, webhook: Webhook, unreadable: KubeCluster
+) -> None:
+    """A Secret of another team, which cannot be decrypted, is named."""
+    del webhook
+    with replace(site, hangzhou=unreadable).function() as function:
+        result = command(function, "check", "-o", "json")
+    found = [each["why"] for each in json.loads(result.stdout)["findings"]]
+    assert any("the API server cannot decrypt locked/tls of secrets" in why for why in found)

@@ -30,10 +30,11 @@ from acr_refresher.config.strict import InvalidInput, Problem, did_you_mean
 from acr_refresher.core.model import Cluster, ClusterState, ServiceAccountState
 from acr_refresher.core.outcome import Remove, SecretOutcome
 from acr_refresher.core.request import Request
+from acr_refresher.errors import Unreachable
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.cluster import observe
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.contents import Contents
+from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.settings import SETTINGS
 
@@ -86,12 +87,15 @@ def unregister(
 
 
 async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Removals:
-    """A removal for each of the cluster's pull secrets that acr-refresher wrote."""
+    """A removal for each of the cluster's pull secrets that acr-refresher wrote.
+
+    A namespace is left alone if its service accounts could not be read: they may be bound.
+    """
     names = [wanted.name for wanted in cluster.pull_secrets]
     state = await observe(kube, names)
     by_namespace: defaultdict[str, tuple[Remove, ...]] = defaultdict(tuple)
     for secret in state.secrets:
-        if secret.managed and secret.name in names:
+        if secret.managed and secret.name in names and secret.namespace not in state.unreadable:
             bound = tuple(
                 account
                 for account in state.service_accounts
@@ -100,7 +104,15 @@ async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Re
             version = secret.resource_version
             action = Remove(secret.namespace, secret.name, bound, secret.uid, version)
             by_namespace[secret.namespace] += (action,)
+    if not by_namespace and state.unreadable:
+        raise Unreachable(next(iter(_unread(state))), retryable=False, service="kube")
     return tuple(by_namespace.values())
+
+
+def _unread(state: ClusterState) -> Iterator[str]:
+    """A message for each namespace of which it is not known whether it has something of ours."""
+    for namespace, failure in state.unreadable.items():
+        yield f"namespace {namespace} could not be read: {failure.message}"
 
 
 async def _remove(
@@ -150,14 +162,16 @@ def _left(
     secrets = (
         f"pull secret {each.namespace}/{each.name} is still there: start the command again"
         for each in state.secrets
-        if each.managed and (each.namespace, each.name) not in explained
+        if each.managed
+        and (each.namespace, each.name) not in explained
+        and each.namespace not in state.unreadable
     )
     references = (
         f"service account {account.namespace}/{account.name} still refers to {name}: remove that"
         " from its imagePullSecrets"
         for account, name in _references(state, removed)
     )
-    return (*secrets, *references)
+    return (*secrets, *references, *_unread(state))
 
 
 async def _in_cluster(session: Session, name: str, use: Use[T]) -> T:

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import PortError, Unreachable
+from acr_refresher.errors import Invalid, PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kept import OpenKubeconfigs
@@ -36,10 +36,10 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
-from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.reading import check_values
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
 from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.run.proxy import EnvironmentProxy, UnusableProxyError
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -76,15 +76,21 @@ class KubernetesConnector(KubeConnector):
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        try:
+            proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        except UnusableProxyError as error:
+            raise Invalid(str(error), service="kube") from error
         return KubernetesApi(KubeConnection(access, opened.tls, headers, proxy))
 
 
 class KubernetesApi(KubeApi):
     """One API server. A method sends a request, or requests the pages of a list.
 
-    Every method may raise any PortError.
+    Every method may raise any PortError. With `dry_run`, the server admits and validates what is
+    written, and stores nothing.
     """
+
+    dry_run = False
 
     def __init__(self, connection: KubeConnection) -> None:
         self.requests = self.throttled = 0
@@ -144,6 +150,7 @@ class KubernetesApi(KubeApi):
                 "SecretList",
                 lambda: Conversion(partial(secret_state, decoded={}), SecretSize()),
                 _named(name),
+                _most_bytes(namespace),
             )
         )
 
@@ -152,7 +159,8 @@ class KubernetesApi(KubeApi):
     ) -> tuple[ServiceAccountState, ...]:
         path = f"/api/v1/{_within(namespace)}serviceaccounts"
         convert = partial(Conversion, service_account_state, service_account_size)
-        return await self._lists.read(ListRequest(path, "ServiceAccountList", convert, query))
+        most = _most_bytes(namespace)
+        return await self._lists.read(ListRequest(path, "ServiceAccountList", convert, query, most))
 
     async def apply_secret(
         self,
@@ -170,21 +178,27 @@ class KubernetesApi(KubeApi):
         manifest = secret_manifest(
             namespace, name, shared, uid=uid, resourceVersion=resource_version
         )
-        query = f"{MANAGED}&force=true" if uid else MANAGED
-        path = f"{_path(namespace, 'secrets', name)}?{query}"
+        force = "&force=true" if uid else ""
+        path = f"{_path(namespace, 'secrets', name)}?{self._managed}{force}"
         answer = await self._send("PATCH", path, manifest, APPLY)
         written = self._parsed("PATCH", path, answer.content)
         created = answer.status == HTTPStatus.CREATED
-        return converted(
-            f"PATCH {path}", lambda: AppliedSecret(secret_state(written, decoded={}), created)
-        )
+        given = {"resourceVersion": ""} if self.dry_run else {}  # what is not stored has none
+
+        def convert() -> AppliedSecret:
+            stored = {**written, "metadata": {**given, **written["metadata"]}}
+            return AppliedSecret(secret_state(stored, decoded={}), created)
+
+        return converted(f"PATCH {path}", convert)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
         """Delete the Secret of this uid and version. The server answers 409 if it has changed."""
-        options = to_json(deletion(uid, resource_version))
-        await self._send("DELETE", _path(namespace, "secrets", name), options)
+        options = deletion(uid, resource_version)
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        await self._send("DELETE", _path(namespace, "secrets", name), to_json(options))
 
     async def read_service_account(self, namespace: str, name: str) -> ServiceAccountState:
         """The current state of a service account, after a conflict."""
@@ -196,7 +210,7 @@ class KubernetesApi(KubeApi):
         """Merge patch with resourceVersion. The server answers 409 if the account has changed."""
         path = _path(account.namespace, "serviceaccounts", account.name)
         patch = to_json(pull_secrets_patch(account))
-        patched = await self._ask("PATCH", f"{path}?{MANAGED}", patch, MERGE_PATCH)
+        patched = await self._ask("PATCH", f"{path}?{self._managed}", patch, MERGE_PATCH)
         return converted(f"PATCH {path}", lambda: service_account_state(patched))
 
     async def service_account_token(
@@ -224,7 +238,8 @@ class KubernetesApi(KubeApi):
         The refusal has it in every version, while SelfSubjectReview exists only since 1.28.
         """
         answer = await self._connection.send("GET", "/api/v1/namespaces?limit=1")
-        return refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        user = refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        return "" if self._connection.is_our_token(user) else user
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """A ConfigMap, for the operator's commands. The function needs no right to it."""
@@ -233,6 +248,11 @@ class KubernetesApi(KubeApi):
     async def close(self) -> None:
         """End all connections."""
         await self._connection.close()
+
+    @property
+    def _managed(self) -> str:
+        """The query of a write."""
+        return f"{MANAGED}&dryRun=All" if self.dry_run else MANAGED
 
     def _shared_part(self, content: SecretContent) -> bytes:
         """The part of the manifest that namespaces share, serialised once per content."""
@@ -315,3 +335,7 @@ def _named(name: str) -> Mapping[str, str]:
 def _within(namespace: str) -> str:
     """The beginning of a path in a namespace; empty for all namespaces."""
     return f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+
+
+def _most_bytes(namespace: str) -> int:
+    return SETTINGS.kube_namespace_bytes if namespace else SETTINGS.kube_list_bytes

@@ -54,8 +54,8 @@ def answer_error(
     body = read_status(content)
     refusal = spoken_refusal(body) or _by_status(method, path, status, body)
     meaning: Callable[..., PortError] = refusal.meaning
-    if refusal.meaning is Unreachable:
-        meaning = partial(Unreachable, retryable=refusal.passes)
+    if issubclass(refusal.meaning, Unreachable):
+        meaning = partial(refusal.meaning, retryable=refusal.passes)
     audit_id = headers.get("Audit-Id", "")
     return meaning(
         f"{request_name(method, path)}: {refusal.words} ({status})",

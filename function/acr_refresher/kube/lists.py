@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from acr_refresher.errors import Gone, Invalid, TooLarge, Unreachable
-from acr_refresher.kube.objects import Json
+from acr_refresher.errors import Gone, Invalid, PortError, TooLarge, Unreachable
+from acr_refresher.kube.objects import Json, text
 from acr_refresher.kube.reading import Reading, too_large
 from acr_refresher.settings import SETTINGS
 
@@ -43,6 +43,7 @@ class ListRequest(Generic[T]):
     begin: Callable[[], Conversion[T]]
     """Called when the list is begun, also when it is begun again."""
     query: Mapping[str, str] = field(default_factory=dict)
+    bytes: int = SETTINGS.kube_list_bytes
 
     @property
     def name(self) -> str:
@@ -78,9 +79,11 @@ class ListReader:
             listed: _Listed[T] = _Listed()
             try:
                 return await self._pages(request, limit, listed)
-            except Gone as gone:
+            except PortError as error:
                 self.reading.release(listed.kept)
-                if gone.code != str(HTTPStatus.GONE.value) or not limit:
+                if not isinstance(error, Gone) or error.code != str(HTTPStatus.GONE.value):
+                    raise
+                if not limit:
                     raise
         raise AssertionError("unreachable: the last round returns or raises")
 
@@ -92,7 +95,8 @@ class ListReader:
             try:
                 answer, size = await self.ask(_url(request, limit, token))
             except TooLarge:
-                if limit <= 1:
+                listed.bytes += SETTINGS.kube_answer_bytes
+                if limit <= 1 or listed.bytes >= request.bytes:
                     raise
                 limit //= FEWER
                 continue
@@ -120,10 +124,9 @@ class ListReader:
             why = f"the list has more than {SETTINGS.kube_list_items} objects"
         elif token and listed.pages >= SETTINGS.kube_list_pages:
             why = f"the list has more than {SETTINGS.kube_list_pages} pages"
-        elif listed.bytes > SETTINGS.kube_list_bytes:
-            why = f"the list has more than {SETTINGS.kube_list_bytes / 2**20:g} MiB"
+        elif listed.bytes > request.bytes:
+            why = f"the list has more than {request.bytes / 2**20:g} MiB"
         if why:
-            self.reading.release(listed.kept)
             raise too_large(request.name, why)
         if token in listed.tokens:
             raise Invalid(f"{request.name}: the list has no end: a page repeats", service="kube")
@@ -150,7 +153,7 @@ def _page(request: ListRequest[Any], answer: Json) -> tuple[list[Json], str]:
         request,
         lambda: (
             list(answer["items"] or ()),
-            str((answer.get("metadata") or {}).get("continue") or ""),
+            text((answer.get("metadata") or {}).get("continue") or "", SETTINGS.kube_continue),
         ),
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,8 @@ from acr_refresher.settings import SETTINGS
 
 Json = dict[str, Any]
 
+_MANAGER_LENGTH = 128
+"""Characters of a field manager's name, as Kubernetes limits them."""
 DOCUMENT_KEY = ".dockerconfigjson"
 OUR_ANNOTATIONS = f"{MANAGER}/"
 STATE_BYTES = 320
@@ -44,17 +47,17 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
     `decoded` holds the documents that were decoded before: most Secrets have the same. The document
-    of a Secret that is not ours is left out, and one that is too large for ours counts as empty.
+    of a Secret that we did not write is left out. One that is too large for ours counts as empty.
     """
     metadata = secret["metadata"]
-    managed = texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER
-    data = ((secret.get("data") or {}).get(DOCUMENT_KEY) or "") if managed else ""
+    labels, managers = texts(metadata.get("labels")), _managers(metadata, _owns_our_fields)
+    managed = labels.get(MANAGED_BY_LABEL) == MANAGER
+    ours = managed or MANAGER in managers
+    data = ((secret.get("data") or {}).get(DOCUMENT_KEY) or "") if ours else ""
     if len(data) > SETTINGS.kube_document_bytes:
         data = ""
     if data not in decoded:
         decoded[data] = _decoded(data)
-    labels = texts(metadata.get("labels"))
-    managed = labels.get(MANAGED_BY_LABEL) == MANAGER
     return SecretState(
         namespace=name(metadata["namespace"]),
         name=name(metadata["name"]),
@@ -63,19 +66,30 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         type=text(secret.get("type", ""))[: SETTINGS.kube_name],
         managed=managed,
         immutable=secret.get("immutable") is True,
-        annotations=_ours(texts(metadata.get("annotations"))),
+        annotations=_annotations(texts(metadata.get("annotations")), managed=managed),
         dockerconfigjson=decoded[data],
         labels=labels if managed else {},
+        managers=managers,
     )
 
 
-def _ours(annotations: Mapping[str, str]) -> Mapping[str, str]:
-    """The annotations of pull secrets. Larger ones than ours count as missing."""
-    return {
+def _annotations(annotations: Mapping[str, str], *, managed: bool) -> Mapping[str, str]:
+    """The annotations of pull secrets. Larger ones than ours count as missing.
+
+    Of a managed Secret those that config.yaml may have set are kept too, up to their size.
+    """
+    kept = {
         key: value
         for key, value in annotations.items()
         if key.startswith(OUR_ANNOTATIONS) and len(value) <= SETTINGS.kube_annotation
     }
+    room = SETTINGS.secret_metadata_size if managed else 0
+    for key, value in annotations.items():
+        size = len(key) + len(value)
+        if not key.startswith(OUR_ANNOTATIONS) and size <= room:
+            kept[key] = value
+            room -= size
+    return kept
 
 
 def service_account_state(account: Json) -> ServiceAccountState:
@@ -88,7 +102,37 @@ def service_account_state(account: Json) -> ServiceAccountState:
         tuple(
             name(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
         ),
+        text(metadata.get("creationTimestamp") or "")[: SETTINGS.kube_name],
+        _managers(metadata, _owns_references),
     )
+
+
+def _owns_our_fields(owned: Json) -> bool:
+    """Whether a manager owns any of a Secret's data, type, immutability and our label."""
+    if not owned.keys().isdisjoint(("f:data", "f:type", "f:immutable")):
+        return True
+    labels = (owned.get("f:metadata") or {}).get("f:labels") or {}
+    return f"f:{MANAGED_BY_LABEL}" in labels
+
+
+def _owns_references(owned: Json) -> bool:
+    return "f:imagePullSecrets" in owned
+
+
+def _managers(metadata: Json, owns: Callable[[Json], bool]) -> tuple[str, ...]:
+    """The names of field managers, as far as the server keeps them. They are only for messages."""
+    try:
+        return tuple(
+            sys.intern(entry["manager"])
+            for entry in metadata.get("managedFields") or ()
+            if owns(entry.get("fieldsV1") or {}) and _is_manager_name(entry["manager"])
+        )
+    except (AttributeError, KeyError, TypeError):
+        return ()
+
+
+def _is_manager_name(name: str) -> bool:
+    return name.isprintable() and len(name) <= _MANAGER_LENGTH
 
 
 def namespace_size(namespace: NamespaceState) -> int:
@@ -106,6 +150,7 @@ class SecretSize:
     def __call__(self, secret: SecretState) -> int:
         """The memory that a state takes, and its document if no state before it has the same."""
         size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
+        size += _size([key for key in secret.annotations if not key.startswith(OUR_ANNOTATIONS)])
         document = secret.dockerconfigjson
         if id(document) in self.counted:
             return size
@@ -115,7 +160,8 @@ class SecretSize:
 
 def service_account_size(account: ServiceAccountState) -> int:
     """The memory that a state takes."""
-    return STATE_BYTES + (_size(account.image_pull_secrets) if account.image_pull_secrets else 0)
+    references = _size(account.image_pull_secrets) if account.image_pull_secrets else 0
+    return STATE_BYTES + references + TEXT_BYTES + len(account.created)
 
 
 def _size(kept: Collection[str]) -> int:
@@ -169,17 +215,17 @@ def _decoded(data: str) -> SecretStr:
         return SecretStr("")
 
 
-def name(value: object) -> str:
-    """A name, a UID or a resource version. Raises TypeError if it is no text, or far too long."""
-    if not isinstance(value, str) or len(value) > SETTINGS.kube_name:
-        raise TypeError("not a name")
+def text(value: object, most: int = SETTINGS.kube_answer_bytes) -> str:
+    """The text in a field of an answer. Raises TypeError if it is anything else, or longer."""
+    if not isinstance(value, str) or len(value) > most:
+        raise TypeError("not a text")
     return value
 
 
-def text(value: object) -> str:
-    """The text in a field of an answer. Raises TypeError if it is anything else."""
-    if not isinstance(value, str):
-        raise TypeError("not a text")
+def name(value: object) -> str:
+    """A name, a UID or a resource version. Raises TypeError as `text` does."""
+    if not isinstance(value, str) or len(value) > SETTINGS.kube_name:
+        raise TypeError("not a name")
     return value
 
 

@@ -110,6 +110,15 @@ class Reading:
         self._kept = 0
         self._turn: asyncio.Semaphore | None = None
 
+    def check(self, request: str) -> None:
+        """Raises TooLarge if the visit has read all that it may: no more requests are sent."""
+        if self._bytes_left < 0:
+            raise too_large(
+                request,
+                "all answers of this visit together have more than"
+                f" {_mebibytes(SETTINGS.kube_visit_bytes)} MiB",
+            )
+
     async def read(self, response: aiohttp.ClientResponse, request: str) -> bytes:
         """The content of an answer. Raises TooLarge, Invalid, Unreachable, or what aiohttp raises.
 
@@ -157,12 +166,7 @@ class Reading:
             if not part:
                 return True
             self._bytes_left -= len(part)
-            if self._bytes_left < 0:
-                raise too_large(
-                    request,
-                    "all answers of this visit together have more than"
-                    f" {_mebibytes(SETTINGS.kube_visit_bytes)} MiB",
-                )
+            self.check(request)
             parts += part
         return False
 
@@ -171,13 +175,13 @@ class Reading:
 
         A cluster that keeps unusually much waits for its turn, which lasts until `close`.
         """
-        self._kept += size
-        if self._kept > SETTINGS.kube_kept_bytes:
+        if self._kept + size > SETTINGS.kube_kept_bytes:
             raise too_large(
                 request,
                 "what has to be kept of all lists takes more than"
                 f" {_mebibytes(SETTINGS.kube_kept_bytes)} MiB",
             )
+        self._kept += size
         if self._kept > SETTINGS.kube_kept_freely and self._turn is None:
             turn = _shared().clusters
             await turn.acquire()

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import chain
 
 from acr_refresher.core.fleet import LastSeen, is_due, unreached_first
-from acr_refresher.core.model import Cluster, ClusterState, SecretState
+from acr_refresher.core.model import Cluster
 from acr_refresher.core.outcome import (
     Action,
     ClusterOutcome,
@@ -32,23 +31,11 @@ from acr_refresher.run.concurrency import ExtraWorkers, connections_for, run_bou
 from acr_refresher.run.connect import ClusterConnections
 from acr_refresher.run.contents import Contents
 from acr_refresher.run.deadline import DeadlineExceeded, PausableDeadline, RunClock, Stopwatch
+from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
-from acr_refresher.run.retry import retrying
+from acr_refresher.run.remembered import RememberedRepairs
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
-
-
-async def observe(kube: KubeApi, secret_names: Iterable[str]) -> ClusterState:
-    """Read the cluster: three lists, and one more per further pull secret. Raises PortError.
-
-    The lists are read one after another over one connection. A second connection costs more CPU
-    and memory than the wait is worth, and other clusters are served meanwhile.
-    """
-    namespaces = await retrying(kube.list_namespaces)
-    secrets: list[SecretState] = []
-    for name in secret_names:
-        secrets += await retrying(partial(kube.list_secrets, name))
-    return ClusterState(namespaces, tuple(secrets), await retrying(kube.list_service_accounts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +43,7 @@ class LastSeenClusters:
     """What a warm instance saw of each cluster, by name. It decides which is served first."""
 
     seen: dict[str, LastSeen] = field(default_factory=dict)
+    repairs: RememberedRepairs = field(default_factory=RememberedRepairs)
 
     def note(
         self, outcome: ClusterOutcome, now: datetime, unreached: frozenset[str] = frozenset()
@@ -109,7 +97,8 @@ class _Progress:
     def cut_off(self, why: str) -> Failure | None:
         """Fail each unfinished action; without a plan, return the failure of the cluster."""
         late = Failure("unreachable", why, code="Deadline")
-        begun = replace(late, message=f"{why}. The API server may have made the change")
+        end = "" if why.endswith((".", "?")) else "."
+        begun = replace(late, message=f"{why}{end} The API server may have made the change")
         for action in self.actions:
             if (action.namespace, action.secret) not in self.done:
                 sent = action.namespace in self.begun
@@ -205,8 +194,11 @@ class ClusterRunner:
         try:
             log_secrets(outcome)
             log_cluster(outcome)
+            now = self.context.now
+            last_repairs = self.last_seen.repairs
+            last_repairs.note(outcome.cluster, progress.actions, progress.outcomes, now)
             if not self.context.request.is_scoped:
-                self.last_seen.note(outcome, self.context.now, progress.unreached)
+                self.last_seen.note(outcome, now, progress.unreached)
         except Exception as error:  # noqa: BLE001  # a bug in a log line must not stop others
             failure = outcome.failure or log_bug(error, cluster=outcome.cluster)
             return replace(outcome, failure=failure)
@@ -252,9 +244,10 @@ class ClusterRunner:
     ) -> None:
         request, clock = self.context.request, asyncio.get_running_loop().time
         began = clock()
-        state = await observe(kube, secrets_in_scope(cluster, request))
+        state = await observe(kube, secrets_in_scope(cluster, request), cluster.pull_secrets)
         lists_took = clock() - began
-        planned = plan(cluster.pull_secrets, state, request, self.clock.now())
+        known = self.last_seen.repairs.of(cluster.name)
+        planned = plan(cluster.pull_secrets, state, request, self.clock.now(), known)
         progress.actions = tuple(chain.from_iterable(planned))
         if request.dry_run:
             for action in progress.actions:

@@ -232,8 +232,8 @@ class KubeApi(TokenSource, Protocol):
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """Return the Secrets of this name in all namespaces: one list by fieldSelector."""
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        """Return all service accounts of all namespaces."""
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        """Return all service accounts of all namespaces, or of one."""
 
     async def find_namespace(self, name: str) -> NamespaceState | None:
         """Return the namespace as it is now. None only if a list shows that there is none."""

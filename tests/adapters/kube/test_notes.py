@@ -23,8 +23,8 @@ from adapters.loopback import http
 
 T = TypeVar("T")
 
-EMPTY = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
-NO_ACCOUNTS = http("200 OK", b'{"kind": "ServiceAccountList", "items": []}')
+NAMESPACES = b'{"kind": "NamespaceList", "items": []}'
+ACCOUNTS = b'{"kind": "ServiceAccountList", "items": []}'
 REFUSAL = 'namespaces is forbidden: User "a" cannot list resource "namespaces" in API group ""'
 REFUSED = http("403 Forbidden", json.dumps({"message": REFUSAL}).encode())
 CONTENT = SecretContent({}, SecretStr("{}"), ())
@@ -60,7 +60,8 @@ async def listed(api: KubernetesApi) -> tuple[int, int]:
 
 
 def test_a_refusal_by_a_server_that_has_just_started_is_not_believed_at_once() -> None:
-    (requests, _), asked = visit([REFUSED, EMPTY, EMPTY], listed)
+    answers = [REFUSED, http("200 OK", NAMESPACES), http("200 OK", ACCOUNTS)]
+    (requests, _), asked = visit(answers, listed)
     assert requests == asked == 3
 
 
@@ -101,12 +102,8 @@ def test_a_refusal_by_admission_is_believed_at_once() -> None:
 # ---- warnings ------------------------------------------------------------------------------------
 
 
-def warned(*headers: str) -> bytes:
-    return http(
-        "200 OK",
-        b'{"kind": "NamespaceList", "items": []}',
-        *(f"Warning: {header}" for header in headers),
-    )
+def warned(body: bytes, *headers: str) -> bytes:
+    return http("200 OK", body, *(f"Warning: {header}" for header in headers))
 
 
 def test_each_warning_is_noted_once() -> None:
@@ -116,8 +113,13 @@ def test_each_warning_is_noted_once() -> None:
         return api.warnings
 
     answers = [
-        warned('299 - "unknown field \\"spec.x\\""', '299 - "policy a"'),
-        warned('299 - "policy a"', '199 - "other"', '299 v1 "b" "Wed, 21 Oct 2015 07:28:00 GMT"'),
+        warned(NAMESPACES, '299 - "unknown field \\"spec.x\\""', '299 - "policy a"'),
+        warned(
+            ACCOUNTS,
+            '299 - "policy a"',
+            '199 - "other"',
+            '299 v1 "b" "Wed, 21 Oct 2015 07:28:00 GMT"',
+        ),
     ]
     found, _ = visit(answers, warnings)
     assert found == (
@@ -168,7 +170,7 @@ def test_the_last_error_is_kept_until_its_request_succeeds() -> None:
         await api.list_namespaces()
         return [*found, api.last_error]
 
-    answers = [http("503 X"), http("500 X"), NO_ACCOUNTS, EMPTY]
+    answers = [http("503 X"), http("500 X"), http("200 OK", ACCOUNTS), http("200 OK", NAMESPACES)]
     (first, second, other, after), _ = visit(answers, errors)
     assert first.startswith("GET /api/v1/namespaces: ")
     assert "(503)" in first

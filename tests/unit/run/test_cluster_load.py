@@ -40,7 +40,8 @@ class Busy(Kube):
         await self._request()
         return await super().list_secrets(name)
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        del namespace
         await self._request()
         if self.crowded_for:
             self.most = 0
