@@ -24,14 +24,14 @@ from acr_refresher.core.model import (
     SecretContent,
     ServiceAccountState,
 )
-from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile
+from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile, Skip
 from acr_refresher.core.plan import plan
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import inputs_digest
 from acr_refresher.errors import Conflict, Gone
 from acr_refresher.kube.api import KubernetesApi
 from acr_refresher.kube.refusals import CANNOT_DRY_RUN
-from acr_refresher.run.cluster import observe
+from acr_refresher.run.observe import observe
 from acr_refresher.run.retry import retrying
 
 PLACEHOLDER = SecretStr("placeholder")
@@ -46,13 +46,14 @@ async def try_run(
     `kube` must be one that stores nothing.
     """
     what = "list namespaces, secrets and service accounts"
-    state = await attempt(observe(kube, [wanted.name for wanted in cluster.pull_secrets]))
+    names = [wanted.name for wanted in cluster.pull_secrets]
+    state = await attempt(observe(kube, names, cluster.pull_secrets))
     if isinstance(state, Failure):
         return (check_result(subject, what, state),)
     request = Request(trigger="check", force=True)
     actions = tuple(chain.from_iterable(plan(cluster.pull_secrets, state, request, now)))
     chosen = {action.secret: action for action in reversed(tuple(_writable(actions)))}
-    results = [CheckResult(subject, what)]
+    results = [CheckResult(subject, what), *_unread(subject, actions)]
     for wanted in cluster.pull_secrets:
         if action := chosen.get(wanted.name):
             results += await _try_writes(subject, kube, action, state, now)
@@ -65,6 +66,13 @@ async def try_run(
         for text in kube.warnings
     )
     return (*results, *warned)
+
+
+def _unread(subject: str, actions: Iterable[Action]) -> Iterator[CheckResult]:
+    """A result for each namespace that must have a pull secret and could not be read."""
+    for action in actions:
+        if isinstance(action, Skip) and action.failures:
+            yield check_result(subject, f"read namespace {action.namespace}", action.failures[0])
 
 
 def _writable(actions: Iterable[Action]) -> Iterator[Reconcile]:

@@ -18,7 +18,6 @@ from acr_refresher.settings import SETTINGS
 Json = dict[str, Any]
 
 DOCUMENT_KEY = ".dockerconfigjson"
-OUR_ANNOTATIONS = f"{MANAGER}/"
 STATE_BYTES = 320
 """Bytes that a state takes with the texts that every state has."""
 DOCUMENT_COPIES = 3
@@ -43,8 +42,9 @@ def namespace_state(namespace: Json) -> NamespaceState:
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
-    `decoded` holds the documents that were decoded before: most Secrets have the same. The document
-    of a Secret that is not ours is left out, and one that is too large for ours counts as empty.
+    `decoded` holds the documents that were decoded before: most Secrets have the same. Of a
+    Secret that is not ours, the document, labels and annotations are left out. A document that is
+    too large for ours counts as empty, an annotation as missing.
     """
     metadata = secret["metadata"]
     managed = texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER
@@ -63,19 +63,18 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         type=text(secret.get("type", ""))[: SETTINGS.kube_name],
         managed=managed,
         immutable=secret.get("immutable") is True,
-        annotations=_ours(texts(metadata.get("annotations"))),
+        annotations=_short(texts(metadata.get("annotations"))) if managed else {},
         dockerconfigjson=decoded[data],
         labels=labels if managed else {},
     )
 
 
-def _ours(annotations: Mapping[str, str]) -> Mapping[str, str]:
-    """The annotations of pull secrets. Larger ones than ours count as missing."""
-    return {
-        key: value
-        for key, value in annotations.items()
-        if key.startswith(OUR_ANNOTATIONS) and len(value) <= SETTINGS.kube_annotation
-    }
+def _short(annotations: Mapping[str, str]) -> Mapping[str, str]:
+    """The annotations, without those that are larger than ours ever are."""
+    most = SETTINGS.kube_annotation
+    if not annotations or max(map(len, annotations.values())) <= most:
+        return annotations
+    return {key: value for key, value in annotations.items() if len(value) <= most}
 
 
 def service_account_state(account: Json) -> ServiceAccountState:
@@ -105,7 +104,8 @@ class SecretSize:
 
     def __call__(self, secret: SecretState) -> int:
         """The memory that a state takes, and its document if no state before it has the same."""
-        size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
+        texts = (*secret.annotations.values(), *secret.labels.values())
+        size = STATE_BYTES + 2 * _size(texts)  # twice, for the keys
         document = secret.dockerconfigjson
         if id(document) in self.counted:
             return size
