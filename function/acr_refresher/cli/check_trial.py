@@ -24,7 +24,7 @@ from acr_refresher.core.model import (
     SecretContent,
     ServiceAccountState,
 )
-from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile
+from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile, Skip
 from acr_refresher.core.plan import plan
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import inputs_digest
@@ -58,7 +58,7 @@ async def try_run(
     request = Request(trigger="check", force=True)
     actions = tuple(chain.from_iterable(plan(cluster.pull_secrets, state, request, now)))
     chosen = {action.secret: action for action in reversed(tuple(_writable(actions)))}
-    results = [CheckResult(subject, what), *_unreadable(subject, state)]
+    results = [CheckResult(subject, what), *_unreadable(subject, actions)]
     for wanted in cluster.pull_secrets:
         if action := chosen.get(wanted.name):
             results += await _try_writes(subject, kube, action, state, now)
@@ -74,11 +74,16 @@ async def try_run(
     return (*results, *warned)
 
 
-def _unreadable(subject: str, state: ClusterState) -> Iterator[CheckResult]:
-    """A result for the namespaces that could not be read."""
-    for namespace, failure in islice(state.unreadable.items(), UNREADABLE_NAMED):
+def _unreadable(subject: str, actions: Iterable[Action]) -> Iterator[CheckResult]:
+    """Results for the namespaces that must have a pull secret and could not be read."""
+    unread = {
+        action.namespace: action.failures[0]
+        for action in actions
+        if isinstance(action, Skip) and action.failures
+    }
+    for namespace, failure in islice(unread.items(), UNREADABLE_NAMED):
         yield check_result(subject, f"read namespace {namespace}", failure)
-    if (more := len(state.unreadable) - UNREADABLE_NAMED) > 0:
+    if (more := len(unread) - UNREADABLE_NAMED) > 0:
         what = f"read {more} more namespaces"
         yield CheckResult(subject, what, Verdict.UNREACHABLE, "they could not be read either")
 

@@ -285,7 +285,7 @@ class KubernetesApi(KubeApi):
         return self._parsed("GET", path, answer.content), len(answer.content)
 
     def _parsed(self, method: str, path: str, content: bytes) -> Json:
-        if len(content) > SETTINGS.kube_small_answer_bytes:
+        if len(content) > SETTINGS.kube_answer_bytes // 2:  # counting takes as long as parsing
             check_values(content, request_name(method, path))
         try:
             answer: object = from_json(content)
