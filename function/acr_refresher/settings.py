@@ -60,8 +60,8 @@ class Settings:
     """Bytes of one answer. A page beyond it is asked for again with fewer objects. Parsing one
     takes less than 0.2 s, during which no other cluster is served."""
     kube_answer_values: int = 200_000
-    """Values in the JSON of one answer, of which each takes up to 100 bytes of memory. A page of
-    500 service accounts has some 20,000."""
+    """Values in the JSON of one answer of more than half of these bytes. Each takes up to 100 bytes
+    of memory. A page of 500 service accounts has some 20,000."""
     kube_list_items: int = 50_000
     """Objects of one list: ten service accounts in each of 5,000 namespaces."""
     kube_list_pages: int = 500

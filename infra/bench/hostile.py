@@ -19,7 +19,8 @@ CLUSTERS, NAMESPACES, LATENCY_SECONDS = 150, 5, 0.1
 ROUNDS = 3
 ATTACK = "large-pages"
 """Valid pages without end: of all attacks, it is read for the longest time."""
-WALL_RATIO = MEMORY_RATIO = 1.3
+WALL_RATIO, MEMORY_RATIO = 1.3, 1.5
+"""A large answer takes some 30 MB more than an instance of 115 MB that serves small clusters."""
 NAME = f"1 hostile among {CLUSTERS}"
 
 
@@ -67,6 +68,6 @@ def _question(fleet: Fleet, event: Json) -> Json:
 
 def _served(fleet: Fleet, result: Json) -> Json:
     """The run. RuntimeError if it did not serve every honest cluster, and them alone."""
-    if result["failed"] != [ATTACK] or set(result["results"]) - {"created", "renewed"}:
+    if result["failed"] != [ATTACK] or set(result["results"]) - {"created", "renewed", "unchanged"}:
         raise RuntimeError(f"{result['failed']} failed of {fleet.clusters}: {result['results']}")
     return result
