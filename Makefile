@@ -8,7 +8,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-runtime bench mutants check package lock schema clean tools
+.PHONY: help demo test test-runtime test-kubernetes fuzz bench mutants check package lock schema clean tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,7 +22,13 @@ test: tools $(VENV)/installed  ## run all tests
 	@$(BIN)/coverage report --include='function/acr_refresher/core/*' --fail-under=100
 
 test-runtime: tools $(VENV)/installed  ## the same for what runs in the function: with PYTHON=... VENV=...
-	$(PYTEST) tests/unit tests/adapters tests/e2e
+	$(PYTEST) tests/unit tests/adapters tests/e2e tests/fuzz
+
+fuzz: $(VENV)/installed  ## try many odd events, configurations, kubeconfigs and answers
+	$(PYTEST) tests/fuzz --hypothesis-profile=fuzz
+
+test-kubernetes: tools $(VENV)/installed  ## run what uses API servers: with KUBEBUILDER_ASSETS=...
+	$(PYTEST) tests/contract tests/adapters/kube tests/e2e
 
 bench: $(VENV)/installed  ## measure what a run costs; the table also goes to build/bench.json
 	@$(BIN)/python -m bench

@@ -28,6 +28,7 @@ from acr_refresher.core.request import Request, RunContext
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import (
+    AppliedSecret,
     CloudCredentials,
     ContainerRegistry,
     ContainerService,
@@ -74,11 +75,19 @@ class Kube(KubeApi):
         del name
         return ()
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        del namespace
         return ()
 
-    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+    async def find_namespace(self, name: str) -> NamespaceState | None:
         raise NotImplementedError
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        raise NotImplementedError
+
+    async def read_secret(self, namespace: str, name: str) -> SecretState | None:
+        del namespace, name
+        return None
 
     async def apply_secret(
         self,
@@ -87,14 +96,14 @@ class Kube(KubeApi):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
-        del uid, resource_version
+    ) -> AppliedSecret:
+        del resource_version
         if namespace == self.broken:
             raise KeyError("hunter2")
         if namespace in self.stalled.split():
             await asyncio.sleep(NEVER)
         self.written.append(namespace)
-        return as_written(namespace, name, content)
+        return AppliedSecret(as_written(namespace, name, content), created=uid is None)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
@@ -128,8 +137,9 @@ class Connector(KubeConnector):
         now: datetime,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubeApi:
-        del now, proxy_url, ca_pem
+        del now, proxy_url, ca_pem, cluster
         return self.kubes[kubeconfig.document.get_secret_value()]
 
 

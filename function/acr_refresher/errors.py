@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from acr_refresher.core.outcome import Failure
-from acr_refresher.log import get_logger, last_own_place, mask_text, own_frames
+from acr_refresher.log import get_logger, last_own_place, own_frames, safe_text
 
 log = get_logger()
 
@@ -48,11 +48,11 @@ class PortError(Exception):
         """Return the error as data, for outcomes and logs, with all secrets in texts masked."""
         return Failure(
             meaning=self.meaning,
-            message=mask_text(str(self)),
+            message=safe_text(str(self)),
             subject=subject,
             service=self.service,
-            code=mask_text(self.code),
-            request_id=mask_text(self.request_id),
+            code=safe_text(self.code),
+            request_id=safe_text(self.request_id),
         )
 
 
@@ -94,6 +94,14 @@ class Invalid(PortError):
     meaning = "invalid"
 
 
+class TooLarge(Invalid):
+    """An answer, or a list, is larger than a limit in `settings` allows."""
+
+
+class BrokenObject(Unreachable):
+    """A list fails because of one object, which the server cannot decrypt or decode."""
+
+
 class Conflict(PortError):
     """Another writer changed or owns the object."""
 
@@ -116,6 +124,15 @@ class FunctionFailed(PortError):
     """An invoked function of Function Compute raised an error or was ended."""
 
     meaning = "function-failed"
+
+
+class UnexpectedError(PortError):
+    """A bug of ours in a call. It has been logged, and its text is not in the message."""
+
+    meaning = "bug"
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message, service=failure.service)
 
 
 def unexpected_error(error: Exception) -> Failure:

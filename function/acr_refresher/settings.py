@@ -56,14 +56,60 @@ class Settings:
     """A TCP connection to an API server."""
     kube_page_size: int = 500
     """Objects per page of a list: the page size of kubectl."""
+    kube_answer_bytes: int = 4 * 2**20
+    """Bytes of one answer. A page beyond it is asked for again with fewer objects. Parsing one
+    takes less than 0.2 s, during which no other cluster is served."""
+    kube_answer_values: int = 200_000
+    """Values in the JSON of one answer of more than half of these bytes. Each takes up to 100 bytes
+    of memory. A page of 500 service accounts has some 20,000."""
+    kube_list_items: int = 50_000
+    """Objects of one list: ten service accounts in each of 5,000 namespaces."""
+    kube_list_pages: int = 500
+    """Pages of one list. A list of most objects has 100, and more if a few pages are large."""
+    kube_list_bytes: int = 32 * 2**20
+    """Bytes of one list of a cluster: 30,000 objects of 1 kB each."""
+    kube_namespace_bytes: int = 4 * 2**20
+    """Bytes of one list of a namespace, so that some large namespaces leave enough for others."""
+    kube_visit_bytes: int = 192 * 2**20
+    """Bytes of all answers in one visit of a cluster: reading them takes a second of CPU."""
+    kube_kept_bytes: int = 24 * 2**20
+    """Bytes that the states of one cluster take: those of some 70,000 objects."""
+    kube_kept_freely: int = 2 * 2**20
+    """Bytes of states that every cluster may keep: those of some 6,000 objects."""
+    kube_large_clusters: int = 4
+    """Clusters at the same time that keep more than that. The others wait."""
+    kube_small_answer_bytes: int = 512 * 2**10
+    """Bytes of an answer that is read at any time."""
+    kube_large_answers: int = 16
+    """Larger answers that are read at the same time. The others wait."""
+    kube_large_answer_time: timedelta = timedelta(seconds=5)
+    """The time to read the rest of a large answer, for which others wait: 1 MB a second."""
+    kube_name: int = 253
+    """Characters of a name, a UID or a resource version: the longest name of an object."""
+    kube_continue: int = 4096
+    """Characters of the token of a list's next page: it has the name of an object."""
+    kube_document_bytes: int = 512 * 2**10
+    """Characters of a Secret's document in base64: the logins of some 60 registries."""
+    kube_annotation: int = 64 * 2**10
+    """Characters of an annotation of a pull secret: the record of some 200 registries."""
+    namespaces_at_once: int = 4
+    """Requests at the same time where one list has to be made namespace by namespace."""
+    kube_rights_wait: timedelta = timedelta(seconds=0.5)
+    """From the first refusal by RBAC until refusals count: an API server that has just started
+    knows its roles after 20 to 100 ms."""
+    kube_warnings: int = 5
+    """Different texts of an API server's Warning headers that an outcome has."""
     plugin_timeout: timedelta = timedelta(seconds=15)
     """One run of a kubeconfig's credential plugin: shorter than a cluster's time, to be named."""
     file_timeout: timedelta = timedelta(seconds=10)
     """Reading a kubeconfig file, or the files that it names: mounted file systems may hang."""
-    kubeconfig_depth: int = 20
-    """Levels of nesting in a kubeconfig: the parser recurses, and a deep document ends Python."""
-    tls_clients_kept: int = 2000
-    """TLS clients (27 KB each) that a warm instance keeps."""
+    kubeconfig_characters: int = 500_000
+    """Characters of a kubeconfig, of which a cluster and its user take 6,000."""
+    kubeconfig_values: int = 10_000
+    """Values in a kubeconfig, of which a cluster and its user take 25. Each hundred characters of
+    a value count as another. The kubeconfig is read in the event loop: this many take 50 ms."""
+    open_kubeconfigs_kept: int = 1000
+    """Kubeconfigs, each with its TLS client (90 KB together), that a warm instance keeps."""
 
     # ---- kubeconfigs that a warm instance keeps -------------------------------------------------
     kubeconfigs_kept: int = 5000
@@ -84,6 +130,10 @@ class Settings:
     """A TCP connection to a service of the cloud."""
     cloud_read_timeout: timedelta = timedelta(seconds=8)
     """The silence of a service of the cloud after which its answer is given up."""
+    cloud_answer_bytes: int = 4 * 1024 * 1024
+    """One answer of a service of the cloud: a page of 100 clusters has some 500 KB."""
+    cloud_answer_timeout: timedelta = timedelta(seconds=30)
+    """One request to the cloud from its first to its last byte, however short the silences are."""
     cloud_threads: int = 16
     """Requests to the cloud at the same time: the SDKs block, so each has a thread."""
     clock_timeout: timedelta = timedelta(seconds=3)
@@ -92,10 +142,16 @@ class Settings:
     """Differences between the clocks that are not reported: the answer itself took its time."""
     registry_timeout: timedelta = timedelta(seconds=5)
     """One request to a registry, to try a new token."""
+    registry_answer_bytes: int = 65_536
+    """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
+    invoke_answer_bytes: int = 32 * 1024 * 1024
+    """The answer of an invoked function: the limit of Function Compute."""
     list_page_size: int = 100
     """Clusters per page of a list: the most that Container Service for Kubernetes returns."""
+    list_pages: int = 500
+    """Pages of one list: 50,000 clusters, ten times as many as an account may have anywhere."""
     list_pages_at_once: int = 8
     """Pages of one list at the same time: the rate limit is then what a long list waits for."""
     session_duration: timedelta = timedelta(hours=1)
@@ -138,6 +194,19 @@ class Settings:
     unsent_per_line: int = 500
     """Names of unsent records per log line: some 50 kB."""
 
+    # ---- YAML -----------------------------------------------------------------------------------
+    helper_values: int = 100_000
+    """Values in the text that `import` reads, which may be a list of all ConfigMaps of a cluster.
+    Each hundred characters of a value count as another."""
+    yaml_depth: int = 32
+    """Levels of nesting: the readers recurse, and a deep document ends Python."""
+    yaml_number: int = 100
+    """Characters of a number or a date. Reading a number may take the square of its length."""
+    yaml_repeated_share: int = 20
+    """What aliases (`*name`) and merge keys may repeat, per value that is written out."""
+    yaml_repeated_min: int = 1000
+    """Values that aliases and merge keys may repeat in any document."""
+
     # ---- pull secrets ---------------------------------------------------------------------------
     expiring_threshold: timedelta = timedelta(minutes=15)
     """A secret that expires sooner is renewed. config.yaml: expiringThreshold."""
@@ -155,6 +224,13 @@ class Settings:
     """Characters of one record: the limit of Kubernetes for all annotations of an object."""
     entry_text: int = 260
     """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
+    repair_memory: timedelta = timedelta(hours=1)
+    """The same repair within this time counts as the next in a row. Controllers that keep objects
+    as they are in Git look every 3 to 10 minutes, or once per hour at the latest."""
+    repairs_in_a_row: int = 3
+    """The same repairs in a row after which a secret is contended."""
+    repairs_kept: int = 10_000
+    """Secrets with recent repairs (300 bytes each) that a warm instance remembers."""
     secret_metadata_size: int = 65_536
     """Bytes of secretLabels and secretAnnotations of one Secret. Kubernetes allows 256 KiB of
     annotations, of which the record needs a part."""
@@ -162,6 +238,9 @@ class Settings:
     """The largest part of a cluster's Secrets of one name that one run removes unasked."""
     removal_guard_from: int = 10
     """A cluster with fewer Secrets of one name is not guarded: there, each is a large part."""
+
+    requested_registries: int = 20
+    """Registries that a namespace's annotations may request. The others are ignored."""
 
     # ---- texts of others, and tracebacks --------------------------------------------------------
     answer_text: int = 4000

@@ -19,6 +19,7 @@ from acr_refresher.cloud.sts import StsClient
 from acr_refresher.config.load import Config
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.kube.files import LocalKubeconfigs, Pod
+from acr_refresher.kube.kept import OpenKubeconfigs
 from acr_refresher.run.cluster import LastSeenClusters
 from acr_refresher.run.connect import KubeconfigCache, Kubeconfigs
 from acr_refresher.run.ports import Caller
@@ -42,6 +43,7 @@ class Instance:
     registry_hosts: RegistryClient
     environ: Mapping[str, str]
     kubeconfig_cache: KubeconfigCache = field(default_factory=KubeconfigCache)
+    open_kubeconfigs: OpenKubeconfigs = field(default_factory=OpenKubeconfigs)
     last_seen: LastSeenClusters = field(default_factory=LastSeenClusters)
     buckets: Buckets = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
@@ -62,7 +64,7 @@ class Instance:
             sts=StsClient(client, caller.region_id),
             registry_api=CrClient(client),
             registry_hosts=self.registry_hosts,
-            clock_skew=client.take_clock_skew,
+            clock_skew=client.clock_skew,
             throttled=rate_limiter.throttled,
             kubeconfigs=Kubeconfigs(
                 ack=CsClient(client),
@@ -70,7 +72,7 @@ class Instance:
                 files=LocalKubeconfigs(folder, Pod(SERVICE_ACCOUNT_FOLDER, self.environ)),
                 cache=self.kubeconfig_cache,
             ),
-            connector=KubernetesConnector(__version__),
+            connector=KubernetesConnector(__version__, self.open_kubeconfigs),
             outcome_log=self._outcome_log(config, caller),
             functions=self.functions(caller),
             last_seen=self.last_seen,

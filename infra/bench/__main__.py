@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cold_start, config_load, growth, one_cluster, request_cost, thousand
+from bench import cold_start, config_load, growth, hostile, one_cluster, request_cost, thousand
 from bench.child import CORES
 from bench.figures import Figure, print_table, write_json
 
@@ -22,6 +22,7 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "request_cost": request_cost.figures,
     "one_cluster": one_cluster.figures,
     "thousand": thousand.figures,
+    "hostile": hostile.figures,
     "growth": growth.figures,
 }
 RESULT = Path("build/bench.json")

@@ -57,6 +57,7 @@ def child(module: str, core: int, **variables: str) -> Iterator[Ask]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdout.close()  # type: ignore[union-attr]  # a pipe, as above
 
 
 @contextmanager

@@ -75,6 +75,10 @@ def _told(report: dict[str, Any]) -> Json:
     return {
         "requests": sum(cluster["requests"] for cluster in report["clusters"]),
         "visits_s": sum(cluster["durationMs"] for cluster in report["clusters"]) / 1000,
+        "served_s": sum(
+            each["durationMs"] / 1000 for each in report["clusters"] if not each["failure"]
+        ),
+        "failed": [each["cluster"] for each in report["clusters"] if each["failure"]],
         "results": report["results"],
         "ok": report["ok"],
         "unsent": report["outcomesUnsent"],

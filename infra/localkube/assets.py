@@ -1,7 +1,8 @@
 """Where the binaries of the real control plane come from.
 
-In this order: the folder in KUBEBUILDER_ASSETS, as controller-runtime's envtest has it; the builds
-kept in ``shared/kubebuilder`` beside this repository; a download of envtest's public release.
+In this order: the folder in KUBEBUILDER_ASSETS, as controller-runtime's envtest has it; on
+linux/amd64, the builds kept in ``shared/kubebuilder`` beside this repository; a download of
+envtest's public release for this machine.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -28,11 +29,19 @@ import yaml
 
 Version: TypeAlias = tuple[int, int]  # major, minor
 
-CONTROLLER_MANAGER = "kube-controller-manager"
 SERVERS = ("etcd", "kube-apiserver")
-BINARIES = (*SERVERS, CONTROLLER_MANAGER)
 UNPACK = Path(__file__).parents[3] / "shared" / "kubebuilder" / "unpack"
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # what uname calls them: what Go does
+
+# What uname calls them: what Go does. Envtest has builds for these systems and architectures:
+# envtest-releases.yaml in kubernetes-sigs/controller-tools.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+PLATFORMS = (
+    "darwin-amd64", "darwin-arm64",
+    "linux-amd64", "linux-arm64", "linux-ppc64le", "linux-s390x",
+)  # fmt: skip
+
+
+REMEDY = f"Set KUBEBUILDER_ASSETS to a folder with {' and '.join(SERVERS)}"
 
 
 class AssetsError(Exception):
@@ -41,14 +50,13 @@ class AssetsError(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """A public release: envtest's archive (no controller manager in it) and Kubernetes' own."""
+    """A public release of envtest. Its archive has no kube-controller-manager."""
 
     version: str = "v1.34.1"
     index: str = (
         "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools"
         "/HEAD/envtest-releases.yaml"
     )
-    kubernetes: str = "https://dl.k8s.io/release"
 
 
 @dataclass(frozen=True)
@@ -60,18 +68,24 @@ class Limits:
     seconds: float = 300
 
 
-def find_assets(needed: Collection[str] = BINARIES) -> Path:
-    """The folder with the needed ones of etcd, kube-apiserver and kube-controller-manager.
+def find_assets() -> Path:
+    """The folder with etcd and kube-apiserver, and perhaps more.
 
     Raises:
         AssetsError: there is none, and it cannot be downloaded.
     """
     if folder := os.environ.get("KUBEBUILDER_ASSETS"):
-        return _complete(Path(folder), needed)
-    if UNPACK.exists():
-        return _complete(_unpacked(), needed)
+        return _complete(Path(folder).resolve())
+    if UNPACK.exists() and this_platform() == "linux-amd64":
+        return _complete(_unpacked())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return download(Release(), cache / "acr-refresher" / "envtest", needed)
+    return download(Release(), cache / "acr-refresher" / "envtest")
+
+
+def this_platform() -> str:
+    """The system and the architecture of this machine, in Go's words: ``linux-amd64``."""
+    machine = platform.machine()
+    return f"{platform.system().lower()}-{ARCHITECTURES.get(machine, machine)}"
 
 
 def _unpacked() -> Path:
@@ -91,28 +105,28 @@ def version_of(assets: Path) -> Version:
     return int(match[1]), int(match[2])
 
 
-def download(
-    release: Release, cache: Path, needed: Collection[str] = BINARIES, limits: Limits | None = None
-) -> Path:
-    """The folder of a release, each binary downloaded once and checked against its digest.
+def download(release: Release, cache: Path, limits: Limits | None = None) -> Path:
+    """The folder of a release for this machine, downloaded once and checked against its digest.
 
-    Before a file is downloaded, a line on stderr says from where it comes and how large it is.
+    Before the download, a line on stderr says from where it comes and how large it is.
 
     Raises:
         AssetsError: no build for this machine, no network, a limit, or a digest that differs.
     """
-    architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
-    folder = cache / f"{release.version}-{architecture}"
+    machine = this_platform()
+    if machine not in PLATFORMS:
+        raise AssetsError(
+            f"there is no kube-apiserver for {machine}: envtest has builds for "
+            f"{', '.join(PLATFORMS)}. {REMEDY}"
+        )
+    folder = cache / f"{release.version}-{machine}"
     with only_process_in(cache.parent):
-        missing = [name for name in needed if not (folder / name).is_file()]
-        if missing:
+        if any(not (folder / name).is_file() for name in SERVERS):
             try:
-                source = _Source(release, architecture, limits or Limits())
-                _write(source.binaries(missing), folder)
+                _write(_Source(release, machine, limits or Limits()).servers(), folder)
             except _FAILURES as error:
                 raise AssetsError(
-                    f"cannot download {release.version} for {architecture} ({error}): "
-                    f"set KUBEBUILDER_ASSETS to a folder with {', '.join(BINARIES)}"
+                    f"cannot download {release.version} for {machine} ({error}). {REMEDY}"
                 ) from error
     return folder
 
@@ -124,25 +138,19 @@ _FAILURES = (
 
 
 class _Source:
-    """The servers of a release, within the limits."""
+    """The servers of a release for a platform, within the limits."""
 
-    def __init__(self, release: Release, architecture: str, limits: Limits) -> None:
+    def __init__(self, release: Release, machine: str, limits: Limits) -> None:
         self._release = release
-        self._architecture = architecture
+        self._machine = machine
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds
 
-    def binaries(self, names: Collection[str]) -> dict[str, bytes]:
-        """The binaries by name, and what else comes in the same archive."""
-        contents = self._servers() if set(SERVERS) & set(names) else {}
-        if CONTROLLER_MANAGER in names:
-            contents[CONTROLLER_MANAGER] = self._controller_manager()
-        return contents
-
-    def _servers(self) -> dict[str, bytes]:
+    def servers(self) -> dict[str, bytes]:
+        """The binaries by name."""
         version = self._release.version
         index = yaml.safe_load(self._get(self._release.index))["releases"]
-        entry = index[version][f"envtest-{version}-linux-{self._architecture}.tar.gz"]
+        entry = index[version][f"envtest-{version}-{self._machine}.tar.gz"]
         archive = _checked(self._get(entry["selfLink"], announced=True), entry["hash"])
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             return {
@@ -151,12 +159,6 @@ class _Source:
                 if Path(member.name).name in SERVERS
                 and (content := files.extractfile(member)) is not None
             }
-
-    def _controller_manager(self) -> bytes:
-        version, base = self._release.version, self._release.kubernetes
-        url = f"{base}/{version}/bin/linux/{self._architecture}/{CONTROLLER_MANAGER}"
-        digest = self._get(f"{url}.sha512").decode().strip()
-        return _checked(self._get(url, announced=True), digest)
 
     def _get(self, url: str, *, announced: bool = False) -> bytes:
         content = bytearray()
@@ -208,8 +210,8 @@ def _checked(content: bytes, sha512: str) -> bytes:
     return content
 
 
-def _complete(folder: Path, needed: Collection[str]) -> Path:
-    missing = [name for name in needed if not (folder / name).is_file()]
+def _complete(folder: Path) -> Path:
+    missing = [name for name in SERVERS if not (folder / name).is_file()]
     if missing:
-        raise AssetsError(f"{folder} lacks {', '.join(missing)}: set KUBEBUILDER_ASSETS")
+        raise AssetsError(f"{folder} lacks {', '.join(missing)}. {REMEDY}")
     return folder

@@ -21,11 +21,13 @@ from pathlib import Path
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from localkube.assets import BINARIES, SERVERS, Version, find_assets, version_of
-from localkube.cluster import Access, KubeCluster
+from localkube.assets import Version, find_assets, version_of
+from localkube.cluster import ANONYMOUS, Access, KubeCluster
+from localkube.controllers import controlled
 from localkube.pki import Authority, private_pem, public_pem
 from localkube.rbac import USER
 
+CONTROLLER_MANAGER = "kube-controller-manager"  # a standard envtest folder has none
 START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 10
 POLL_SECONDS = 0.05
@@ -110,7 +112,8 @@ def control_plane(
     Args:
         names: the clusters, in the order in which they are given back.
         controllers: those that also run the namespace and service account controllers, so that
-            namespaces get default service accounts and really go when deleted.
+            namespaces get default service accounts and really go when deleted. They are
+            kube-controller-manager's where it is beside the servers, else ``controllers``.
         token_users: users that have a bearer token besides any client certificate.
         flags: more flags for the API server of a cluster.
 
@@ -118,7 +121,7 @@ def control_plane(
         AssetsError: the servers' binaries are not available.
         StartError: a server did not start.
     """
-    assets = find_assets(BINARIES if controllers else SERVERS)
+    assets = find_assets()
     version = version_of(assets)
     access = Access(Authority(), {user: secrets.token_urlsafe() for user in token_users})
     with contextlib.ExitStack() as cleanup:
@@ -136,7 +139,11 @@ def control_plane(
         for cluster, server in started:
             server.wait_until(functools.partial(_is_ready, cluster))
         clusters = [cluster for cluster, _ in started]
-        _run_controllers(servers, [c for c in clusters if c.name in controllers], version)
+        served = [cluster for cluster in clusters if cluster.name in controllers]
+        if (assets / CONTROLLER_MANAGER).is_file():
+            _run_controllers(servers, served, version)
+        else:
+            cleanup.enter_context(controlled(served))
         yield clusters
 
 
@@ -210,7 +217,7 @@ def _start_controllers(servers: _Servers, cluster: KubeCluster, version: Version
     kubeconfig.write_text(cluster.kubeconfig("controllers", ["system:masters"]))
     flags = ["--port=0"] if version < (1, 24) else []  # the insecure port, gone since
     return servers.start(
-        "kube-controller-manager",
+        CONTROLLER_MANAGER,
         f"kube-controller-manager-{cluster.name}",
         [
             f"--kubeconfig={kubeconfig}",
@@ -248,7 +255,21 @@ def _has_default_service_account(cluster: KubeCluster) -> bool:
 
 
 def _is_ready(cluster: KubeCluster) -> bool:
-    return _answers_200(cluster.access.pool(), f"{cluster.url}/readyz")
+    """Whether it serves users too: at first, its authorizer denies what its roles allow."""
+    return _answers_200(cluster.access.pool(), f"{cluster.url}/readyz") and _serves_users(cluster)
+
+
+def _serves_users(cluster: KubeCluster) -> bool:
+    """Whether the roles that every server begins with have an effect.
+
+    Everybody may read the version, and every known user may ask for its own rights.
+    """
+    review = {"spec": {"resourceAttributes": {"verb": "list", "resource": "namespaces"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return (
+        cluster.request("GET", "/version", as_user=ANONYMOUS).status == 200
+        and cluster.request("POST", path, review, as_user=USER).status == 201
+    )
 
 
 def _answers_200(pool: urllib3.PoolManager, url: str) -> bool:

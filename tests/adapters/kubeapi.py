@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import uvloop
 import yaml
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import NamespaceState
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.kept import OpenKubeconfigs
 from acr_refresher.run.ports import Kubeconfig
 from adapters.loopback import Serve, over_tls, tcp_server
 from localkube.pki import Authority, KeyPair
@@ -22,12 +23,19 @@ from localkube.pki import Authority, KeyPair
 T = TypeVar("T")
 
 
-def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
-    """What `use` gets from the API that a kubeconfig leads to, in an event loop of its own."""
-    connector = KubernetesConnector("1.2.3")
+def ask(
+    kubeconfig: str,
+    use: Callable[[KubernetesApi], Awaitable[T]],
+    kept: OpenKubeconfigs | None = None,
+) -> T:
+    """What `use` gets from the API that a kubeconfig leads to, in an event loop of its own.
+
+    `kept` is what an instance keeps of its one cluster.
+    """
+    connector = KubernetesConnector("1.2.3", kept)
 
     async def scenario() -> T:
-        api = connector.connect(Kubeconfig(SecretStr(kubeconfig)))
+        api = connector.connect(Kubeconfig(SecretStr(kubeconfig)), cluster="a" if kept else "")
         try:
             return await use(api)
         finally:
@@ -36,8 +44,8 @@ def ask(kubeconfig: str, use: Callable[[KubernetesApi], Awaitable[T]]) -> T:
     return uvloop.run(scenario())
 
 
-def namespaces(kubeconfig: str) -> tuple[NamespaceState, ...]:
-    return ask(kubeconfig, lambda api: api.list_namespaces())
+def namespaces(kubeconfig: str, kept: OpenKubeconfigs | None = None) -> tuple[NamespaceState, ...]:
+    return ask(kubeconfig, lambda api: api.list_namespaces(), kept)
 
 
 def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:
@@ -49,12 +57,22 @@ def changed(kubeconfig: str, part: str = "cluster", **fields: Any) -> str:
     return yaml.safe_dump(document)
 
 
+class HasPem(Protocol):
+    """A certificate."""
+
+    @property
+    def pem(self) -> str: ...
+
+
+C = TypeVar("C", bound=HasPem)
+
+
 @dataclass(frozen=True)
-class Server:
-    """A TLS server of its own authority that gives every client the same answer."""
+class Server(Generic[C]):
+    """A TLS server that gives every client the same answer, and the authority to trust it by."""
 
     port: int
-    authority: Authority
+    authority: C
 
     def kubeconfig(self, certificate: KeyPair | None = None) -> str:
         user = {"token": "the-token"}
@@ -76,7 +94,7 @@ class Server:
 
 
 @contextmanager
-def tls_server(serve: Serve, *, wants_certificate: bool = False) -> Iterator[Server]:
+def tls_server(serve: Serve, *, wants_certificate: bool = False) -> Iterator[Server[Authority]]:
     authority = Authority()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.server_certificate().load_into(tls)

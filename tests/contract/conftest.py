@@ -1,4 +1,4 @@
-"""Every test of this folder that uses a cluster runs on the double and on a real server."""
+"""The tests of this folder run on a real server, and on the double as a modern and an old one."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 from localkube import KubeCluster
 
 
-@pytest.fixture(scope="session", params=["real", "double"])
+@pytest.fixture(scope="session", params=["real", "double", "old_double"])
 def clusters(request: pytest.FixtureRequest) -> list[KubeCluster]:
     """A cluster and a cluster with controllers, both with the rights of infra/rbac granted."""
     found: list[KubeCluster] = request.getfixturevalue(f"{request.param}_clusters")

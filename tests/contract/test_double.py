@@ -8,7 +8,7 @@ import pytest
 import urllib3
 
 from contract.requests import NAME, US, apply, pull_secret, secret_path, token_of
-from localkube.double import DoubleCluster, Fault, api_double, api_doubles
+from localkube.double import MODERN, OLD, DoubleCluster, Fault, api_double, api_doubles
 
 NAMESPACES = "/api/v1/namespaces"
 
@@ -137,3 +137,22 @@ def test_the_clusters_of_a_server_are_separate() -> None:
         assert len({cluster.url.rpartition("/clusters/")[0] for cluster in clusters}) == 1
         unknown = clusters[0].url.replace("edge-0", "edge-x")
         assert clusters[0].access.pool().request("GET", f"{unknown}{NAMESPACES}").status == 404
+
+
+def test_a_double_is_modern_unless_a_test_asks_for_an_old_one() -> None:
+    for version, stated in ((MODERN, "v1.36.2"), (OLD, "v1.20.2")):
+        with api_double(version=version) as cluster:
+            assert cluster.expect("GET", "/version")["gitVersion"] == stated
+    with api_double() as cluster:
+        assert cluster.expect("GET", "/version")["gitVersion"] == "v1.36.2"
+
+
+def test_every_page_can_expire(cluster: DoubleCluster) -> None:
+    """A server that compacts before every page: only a list without limit is complete."""
+    cluster.faults.add(Fault(path_contains="continue=", status=410, times=None))
+    first = cluster.expect("GET", NAMESPACES, query={"limit": 2})
+    following = {"limit": 2, "continue": first["metadata"]["continue"]}
+    refused = [cluster.request("GET", NAMESPACES, query=following) for _ in range(2)]
+    assert [answer.status for answer in refused] == [410, 410]
+    assert refused[0].body["metadata"]["continue"]
+    assert len(cluster.expect("GET", NAMESPACES)["items"]) == 5

@@ -13,6 +13,7 @@ from contract.requests import (
     pull_secret,
     secret_path,
 )
+from contract.versions import DENIED_CREATION, expected
 from localkube import Answer, KubeCluster
 from localkube.rbac import manifests
 from localkube.wire import Json
@@ -251,12 +252,29 @@ def test_a_denial_names_the_missing_right(
     assert cluster.request(method, path, as_user=US).message == message
 
 
-def test_a_denied_creation_names_nothing(cluster: KubeCluster, namespace: str) -> None:
-    """An apply without the verb ``create`` is denied late, and without a message."""
+def test_a_denied_creation_comes_last(cluster: KubeCluster, namespace: str) -> None:
+    """An apply without the verb ``create`` is denied late, and in 1.20 without a message."""
     cluster.grant("mute", manifests_without("mute", "secrets", "create"))
     answer = apply(cluster, namespace, pull_secret(), as_user="mute")
     assert answer.status == 403
-    assert answer.message == 'secrets "acr-pull" is forbidden: '
+    denial = expected(DENIED_CREATION, cluster)
+    why = f'{denial} "{namespace}"' if denial else ""
+    assert answer.message == f'secrets "acr-pull" is forbidden: {why}'
     # Other errors of the request come first.
     assert apply(cluster, "missing", pull_secret(), as_user="mute").status == 404
     assert apply(cluster, namespace, pull_secret(data={}), as_user="mute").status == 422
+
+
+@pytest.mark.parametrize("kind", ["Role", "ClusterRole"])
+def test_a_rule_without_verbs_is_refused(cluster: KubeCluster, kind: str) -> None:
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": "empty"},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": []}],
+    }
+    scope = "namespaces/default/" if kind == "Role" else ""
+    path = f"/apis/rbac.authorization.k8s.io/v1/{scope}{kind.lower()}s"
+    answer = cluster.request("POST", path, role)
+    assert (answer.status, answer.reason) == (422, "Invalid")
+    assert "rules[0].verbs: Required value" in answer.message

@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 
 from contract.requests import NAME, apply, merge, pull_secret, secret_path, version
+from contract.versions import V1_21, V1_25, version_of
 from localkube import KubeCluster
 from localkube.wire import Json
 
@@ -58,13 +59,23 @@ class TestShape:
         assert found["status"] == {"phase": "Active"}
         assert found["spec"] == {"finalizers": ["kubernetes"]}
         assert "namespace" not in found["metadata"]
+        name_label = {"kubernetes.io/metadata.name": namespace}
+        labelled = version_of(cluster) >= V1_21
+        assert found["metadata"].get("labels", {}) == (name_label if labelled else {})
 
     def test_of_a_new_cluster(self, cluster: KubeCluster) -> None:
         found = {item["metadata"]["name"] for item in cluster.list_items("namespaces")}
         assert found >= {"default", "kube-node-lease", "kube-public", "kube-system"}
 
     def test_of_its_version(self, cluster: KubeCluster) -> None:
-        assert cluster.request("GET", "/version").body["major"] == "1"
+        answer = cluster.request("GET", "/version").body
+        major, minor = version_of(cluster)
+        assert answer["gitVersion"].startswith(f"v{major}.{minor}.")
+
+    def test_of_an_answer_has_an_audit_id(self, cluster: KubeCluster) -> None:
+        answers = [cluster.request("GET", "/api/v1/namespaces") for _ in range(2)]
+        ids = {answer.headers["Audit-Id"] for answer in answers if "Audit-Id" in answer.headers}
+        assert len(ids) == (2 if version_of(cluster) >= V1_25 else 0)
 
 
 NOT_FOUND = {

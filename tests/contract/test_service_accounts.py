@@ -1,10 +1,19 @@
 """``imagePullSecrets`` of a service account is read and replaced completely by merge patch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
 from contract.requests import US, account_path, apply, merge, pull_secret, version
+from contract.versions import (
+    NOT_JSON,
+    OTHER_NAMESPACE,
+    TEXT_FOR_A_LIST,
+    V1_20,
+    Version,
+    expected,
+)
 from localkube import KubeCluster
 from localkube.wire import Json
 
@@ -96,16 +105,26 @@ class Refused:
     """A merge patch that is refused in any state of the cluster."""
 
     patch: Json | str
-    status: int
-    message: str
+    answers: Mapping[Version, tuple[int, str]]
     force: str = ""
 
 
 REFUSED = {
-    "another name": Refused({"metadata": {"name": "other"}}, 400, "does not match the name"),
-    "text for a list": Refused({"imagePullSecrets": "acr-pull"}, 422, "ImagePullSecrets"),
-    "not JSON": Refused("{{{", 500, "Invalid JSON Patch"),
-    "force": Refused(references("a"), 422, "may not be specified for non-apply patch", "true"),
+    "another name": Refused(
+        {"metadata": {"name": "other"}}, {V1_20: (400, "does not match the name on the URL")}
+    ),
+    "another namespace": Refused(
+        {"metadata": {"namespace": "other"}},
+        {since: (400, text) for since, text in OTHER_NAMESPACE.items()},
+    ),
+    "text for a list": Refused(
+        {"imagePullSecrets": "acr-pull"},
+        {since: (422, text) for since, text in TEXT_FOR_A_LIST.items()},
+    ),
+    "not JSON": Refused("{{{", NOT_JSON),
+    "force": Refused(
+        references("a"), {V1_20: (422, "may not be specified for non-apply patch")}, "true"
+    ),
 }
 
 
@@ -115,8 +134,9 @@ def test_malformed_patches_are_refused(
 ) -> None:
     query = {"force": case.force} if case.force else {}
     answer = merge(cluster, account_path(namespace), case.patch, **query)
-    assert answer.status == case.status
-    assert case.message in answer.message
+    status, message = expected(case.answers, cluster)
+    assert answer.status == status
+    assert message in answer.message
     assert cluster.get_service_account(namespace, "builder") == account
 
 

@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from contract.requests import US, account_path
+from contract.versions import V1_30, version_of
 from localkube import Answer, KubeCluster
 from localkube.wire import Json
 from oidc_issuers import jwks_of
@@ -43,6 +44,7 @@ def test_a_token_names_its_service_account_and_its_audience(
         "name": "builder",
         "uid": account["metadata"]["uid"],
     }
+    assert ("jti" in claims) == (version_of(cluster) >= V1_30)
 
 
 @pytest.mark.usefixtures("account")

@@ -291,6 +291,7 @@ def manifests_without(resource: str, verb: str) -> list[dict[str, Any]]:
     for rule in role["rules"]:
         if resource in rule["resources"]:
             rule["verbs"] = [allowed for allowed in rule["verbs"] if allowed != verb]
+    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]  # a rule needs a verb
     return [role, binding]
 
 

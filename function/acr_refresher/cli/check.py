@@ -31,7 +31,9 @@ def check(
     region: options.RegionOption = "",
     output: options.OutputOption = options.OutputFormat.TABLE,
 ) -> None:
-    """Try every role, permission, cluster right, address and the clock. Nothing is written.
+    """Try every role, permission, cluster right, address, policy and the clock.
+
+    Nothing is stored: in one namespace of each cluster, a run's writes are sent as dry runs.
 
     The check uses the credentials in the environment. Set those of the function's role to see
     what the function may do. If something is missing, the statement or rule to add is printed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import cast
@@ -11,6 +11,7 @@ from typing import cast
 from acr_refresher.cli import check_rights
 from acr_refresher.cli.check_rights import CheckResult, Grant, Verdict, check_result, holder_of
 from acr_refresher.cli.check_roles import check_caller, check_role_chains, check_rrsa_chain
+from acr_refresher.cli.check_trial import try_run
 from acr_refresher.cli.session import ClusterResult, ClusterSession
 from acr_refresher.cloud.sts import StsClient
 from acr_refresher.core.model import AckAccess, Cluster, KmsAccess, Registry, Role, Verification
@@ -179,7 +180,10 @@ async def _check_inside(
 ) -> tuple[CheckResult, ...]:
     subject = f"cluster {cluster.name}"
     api = cast("KubernetesApi", kube)  # as wiring.py sets it
+    api.dry_run = True  # the check writes nothing
     rights = await check_cluster_rights(subject, caller, cluster, api)
+    if not any(right.failing for right in rights):
+        rights += await try_run(subject, cluster, api, session.now)
     checks = (
         _check_rrsa(session, each, cluster, kube) for each in check_rights.registries_of([cluster])
     )
@@ -221,16 +225,27 @@ async def check_cluster_rights(
 ) -> tuple[CheckResult, ...]:
     """A result per right, or a single one for the ClusterRole if none of its rights is there."""
     rights = check_rights.rights_in(cluster)
-    allowed = await asyncio.gather(
-        *(retrying(partial(kube.may, **right.attributes)) for right in rights)
-    )
-    may = dict(zip(rights, allowed, strict=True))
+    may = await _review(kube, rights)
+    if refused := [right for right in rights if not may[right]]:
+        # An API server that has just started does not know its roles yet.
+        await asyncio.sleep(SETTINGS.kube_rights_wait.total_seconds())
+        may |= await _review(kube, refused)
     by_role = [right for right in rights if not right.namespace]
     if any(may[right] for right in by_role):
         return tuple(_check_right(subject, right, may=may[right]) for right in rights)
     missing = _role_not_granted(subject, caller, cluster, await retrying(kube.refused_user))
     others = (right for right in rights if right.namespace)
     return (missing, *(_check_right(subject, right, may=may[right]) for right in others))
+
+
+async def _review(
+    kube: KubernetesApi, rights: Sequence[check_rights.Right]
+) -> dict[check_rights.Right, bool]:
+    """Whether the user has each of the rights."""
+    allowed = await asyncio.gather(
+        *(retrying(partial(kube.may, **right.attributes)) for right in rights)
+    )
+    return dict(zip(rights, allowed, strict=True))
 
 
 def _check_right(subject: str, right: check_rights.Right, *, may: bool) -> CheckResult:

@@ -24,8 +24,10 @@ from acr_refresher.config.helper_document import CONFIG_MAP, read_helper_documen
 from acr_refresher.config.load import ConfigError, read_config
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.core.ack_helper import Target, convert_helper_config
+from acr_refresher.errors import Invalid
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.kube.files import in_time, resolve_references
+from acr_refresher.kube.kubeconfig import with_context
 
 VARIABLE = "KUBECONFIG"
 HEADER = "# yaml-language-server: $schema=config.schema.json\n"
@@ -83,8 +85,8 @@ async def _config_map(kubeconfig: Path | None, context: str) -> str:
     path = kubeconfig or (Path(first) if first else Path.home() / ".kube" / "config")
     with _readable(str(path), f"name another file with --kubeconfig or ${VARIABLE}"):
         document = await in_time(f"kubeconfig {path}", path.read_text, "utf-8")
-    document = _with_context(document, context, path)
-    opened = await resolve_references(SecretStr(document), path.parent, os.environ)
+    chosen = _in_context(SecretStr(document), context, path)
+    opened = await resolve_references(chosen, path.parent, os.environ)
     kube = KubernetesConnector(__version__).connect(opened)
     try:
         return json.dumps(await kube.read_config_map(NAMESPACE, CONFIG_MAP))
@@ -92,14 +94,14 @@ async def _config_map(kubeconfig: Path | None, context: str) -> str:
         await kube.close()
 
 
-def _with_context(document: str, context: str, path: Path) -> str:
+def _in_context(document: SecretStr, context: str, path: Path) -> SecretStr:
     if not context:
         return document
     try:
-        return yaml.safe_dump({**yaml.safe_load(document), "current-context": context})
-    except (yaml.YAMLError, TypeError):
-        problem = Problem(str(path), "is not a kubeconfig", "use one that works with kubectl")
-        raise InvalidInput([problem]) from None
+        return with_context(document, context)
+    except Invalid as error:
+        remedy = "use one that works with kubectl"
+        raise InvalidInput([Problem(str(path), f"is not a kubeconfig: {error}", remedy)]) from None
 
 
 def _read(file: str) -> str:

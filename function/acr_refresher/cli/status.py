@@ -33,7 +33,7 @@ from acr_refresher.core.secret_status import (
     by_urgency,
     secret_statuses,
 )
-from acr_refresher.run.cluster import observe
+from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.run.run import targets
 
@@ -84,7 +84,7 @@ def status(
 
 async def _read_status(session: ClusterSession, request: Request) -> FleetStatus:
     async def read(cluster: Cluster, kube: KubeApi) -> tuple[SecretStatus, ...]:
-        state = await observe(kube, secrets_in_scope(cluster, request))
+        state = await observe(kube, secrets_in_scope(cluster, request), cluster.pull_secrets)
         return secret_statuses(cluster, state, session.now)
 
     registered = await session.register(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Annotated, TypeVar
@@ -27,12 +27,14 @@ from acr_refresher.cli.session import (
     progress,
 )
 from acr_refresher.config.strict import InvalidInput, Problem, did_you_mean
-from acr_refresher.core.model import Cluster
+from acr_refresher.core.model import Cluster, ClusterState, ServiceAccountState
 from acr_refresher.core.outcome import Remove, SecretOutcome
 from acr_refresher.core.request import Request
+from acr_refresher.errors import Unreachable
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.cluster import observe
 from acr_refresher.run.concurrency import run_bounded
+from acr_refresher.run.contents import Contents
+from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
 from acr_refresher.settings import SETTINGS
 
@@ -74,23 +76,26 @@ def unregister(
         if not yes:
             confirm(_statement(cluster, planned))
         with interruptible(INTERRUPTED):
-            outcomes = asyncio.run(_in_cluster(session, cluster, _remove))
+            outcomes, left = asyncio.run(_in_cluster(session, cluster, _remove))
     failed = sum(bool(outcome.failures) for outcome in outcomes)
     show(
         columns(chain.from_iterable(map(_rows, sanitize(outcomes)))),
         Text(f"Done: {len(outcomes) - failed} removed, {failed} failed."),
     )
-    if failed:
-        fail()
+    if left or failed:
+        fail(*left)
 
 
 async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Removals:
-    """A removal for each of the cluster's pull secrets that acr-refresher wrote."""
+    """A removal for each of the cluster's pull secrets that acr-refresher wrote.
+
+    A namespace is left alone if its service accounts could not be read: they may be bound.
+    """
     names = [wanted.name for wanted in cluster.pull_secrets]
     state = await observe(kube, names)
     by_namespace: defaultdict[str, tuple[Remove, ...]] = defaultdict(tuple)
     for secret in state.secrets:
-        if secret.managed and secret.name in names:
+        if secret.managed and secret.name in names and secret.namespace not in state.unreadable:
             bound = tuple(
                 account
                 for account in state.service_accounts
@@ -99,20 +104,74 @@ async def _plan(_session: ClusterSession, cluster: Cluster, kube: KubeApi) -> Re
             version = secret.resource_version
             action = Remove(secret.namespace, secret.name, bound, secret.uid, version)
             by_namespace[secret.namespace] += (action,)
+    if not by_namespace and state.unreadable:
+        raise Unreachable(next(iter(_unread(state))), retryable=False, service="kube")
     return tuple(by_namespace.values())
+
+
+def _unread(state: ClusterState) -> Iterator[str]:
+    """A message for each namespace of which it is not known whether it has something of ours."""
+    for namespace, failure in state.unreadable.items():
+        yield f"namespace {namespace} could not be read: {failure.message}"
 
 
 async def _remove(
     session: ClusterSession, cluster: Cluster, kube: KubeApi
-) -> tuple[SecretOutcome, ...]:
-    applier = Applier(kube, session.minter, session.now, str(uuid.uuid4()))
+) -> tuple[tuple[SecretOutcome, ...], tuple[str, ...]]:
+    """Remove all pull secrets. Return the outcomes, and what a last list shows of them."""
+    contents = Contents(kube, session.minter, session.now, str(uuid.uuid4()))
+    applier = Applier.of(kube, contents)
 
     async def clear(actions: tuple[Remove, ...]) -> list[SecretOutcome]:
         return [await applier.apply(action) for action in actions]
 
     planned = await _plan(session, cluster, kube)
     cleared = await run_bounded(SETTINGS.requests_per_cluster, map(clear, planned))
-    return tuple(chain.from_iterable(cleared))
+    outcomes = tuple(chain.from_iterable(cleared))
+    names = [wanted.name for wanted in cluster.pull_secrets]
+    state = await observe(kube, names)
+    removed = {(each.namespace, each.secret) for each in outcomes if not each.failures}
+    if references := _references(state, removed):
+        for account, name in references:
+            unbind = ServiceAccountState.without_reference
+            await applier.binder.change_all((account,), name, unbind)
+        state = await observe(kube, names)
+    return outcomes, _left(state, removed, outcomes)
+
+
+def _references(
+    state: ClusterState, removed: Collection[tuple[str, str]]
+) -> tuple[tuple[ServiceAccountState, str], ...]:
+    """The service accounts that refer to a deleted pull secret: they were created meanwhile."""
+    gone = {*removed} - {(secret.namespace, secret.name) for secret in state.secrets}
+    return tuple(
+        (account, name)
+        for account in state.service_accounts
+        for name in account.image_pull_secrets
+        if (account.namespace, name) in gone
+    )
+
+
+def _left(
+    state: ClusterState,
+    removed: Collection[tuple[str, str]],
+    outcomes: Iterable[SecretOutcome],
+) -> tuple[str, ...]:
+    """A message for each thing of ours that is still there, unless its outcome says why."""
+    explained = {(each.namespace, each.secret) for each in outcomes if each.failures}
+    secrets = (
+        f"pull secret {each.namespace}/{each.name} is still there: start the command again"
+        for each in state.secrets
+        if each.managed
+        and (each.namespace, each.name) not in explained
+        and each.namespace not in state.unreadable
+    )
+    references = (
+        f"service account {account.namespace}/{account.name} still refers to {name}: remove that"
+        " from its imagePullSecrets"
+        for account, name in _references(state, removed)
+    )
+    return (*secrets, *references, *_unread(state))
 
 
 async def _in_cluster(session: Session, name: str, use: Use[T]) -> T:

@@ -8,6 +8,7 @@ https://www.alibabacloud.com/help/en/ack/product-overview/aliyun-acr-credential-
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,13 +132,17 @@ def _identity_remarks(found: FoundRegistry, *, rrsa: bool) -> Iterator[str]:
 
 def _names(found: Iterable[FoundRegistry]) -> list[str]:
     """Our names for the registries: their IDs, with a number where an ID repeats."""
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order
+    uses: Counter[str] = Counter()
     for registry in found:
         wanted = _text(registry, "instanceid").rpartition(":")[2] or "personal"
         base = wanted if _NAME.fullmatch(wanted) else "registry"
-        uses = sum(re.fullmatch(rf"{base}(-\d+)?", name) is not None for name in names)
-        names.append(f"{base}-{uses + 1}" if uses else base)
-    return names
+        name = base
+        while name in names or not uses[base]:
+            uses[base] += 1
+            name = f"{base}-{uses[base]}" if uses[base] > 1 else base
+        names[name] = None
+    return list(names)
 
 
 # ---- the cluster ---------------------------------------------------------------------------------

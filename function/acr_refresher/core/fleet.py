@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -28,6 +28,7 @@ class LastSeen:
     at: datetime
     earliest_expiry: datetime | None = None
     ok: bool = True  # False if something failed there, so that work is left
+    unreached: frozenset[str] = frozenset()  # namespaces that the visit had no time to begin
 
 
 def most_urgent_first(
@@ -44,7 +45,7 @@ def most_urgent_first(
     """
 
     def priority(cluster: Cluster) -> tuple[int, datetime, datetime, str]:
-        tiebreak = sha256(f"{now.isoformat()} {cluster.name}".encode()).hexdigest()
+        tiebreak = _tiebreak(cluster.name, now)
         seen = last_seen.get(cluster.name)
         if seen is None:
             return (1, now, now, tiebreak)
@@ -54,6 +55,22 @@ def most_urgent_first(
         return (3, seen.at, expiry, tiebreak)
 
     return tuple(sorted(clusters, key=priority))
+
+
+def unreached_first(
+    namespaces: Iterable[str], unreached: Collection[str], now: datetime
+) -> tuple[str, ...]:
+    """A cluster's namespaces in the order in which a visit writes to them.
+
+    Those that the last visit had no time to begin come first. Otherwise namespaces in which a write
+    hangs could take all the time in each run. An instance forgets its visits when it ends, so the
+    order of the others differs from run to run too.
+    """
+    return tuple(sorted(namespaces, key=lambda name: (name not in unreached, _tiebreak(name, now))))
+
+
+def _tiebreak(name: str, now: datetime) -> str:
+    return sha256(f"{now.isoformat()} {name}".encode()).hexdigest()
 
 
 def is_due(cluster: Cluster, seen: LastSeen, now: datetime) -> bool:

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from acr_refresher.core.select import NamespaceSelection, ServiceAccountSelection
+
+if TYPE_CHECKING:
+    from acr_refresher.core.outcome import Failure
 
 # ---- what is configured -------------------------------------------------------------------------
 
@@ -204,7 +208,10 @@ class NamespaceState:
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """A Secret of a pull secret's name as listed. `managed`: it carries our label."""
+    """A Secret of a pull secret's name as listed. `managed`: it carries our label.
+
+    `managers` are the field managers of its data, type, immutability and of our label.
+    """
 
     namespace: str
     name: str
@@ -216,6 +223,7 @@ class SecretState:
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr
     labels: Mapping[str, str] = field(default_factory=dict)
+    managers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +231,15 @@ class ServiceAccountState:
     """A ServiceAccount as listed or read, with the names in its imagePullSecrets, in order.
 
     The API server treats `imagePullSecrets` as an atomic list: a write replaces all of it.
+    `managers` are the field managers of that list, and `created` is an RFC 3339 time.
     """
 
     namespace: str
     name: str
     resource_version: str
     image_pull_secrets: tuple[str, ...] = ()
+    created: str = ""
+    managers: tuple[str, ...] = ()
 
     def refers_to(self, secret: str) -> bool:
         """Whether pods of the account pull with the secret."""
@@ -248,11 +259,15 @@ class ServiceAccountState:
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """All that planning needs from a cluster. `secrets` are the Secrets of all pull secrets."""
+    """All that planning needs from a cluster. `secrets` are the Secrets of all pull secrets.
+
+    `unreadable` says why the Secrets or service accounts of some namespaces are not among them.
+    """
 
     namespaces: tuple[NamespaceState, ...]
     secrets: tuple[SecretState, ...]
     service_accounts: tuple[ServiceAccountState, ...]
+    unreadable: Mapping[str, Failure] = field(default_factory=dict)
 
 
 # ---- tokens -------------------------------------------------------------------------------------

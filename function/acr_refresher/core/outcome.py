@@ -7,13 +7,14 @@ go into the outcome. Outcomes are part of the report's JSON: `core.report` write
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
+from acr_refresher.core.contention import Repairs
 from acr_refresher.core.model import (
     NO_METADATA,
     Credential,
@@ -23,9 +24,9 @@ from acr_refresher.core.model import (
     SecretMetadata,
     ServiceAccountState,
 )
-from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.reasons import FAILING, Reason, Result
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import rfc3339
+from acr_refresher.core.secret import inputs_digest, rfc3339
 
 # ---- actions -------------------------------------------------------------------------------------
 
@@ -47,7 +48,8 @@ class ApplySecret:
 
     `fallback` holds the valid credentials of the registries in `mint`, for those whose minting
     fails. With `replace`, the type of the Secret that was found cannot be changed. So it is deleted
-    (by uid) just before the new one is written. Namespaces with the same content share an instance.
+    (by uid) just before the new one is written. `repairs` are counted in the Secret. Namespaces
+    with the same content share an instance.
     """
 
     terms: Terms
@@ -56,6 +58,7 @@ class ApplySecret:
     kept: tuple[Credential, ...]
     fallback: tuple[Credential, ...]
     replace: bool = False
+    repairs: Repairs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Reconcile:
 
     `apply` is None if the secret is fresh. `uid` and `resource_version` are those of the Secret
     that was found, if any. `bind` are the selected `service_accounts` that lack the reference.
-    `waiting_for` are selected by name and do not exist yet.
+    `waiting_for` are selected by name and do not exist yet. `contended` says what a competing
+    controller changes.
     """
 
     namespace: str
@@ -77,11 +81,15 @@ class Reconcile:
     waiting_for: tuple[str, ...]
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
+    contended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Unbind the service accounts, then delete our secret: the namespace is no longer selected."""
+    """Unbind the service accounts, then delete our secret: the namespace is no longer selected.
+
+    The Secret is deleted only if it still has this `uid` and `resource_version`.
+    """
 
     namespace: str
     secret: str
@@ -102,9 +110,26 @@ class Skip:
     reason: Reason
     entries: tuple[Entry, ...] = ()
     warnings: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 Action = Reconcile | Remove | Skip
+
+
+def holds_valid_logins(action: Reconcile) -> bool:
+    """Whether the Secret that was found has a valid login for each registry that it must hold."""
+    apply = action.apply
+    if apply is None:
+        return True  # it is fresh
+    logins = {each.entry.registry: each.entry for each in (*apply.kept, *apply.fallback)}
+    usable = {
+        registry.name
+        for registry in apply.terms.registries
+        if (entry := logins.get(registry.name))
+        and entry.inputs == inputs_digest(registry)
+        and entry.expires_at > apply.terms.now
+    }
+    return not apply.replace and len(usable) == len(apply.terms.registries)
 
 
 def costs_requests(actions: Iterable[Action]) -> bool:
@@ -218,8 +243,14 @@ def reconciled_outcome(
 ) -> SecretOutcome:
     """The outcome of a namespace that was served, as far as that succeeded."""
     apply = action.apply
-    result = Result.FAILED if unwritten else _result(action, written, bound, unminted)
     unbound = {account.name for account in action.bind} - set(bound)
+    result = (
+        _failed_result(action, written, unbound)
+        if unwritten
+        else _result(action, written, bound, unminted)
+    )
+    if action.contended and result not in FAILING:
+        result = Result.CONTENDED
     return _outcome(
         action,
         result=result,
@@ -229,7 +260,7 @@ def reconciled_outcome(
         bound=bound,
         waiting_for=action.waiting_for,
         failures=unminted + unwritten,
-        warnings=action.warnings + warnings,
+        warnings=action.warnings + warnings + action.contended,
     )
 
 
@@ -241,15 +272,27 @@ def _result(
 ) -> Result:
     """The result if the API server accepted every write."""
     apply = action.apply
+    if unminted and not written and holds_valid_logins(action):
+        return Result.KEPT
     if unminted:
         others_hold = apply is not None and apply.kept
         return Result.INCOMPLETE if written or others_hold else Result.FAILED
     if written:
-        created = apply is not None and apply.reason is Reason.SECRET_MISSING
+        missing = apply is not None and apply.reason is Reason.SECRET_MISSING
+        created = missing and action.uid is None  # no overlapping run has created it meanwhile
         return Result.CREATED if created else Result.RENEWED
     if bound:
         return Result.BOUND
     return Result.WAITING if action.waiting_for else Result.UNCHANGED
+
+
+def _failed_result(
+    action: Reconcile, written: SecretContent | None, unbound: Collection[str]
+) -> Result:
+    """The result if the API server refused a write. A valid secret needs its references too."""
+    renewal_failed = action.apply is not None and action.uid is not None and not written
+    whole = renewal_failed and not unbound and holds_valid_logins(action)
+    return Result.KEPT if whole else Result.FAILED
 
 
 def refused_outcome(
@@ -273,6 +316,12 @@ def removal_outcome(action: Remove, failures: tuple[Failure, ...] = ()) -> Secre
     return _outcome(action, Result.FAILED, reason, action.entries, failures=failures)
 
 
+def not_ours_outcome(action: Remove, failure: Failure) -> SecretOutcome:
+    """The outcome of a removal if another Secret, or no longer ours, was there to be deleted."""
+    reason = Reason.CHANGED_MEANWHILE
+    return _outcome(action, Result.CONFLICT, reason, action.entries, failures=(failure,))
+
+
 def failed_outcome(action: Action, failure: Failure) -> SecretOutcome:
     """The outcome of an action that failed with an unexpected error."""
     if isinstance(action, Reconcile):
@@ -294,7 +343,7 @@ def planned_outcome(action: Action) -> SecretOutcome:
 
 def skipped_outcome(action: Skip) -> SecretOutcome:
     """The outcome of a namespace in which nothing was changed."""
-    return _outcome(action, action.result, action.reason, action.entries)
+    return _outcome(action, action.result, action.reason, action.entries, failures=action.failures)
 
 
 def all_hosts(entries: Iterable[Entry]) -> tuple[str, ...]:

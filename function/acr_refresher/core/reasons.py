@@ -42,7 +42,7 @@ class Reason(_OpenEnum):
     """Why a secret is written (the most important reason first), left alone or removed."""
 
     SECRET_MISSING = "secret-missing", "the secret does not exist yet"
-    WRONG_TYPE = "wrong-type", "the Secret has another type or is immutable: it is replaced"
+    WRONG_TYPE = "wrong-type", "the Secret has another type, so it is replaced"
     DATA_DRIFTED = "data-drifted", "the secret was changed from outside"
     REGISTRY_MISSING = "registry-missing", "the secret lacks a registry"
     INPUTS_CHANGED = "inputs-changed", "a registry's configuration has changed"
@@ -53,6 +53,10 @@ class Reason(_OpenEnum):
     METADATA_CHANGED = (
         "metadata-changed",
         "the secret's labels or annotations are not those of the configuration",
+    )
+    BINDING_REVERTED = (
+        "binding-reverted",
+        "the secret was removed from a service account that had it",
     )
     FRESH = "fresh", "the secret is fresh"
     NAMESPACE_TERMINATING = "namespace-terminating", "the namespace is being deleted"
@@ -68,10 +72,20 @@ class Reason(_OpenEnum):
         "acr-refresher did not create the Secret of this name, so it is left alone",
         "delete it, exclude the namespace, or choose another secretName",
     )
+    LABEL_CHANGED = (
+        "label-changed",
+        "the label app.kubernetes.io/managed-by of our Secret was changed, so it is left alone",
+        "exempt the Secret from the policy that changes the label, and delete the Secret once",
+    )
     REMOVAL_BLOCKED = (
         "removal-blocked",
         "more than 30 % of the cluster's secrets would be removed in one run",
         "check watchNamespace and namespaceSelector, or confirm with --allow-removal",
+    )
+    NAMESPACE_UNREADABLE = (
+        "namespace-unreadable",
+        "the namespace's Secrets or service accounts could not be read, so nothing was changed",
+        "see the failure: an object in it is too large, or cannot be decrypted",
     )
     CHANGED_MEANWHILE = (
         "changed-meanwhile",
@@ -90,11 +104,15 @@ class Result(_OpenEnum):
     WAITING = "waiting"
     REMOVED = "removed"
     SKIPPED = "skipped"
+    KEPT = "kept"
     INCOMPLETE = "incomplete"
     CONFLICT = "conflict"
+    CONTENDED = "contended"
     FAILED = "failed"
     PLANNED = "planned"
 
 
-FAILING = frozenset({Result.FAILED, Result.INCOMPLETE, Result.CONFLICT})
+FAILING = frozenset(
+    {Result.FAILED, Result.KEPT, Result.INCOMPLETE, Result.CONFLICT, Result.CONTENDED}
+)
 """Results that need attention. They fail the invocation of a timer."""

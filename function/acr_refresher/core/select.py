@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from acr_refresher.settings import SETTINGS
+
 ALL = "all"
 SYSTEM_PREFIX = "kube-"
 INSTANCE_IDS_ANNOTATION = "k8s.aliyun.com/acr-instance-ids"
 ROLE_ANNOTATIONS = ("k8s.aliyun.com/acr-service-arns", "k8s.aliyun.com/acr-user-arns")
-_SEPARATORS = re.compile(r"[,;\s]+")  # the separator is not documented
+_REQUESTED = re.compile(r"[^,;\s]+")  # the separator is not documented
 
 
 class Operator(str, Enum):
@@ -94,8 +96,18 @@ def _pattern_selects(pattern: str, name: str) -> bool:
 
 
 def requested_registries(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """The requested instances, as `ID` or `REGION:ID`, in their order."""
-    return tuple(filter(None, _SEPARATORS.split(annotations.get(INSTANCE_IDS_ANNOTATION, ""))))
+    """The requested instances, as `ID` or `REGION:ID`, in their order, without repetitions.
+
+    Of more than `SETTINGS.requested_registries`, one more is returned, which shows that there are
+    more.
+    """
+    requested: dict[str, None] = {}
+    text = annotations.get(INSTANCE_IDS_ANNOTATION, "")
+    for found in _REQUESTED.finditer(text):
+        requested[found[0][: SETTINGS.quoted_text]] = None
+        if len(requested) > SETTINGS.requested_registries:
+            break
+    return tuple(requested)
 
 
 def names_roles(annotations: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -54,8 +54,8 @@ def answer_error(
     body = read_status(content)
     refusal = spoken_refusal(body) or _by_status(method, path, status, body)
     meaning: Callable[..., PortError] = refusal.meaning
-    if refusal.meaning is Unreachable:
-        meaning = partial(Unreachable, retryable=refusal.passes)
+    if issubclass(refusal.meaning, Unreachable):
+        meaning = partial(refusal.meaning, retryable=refusal.passes)
     audit_id = headers.get("Audit-Id", "")
     return meaning(
         f"{request_name(method, path)}: {refusal.words} ({status})",
@@ -77,7 +77,7 @@ def connection_error(
             " Get a new kubeconfig.",
             service="kube",
         )
-    if untrusted := next(filter(None, map(_untrusted, chain)), ""):
+    if untrusted := _untrusted(chain):
         return Unreachable(
             f"the certificate of API server {_via(server, proxy)} is not trusted ({untrusted})."
             " Check certificate-authority-data, server and tls-server-name in the kubeconfig.",
@@ -194,6 +194,9 @@ _NO_ANSWER: Mapping[str, tuple[type[Exception], ...]] = {  # the first that fits
         asyncio.TimeoutError,
         TimeoutError,
     ),
+    f"{_NO_CONNECTION}: the TLS handshake failed ({{why}}). Check server in the kubeconfig.": (
+        aiohttp.ClientSSLError,
+    ),
     f"{_NO_CONNECTION}: {{why}}. {CAN_REACH}": (aiohttp.ClientConnectorError,),
     "the connection to API server {server} broke during {request}": (Exception,),
 }
@@ -216,13 +219,20 @@ def _certificate_alert(error: BaseException) -> str:
     return concerns_us[1].replace("_", " ").lower() if concerns_us else ""
 
 
-def _untrusted(error: BaseException) -> str:
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return ""
-    return getattr(error, "verify_message", "") or "not verified"
+def _untrusted(chain: Sequence[BaseException]) -> str:
+    """OpenSSL's reason not to trust a certificate; empty if it is trusted.
+
+    aiohttp's error is of the same class as Python's own, but lacks the reason.
+    """
+    untrusted = [error for error in chain if isinstance(error, ssl.SSLCertVerificationError)]
+    reasons = (getattr(error, "verify_message", "") for error in untrusted)
+    return next(filter(None, reasons), "not verified") if untrusted else ""
 
 
 def _why(error: Exception) -> str:
+    chain = (each for each in _chain(error) if isinstance(each, ssl.SSLError))
+    if reason := next(filter(None, (getattr(each, "reason", "") for each in chain)), ""):
+        return reason.replace("_", " ").lower()
     number = (isinstance(error, OSError) and error.errno) or 0
     return os.strerror(number).lower() if number in errno.errorcode else "no connection"
 

@@ -1,49 +1,44 @@
 """Reads a kubeconfig as data: it can neither run a program nor make us read a file.
 
 Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Only the cluster and the
-user of its current-context are read.
+user of its current-context are read. An empty text counts as absent, as it does for kubectl.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from itertools import accumulate
-from typing import Annotated, Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError, to_json
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import to_json
 
+from acr_refresher.config.strict import InvalidInput, Problem
+from acr_refresher.config.strict_yaml import read_yaml
 from acr_refresher.core.secret import rfc3339
 from acr_refresher.errors import Invalid
+from acr_refresher.kube.kubeconfig_fields import (
+    REFUSED_IN_CLUSTER,
+    REFUSED_IN_USER,
+    USE_INSTEAD,
+    Cluster,
+    Part,
+    User,
+)
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
 
 Model = TypeVar("Model", bound=BaseModel)
 Yaml = Any
 
-USE_INSTEAD = "use a token, or client-certificate-data and client-key-data"
-
-REFUSED_IN_CLUSTER = {
-    "certificate-authority": "files are not read; embed it as certificate-authority-data",
-    "insecure-skip-tls-verify": "TLS is always verified; give certificate-authority-data",
-}
-REFUSED_IN_USER = {
-    "exec": f"programs are not run; {USE_INSTEAD}",
-    "auth-provider": f"plug-ins are not run; {USE_INSTEAD}",
-    "client-certificate": "files are not read; embed it as client-certificate-data",
-    "client-key": "files are not read; embed it as client-key-data",
-    "tokenFile": "files are not read; embed its content as token",
-    "username": USE_INSTEAD,
-    "password": USE_INSTEAD,
-    "as": "impersonation is not supported; use that user's own credentials",
-}
+IT = "it"
+"""The kubeconfig, in messages about it."""
+MAX_NAME = 80
+"""Characters of a name that a message shows."""
+MAX_PROBLEMS = 10
+"""A document of repeated keys has thousands of problems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +68,41 @@ def read_kubeconfig(
     A proxy or certificate authority given here replaces the kubeconfig's own, which is not checked.
     Raises Invalid that names every problem of the cluster and the user, but no value.
     """
-    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
-        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
-    return _read(kubeconfig.document, proxy_url, ca_pem)
-
-
-@lru_cache(SETTINGS.tls_clients_kept)  # of 10 KB each
-def _read(document: SecretStr, proxy_url: SecretStr | None, ca_pem: str) -> ServerAccess:
-    """The kubeconfig's access, cached: a warm instance reads the same kubeconfigs in every run."""
-    cluster_fields, user_fields = current(document)
+    refuse_expired(kubeconfig, now)
+    cluster_fields, user_fields = current(kubeconfig.document)
     cluster_fields = _overridden(cluster_fields, proxy_url, ca_pem)
     problems = [
         *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
         *_refusals(user_fields, "user", REFUSED_IN_USER),
-        *_problems(_Cluster, cluster_fields, "cluster"),
-        *_problems(_User, user_fields, "user"),
+        *_problems(Cluster, cluster_fields, "cluster"),
+        *_problems(User, user_fields, "user"),
     ]
     if problems:
         raise _invalid(problems)
-    return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+    return _access(Cluster.model_validate(cluster_fields), User.model_validate(user_fields))
+
+
+def refuse_expired(kubeconfig: Kubeconfig, now: datetime | None) -> None:
+    """Raise Invalid if the kubeconfig has expired by then."""
+    if now and kubeconfig.expires_at and kubeconfig.expires_at <= now:
+        raise _invalid([f"it expired at {rfc3339(kubeconfig.expires_at)}; get a new one"])
 
 
 def current(document: SecretStr) -> tuple[dict[str, Yaml], dict[str, Yaml]]:
     """The fields of the current context's cluster and user. Raises Invalid if there are none."""
     read = _checked(_Document, _load(document), "document")
+    if not read.current_context:
+        raise _invalid(["it has no current-context"])
     context = _checked(_Context, read.named("context", read.current_context), "context")
     return read.named("cluster", context.cluster), read.named("user", context.user)
+
+
+def with_context(document: SecretStr, context: str) -> SecretStr:
+    """The kubeconfig with another current-context. Raises Invalid."""
+    fields = _load(document)
+    if not isinstance(fields, dict):
+        raise _invalid(["it is not a mapping"])
+    return SecretStr(fields_to_json({**fields, "current-context": context}))
 
 
 def kubeconfig_of(cluster: Mapping[str, Yaml], user: Mapping[str, Yaml]) -> Kubeconfig:
@@ -138,77 +142,17 @@ def _overridden(
     return fields
 
 
-# ---- the parts that are read ---------------------------------------------------------------------
+# ---- the current context -------------------------------------------------------------------------
 
 
-def _https(url: str) -> str:
-    parts = _parts(url)
-    if parts is None or parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-        raise PydanticCustomError(
-            "server", "must be https://HOST[:PORT], with a port of 1 to 65535"
-        )
-    return url.rstrip("/")
-
-
-def _http_proxy(url: SecretStr) -> SecretStr:
-    parts = _parts(url.get_secret_value())
-    if parts is None or parts.scheme != "http" or not parts.hostname:
-        raise PydanticCustomError(
-            "proxy",
-            "must be http://HOST:PORT, with a port of 1 to 65535; other kinds are not supported",
-        )
-    return url
-
-
-def _parts(url: str) -> SplitResult | None:
-    """The parts of a URL, or None if it is none. Python's message would quote its password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # parsed only here
-    except ValueError:
-        return None
-    return None if port == 0 else parts
-
-
-def _pem(data: SecretStr) -> SecretStr:
-    try:
-        text = base64.b64decode(data.get_secret_value()).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
-    if "-----BEGIN " not in text:
-        raise PydanticCustomError("pem", "must be PEM in base64")
-    if "ENCRYPTED" in text:
-        raise PydanticCustomError(
-            "pem", "must not be encrypted: there is no way to enter the password"
-        )
-    return SecretStr(text)
-
-
-def _token(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value()
-    if not text.isascii() or not text.isprintable():
-        raise PydanticCustomError("token", "must be one line of ASCII, without other characters")
-    return token
-
-
-Pem = Annotated[SecretStr, AfterValidator(_pem)]
-Token = Annotated[SecretStr, AfterValidator(_token)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=lambda name: name.replace("_", "-"), hide_input_in_errors=True
-    )
-
-
-class _Named(_Part):
+class _Named(Part):
     name: str
     context: Yaml = None
     cluster: Yaml = None
     user: Yaml = None
 
 
-class _Document(_Part):
+class _Document(Part):
     current_context: str
     contexts: list[_Named]
     clusters: list[_Named]
@@ -219,58 +163,34 @@ class _Document(_Part):
         entries: list[_Named] = getattr(self, f"{kind}s")
         fields = next((getattr(entry, kind) for entry in entries if entry.name == name), None)
         if not isinstance(fields, dict):
-            raise _invalid([f"it has no {kind} {name!r}"])
+            raise _invalid([f"it has no {kind} {name[:MAX_NAME]!r}"])
         return fields
 
 
-class _Context(_Part):
+class _Context(Part):
     cluster: str
     user: str
-
-
-class _Cluster(_Part):
-    server: Annotated[str, AfterValidator(_https)]
-    certificate_authority_data: Pem | None = None
-    tls_server_name: str | None = None
-    proxy_url: Annotated[SecretStr, AfterValidator(_http_proxy)] | None = None
-
-
-class _User(_Part):
-    token: Token | None = None
-    client_certificate_data: Pem | None = None
-    client_key_data: Pem | None = None
 
 
 # ---- reading -------------------------------------------------------------------------------------
 
 
-# The C loader is ten times as fast. The wheels of PyYAML include it.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def _load(document: SecretStr) -> Yaml:
+    """The document as data. Reading it takes a bounded time, so the event loop may wait for it."""
     text = document.get_secret_value()
+    if len(text) > SETTINGS.kubeconfig_characters:
+        raise _invalid([f"it has more than {SETTINGS.kubeconfig_characters} characters"])
     try:
-        # Checked first: the C loader recurses, and a deep document ends the process.
-        if _is_deep(text):
-            raise _invalid([f"it is nested more than {SETTINGS.kubeconfig_depth} levels deep"])
-        return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader
-    except yaml.YAMLError as error:
-        # The error's own text quotes the document.
-        mark = getattr(error, "problem_mark", None)
-        where = f" near line {mark.line + 1}" if mark else ""
-        raise _invalid([f"it is not YAML{where}"]) from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        # By a scalar's type, such as a date in a 13th month, or `!!bool maybe`.
-        raise _invalid(["it has a value that YAML cannot read"]) from None
+        data, repeated_keys = read_yaml(text, IT, SETTINGS.kubeconfig_values)
+    except InvalidInput as refused:
+        raise _invalid_yaml(refused.problems) from None
+    if repeated_keys:
+        raise _invalid_yaml(repeated_keys)
+    return data
 
 
-def _is_deep(text: str) -> bool:
-    steps = (
-        isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        for event in yaml.parse(text, _LOADER)
-    )
-    return any(depth > SETTINGS.kubeconfig_depth for depth in accumulate(steps))
+def _invalid_yaml(problems: Iterable[Problem]) -> Invalid:
+    return _invalid([f"{each.path} {each.problem} ({each.remedy})" for each in problems])
 
 
 def _checked(model: type[Model], fields: Yaml, part: str) -> Model:
@@ -298,7 +218,7 @@ def _refusals(fields: Mapping[str, Yaml], part: str, refused: Mapping[str, str])
     ]
 
 
-def _access(cluster: _Cluster, user: _User) -> ServerAccess:
+def _access(cluster: Cluster, user: User) -> ServerAccess:
     certificate, key = user.client_certificate_data, user.client_key_data
     if (certificate is None) != (key is None):
         raise _invalid(["user: client-certificate-data and client-key-data belong together"])
@@ -320,4 +240,6 @@ def _joined(certificate: SecretStr, key: SecretStr) -> SecretStr:
 
 
 def _invalid(problems: list[str]) -> Invalid:
-    return Invalid(f"the kubeconfig cannot be used: {'; '.join(problems)}", service="kube")
+    listed = "; ".join(problems[:MAX_PROBLEMS])
+    more = f"; and {rest} more" if (rest := len(problems) - MAX_PROBLEMS) > 0 else ""
+    return Invalid(f"the kubeconfig cannot be used: {listed}{more}", service="kube")

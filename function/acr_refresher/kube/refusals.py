@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from acr_refresher.errors import Denied, PortError, Unreachable
+from acr_refresher.errors import BrokenObject, Denied, Invalid, PortError, Unreachable
+from acr_refresher.log import mask_text
 from acr_refresher.settings import SETTINGS
 
 TOKENS = "serviceaccounts/token"
@@ -73,6 +74,7 @@ class Refusal(NamedTuple):
 _SPOKEN = re.compile(
     r"""
     admission\ webhook\ "(?P<webhook>[^"]{0,253})"\ denied\ the\ request
+    | admission\ webhook\ "(?P<effective>[^"]{0,253})"\ does\ not\ support\ dry\ run
     | AdmissionPolicy\ '(?P<policy>[^']{0,253})'(?:\ with\ binding\ '(?P<binding>[^']{0,253})')?
       \ denied\ request
     | (?:exceeded|failed|status\ unknown\ for)\ quota:\ (?P<quota>[^,:]{0,253})[,:]
@@ -95,6 +97,7 @@ _POLICY = re.compile(
 """How Gatekeeper and Kyverno name the policy. Their webhooks have one name for all policies."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 """The API server accepts no other names of policies, webhooks, quotas, namespaces and Secrets."""
+CANNOT_DRY_RUN = "does not support dry runs (its sideEffects), so this cannot be tried"
 _ALLOW = "Change the policy so that it allows this request."
 
 
@@ -106,7 +109,10 @@ def spoken_refusal(body: Status) -> Refusal | None:
     if said["failed"] is not None:
         return _failed_webhook(said["failed"], body.message)
     if said["key"] is not None:
-        return Refusal(Unreachable, _unreadable(said["key"]))
+        return Refusal(BrokenObject, _unreadable(said["key"]))
+    if said["effective"] is not None:
+        words = f"{_named('admission webhook', said['effective'])} {CANNOT_DRY_RUN}"
+        return Refusal(Invalid, words)
     if said["quota"] is not None:
         return Refusal(Denied, f"denied by {_named('quota', said['quota'])}. Raise the quota.")
     if said["webhook"] is not None:
@@ -156,7 +162,8 @@ _USER_NAME = re.compile(r"[\w.:@/+=#-]+", re.ASCII)
 def refused_user(content: bytes) -> str:
     """The user that a refusal by RBAC names; empty if it names none that looks like a user."""
     refusal = _USER.search(read_status(content).message)
-    return refusal["user"] if refusal and _USER_NAME.fullmatch(refusal["user"]) else ""
+    user = refusal["user"] if refusal else ""
+    return user if _USER_NAME.fullmatch(user) and mask_text(user) == user else ""
 
 
 def refused_by_rbac(body: Status) -> bool:

@@ -1,105 +1,64 @@
 """Applies planned actions: the secret first, then its bindings; on removal the bindings first.
 
 A PortError becomes an outcome here, never an exception, so one namespace does not stop another.
+
+The answer to a write may be lost, or come from a webhook or a proxy. So after an answer that leaves
+open what happened, the object is read by name, and the outcome says what is there.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
-from acr_refresher.core.merge import (
-    content_to_write,
-    contested,
-    resolve_host_conflicts,
-    without_shorter,
-)
-from acr_refresher.core.model import (
-    Credential,
-    Registry,
-    SecretContent,
-    SecretState,
-    ServiceAccountState,
-)
+from acr_refresher.core.contention import IMMUTABLE, mutations
+from acr_refresher.core.model import SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.outcome import (
     Action,
     ApplySecret,
-    Failure,
     Reconcile,
     Remove,
     SecretOutcome,
+    not_ours_outcome,
     reconciled_outcome,
     refused_outcome,
     removal_outcome,
     skipped_outcome,
 )
+from acr_refresher.core.reasons import Reason
 from acr_refresher.core.renewal import replan
-from acr_refresher.errors import Conflict, Gone, PortError, log_bug
-from acr_refresher.run.concurrency import connections_for, run_bounded
-from acr_refresher.run.deadline import Clock
+from acr_refresher.core.secret import is_same_write
+from acr_refresher.errors import Conflict, Gone, Invalid, PortError, Unreachable
+from acr_refresher.run.bind import Binder, Requests, not_believed
+from acr_refresher.run.contents import Content, Contents
 from acr_refresher.run.ports import KubeApi
-from acr_refresher.run.retry import retrying
-from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 
-T = TypeVar("T")
-AccountChange = Callable[[ServiceAccountState, str], ServiceAccountState]
 
+class NotAsListedError(Exception):
+    """The Secret is not as it was listed. `found` is what is there now."""
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """The content of a secret; None if nothing is to be written.
-
-    `unminted` are the registries for which no token was issued.
-    """
-
-    content: SecretContent | None
-    unminted: tuple[Failure, ...]
-    warnings: tuple[str, ...]
+    def __init__(self, why: PortError, found: SecretState | None) -> None:
+        super().__init__()
+        self.why = why
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """Applies actions to one cluster in one run.
-
-    It keeps service accounts as it last wrote them, so a namespace's next pull secret is bound
-    without a conflict and without another read. It waits for the cloud within `paused`. Requests to
-    the cluster itself in that time are within `resumed`. It sends at most
-    `SETTINGS.requests_per_cluster` requests at a time.
-    """
+    """Applies actions to one cluster in one run."""
 
     kube: KubeApi
-    minter: Minter
-    now: datetime
-    run: str
-    paused: Clock = nullcontext
-    resumed: Clock = nullcontext
-    cluster: str = ""
-    """The name of the cluster, for the log."""
-    _written: dict[tuple[str, str], ServiceAccountState] = field(default_factory=dict)
-    _made: dict[tuple[str, str], asyncio.Task[_Made]] = field(default_factory=dict)
-    _slots: asyncio.Semaphore = field(
-        default_factory=partial(asyncio.Semaphore, SETTINGS.requests_per_cluster)
-    )
+    contents: Contents
+    binder: Binder
+    requests: Requests
 
-    async def make(self, actions: Iterable[Action]) -> None:
-        """Make the content of all secrets that are to be written, before the first is written.
-
-        Namespaces whose actions share an ApplySecret share its content. `apply` reports what failed
-        here. If this is cancelled, minting that no other cluster waits for is cancelled.
-        """
-        making: dict[int, asyncio.Task[_Made]] = {}  # by identity: the actions keep them alive
-        for action in actions:
-            if isinstance(action, Reconcile) and (apply := action.apply):
-                if id(apply) not in making:
-                    making[id(apply)] = asyncio.ensure_future(self._make(action, apply))
-                self._made[action.namespace, action.secret] = making[id(apply)]
-        await asyncio.gather(*making.values())
+    @staticmethod
+    def of(kube: KubeApi, contents: Contents) -> Applier:
+        """Return an applier that sends all its requests together."""
+        requests = Requests()
+        return Applier(kube, contents, Binder(kube, requests), requests)
 
     async def apply(self, action: Action) -> SecretOutcome:
         """Apply one action. Raises only what is a bug."""
@@ -110,162 +69,175 @@ class Applier:
         return skipped_outcome(action)
 
     async def _reconcile(self, action: Reconcile, *, replanned: bool = False) -> SecretOutcome:
-        if action.apply is None:
-            changed, unchanged = await self._change_all(
-                action.bind, action.secret, ServiceAccountState.with_reference
-            )
-            return reconciled_outcome(action, bound=changed, unwritten=unchanged)
-        making = None if replanned else self._made.get((action.namespace, action.secret))
-        made = making.result() if making else await self._make(action, action.apply)
+        apply = action.apply
+        if apply is None or apply.reason is Reason.BINDING_REVERTED:
+            return await self._bind_only(action, apply)
+        content = await self.contents.of(action, apply)
+        if content.secret is None:
+            if action.uid is None:
+                return reconciled_outcome(action, unminted=content.unminted)  # nothing to refer to
+            return await self._bind(action, content)
+        refusal: PortError
         try:
-            if made.content:
-                await self._write(action, action.apply, made.content)
-        except PortError as error:
-            again = None if replanned else await self._replan(action, action.apply, made, error)
+            written = await self._write(action, apply, content, content.secret)
+        except NotAsListedError as changed:
+            refusal = changed.why
+            again = None if replanned else replan(action, apply, changed.found)
             if again:
                 return await self._reconcile(again, replanned=True)
-            return refused_outcome(action, error.failure(), made.unminted)
-        if made.content is None and action.uid is None:
-            return reconciled_outcome(action, unminted=made.unminted)  # no Secret to refer to
-        changed, unchanged = await self._change_all(
+        except PortError as error:
+            refusal = error
+        else:
+            changed_back = (each for each in action.contended if each != IMMUTABLE)
+            contended = (*mutations(content.secret, written), *changed_back)
+            return await self._bind(replace(action, contended=contended), content)
+        return refused_outcome(action, refusal.failure(), content.unminted)
+
+    async def _bind(self, action: Reconcile, content: Content) -> SecretOutcome:
+        changed, unchanged = await self.binder.change_all(
             action.bind, action.secret, ServiceAccountState.with_reference
         )
         return reconciled_outcome(
-            action, made.content, changed, made.unminted, unchanged, made.warnings
+            action, content.secret, changed, content.unminted, unchanged, content.warnings
         )
 
-    async def _make(self, action: Reconcile, apply: ApplySecret) -> _Made:
-        try:
-            minted, unminted, warnings = await self._mint(apply)
-            content = content_to_write(apply, minted, self.now, self.run)
-        except Exception as error:  # noqa: BLE001  # a bug in one content must not stop others
-            where = {"namespace": action.namespace, "secret": action.secret}
-            failure = log_bug(error, cluster=self.cluster, **where)
-            return _Made(None, unminted=(failure,), warnings=())
-        return _Made(content, unminted, warnings)
+    async def _bind_only(self, action: Reconcile, count: ApplySecret | None) -> SecretOutcome:
+        """Bind service accounts, and then count in the Secret that this was a repair, if it was.
 
-    async def _mint(
-        self, apply: ApplySecret
-    ) -> tuple[dict[str, Credential], tuple[Failure, ...], tuple[str, ...]]:
-        """Return the new credentials by registry, the failures, and the warnings."""
-        found: dict[str, Credential] = {}
-        failures: list[Failure] = []
+        A count that cannot be written is no failure: the next repair counts again.
+        """
+        outcome = await self._bind(action, Content(None))
+        if count is None or not outcome.bound:
+            return outcome
+        content = await self.contents.of(action, count)
+        if content.secret:
+            with suppress(PortError, NotAsListedError):
+                await self._write(action, count, content, content.secret)
+        return outcome
 
-        async def attempt(registry: Registry) -> None:
-            try:
-                credential = await self.minter.credential(registry, self.kube, self.resumed)
-            except PortError as error:
-                failures.append(error.failure(subject=f"registry {registry.name}"))
-            else:
-                found[registry.name] = credential
+    # ---- writing a secret ------------------------------------------------------------------------
 
-        with self.paused():
-            await run_bounded(len(apply.mint), map(attempt, apply.mint))
-            also = contested(apply, found)
-            await run_bounded(len(also), map(attempt, also))
-        usable, conflicts = resolve_host_conflicts(apply, found)
-        minted, warnings = without_shorter(apply, usable)
-        made = tuple(warning for each in minted.values() for warning in each.warnings)
-        return minted, (*failures, *conflicts), (*made, *warnings)
-
-    async def _write(self, action: Reconcile, apply: ApplySecret, content: SecretContent) -> None:
-        """Write the secret. It must still have the version that was read.
+    async def _write(
+        self, action: Reconcile, apply: ApplySecret, content: Content, secret: SecretContent
+    ) -> SecretState:
+        """Write the secret, and return it as it is then. It must have the version that was read.
 
         Otherwise this could undo the write of an overlapping run, or change a Secret from which
-        somebody has taken our label meanwhile.
+        somebody has taken our label meanwhile. Raises NotAsListedError, or PortError if the secret
+        was not written.
         """
-        namespace, name, uid = action.namespace, action.secret, action.uid
-        version = action.resource_version
+        uid, version = action.uid, action.resource_version
+        if uid is None and content.unminted:
+            await self._expect_none(action)
         if uid and version and apply.replace:
-            await self._request(partial(self.kube.delete_secret, namespace, name, uid, version))
+            await self._delete_to_replace(action, uid, version)
             uid = version = None
-        await self._request(partial(self.kube.apply_secret, namespace, name, content, uid, version))
-
-    async def _replan(
-        self, action: Reconcile, apply: ApplySecret, made: _Made, error: PortError
-    ) -> Reconcile | None:
-        """Return the action for the current Secret if an overlapping run has written it."""
-        if made.content is None or action.uid is None or not isinstance(error, Conflict):
-            return None
+        place = action.namespace, action.secret
         try:
-            found = await self._read(action)
-        except PortError:
-            return None  # the conflict is reported
-        return replan(action, apply, made.content, found)
+            applied = await self.requests.send(
+                partial(self.kube.apply_secret, *place, secret, uid, version)
+            )
+        except Gone as gone:
+            await self._expect_namespace(action, gone)
+            return await self._expect_written(action, secret, not_believed(gone))
+        except (Conflict, Unreachable, Invalid) as error:
+            if isinstance(error, Invalid) and error.code:
+                raise  # a refusal; without a status, it is an answer that cannot be read
+            return await self._expect_written(action, secret, error)
+        if uid is None and not applied.created:
+            return await self._expect_written(action, secret, _overwritten(action))
+        return applied.secret
 
-    async def _read(self, action: Reconcile | Remove) -> SecretState | None:
-        return await self._request(partial(self.kube.read_secret, action.namespace, action.secret))
+    async def _expect_none(self, action: Reconcile) -> None:
+        """Raise NotAsListedError if there is a Secret. A new one with fewer logins would harm it.
+
+        A list of Secrets may have been read before an overlapping run created the Secret.
+        """
+        found = await self.requests.send(
+            partial(self.kube.read_secret, action.namespace, action.secret)
+        )
+        if found:
+            raise NotAsListedError(_overwritten(action), found)
+
+    async def _expect_written(
+        self, action: Reconcile, secret: SecretContent, error: PortError
+    ) -> SecretState:
+        """Return the Secret if it was written and only the answer was lost; else raise an error."""
+        found = await self._read(action, error)
+        if found and is_same_write(found, secret):
+            return found
+        if isinstance(error, Conflict):
+            raise NotAsListedError(error, found)
+        raise error
+
+    async def _expect_namespace(self, action: Reconcile, gone: Gone) -> None:
+        """Raise the error unless the namespace still exists."""
+        try:
+            found = await self.requests.look(partial(self.kube.find_namespace, action.namespace))
+        except PortError:
+            raise not_believed(gone) from gone
+        if found is None or found.terminating:
+            raise gone
+
+    async def _delete_to_replace(self, action: Reconcile, uid: str, version: str) -> None:
+        """Delete the Secret that was listed, unless somebody has changed it since."""
+        place = action.namespace, action.secret
+        try:
+            await self.requests.send(partial(self.kube.delete_secret, *place, uid, version))
+        except (Conflict, Gone, Unreachable) as error:
+            found = await self._read(action, error)
+            if found is None:
+                return  # only the answer was lost, or somebody else has deleted it
+            if isinstance(error, Conflict) or found.uid != uid:
+                raise NotAsListedError(error, found) from error
+            raise (not_believed(error) if isinstance(error, Gone) else error) from None
+
+    async def _read(self, action: Reconcile | Remove, error: PortError) -> SecretState | None:
+        """Return the Secret as it is now. Raises the error if that cannot be found out."""
+        read = partial(self.kube.read_secret, action.namespace, action.secret)
+        try:
+            return await self.requests.look(read)
+        except PortError:
+            raise error from None
+
+    # ---- removing a secret -----------------------------------------------------------------------
 
     async def _remove(self, action: Remove) -> SecretOutcome:
-        _, failures = await self._change_all(
+        _, failures = await self.binder.change_all(
             action.unbind, action.secret, ServiceAccountState.without_reference
         )
         if failures:
             return removal_outcome(action, failures)  # an account refers to it, so it stays
         try:
-            await self._delete(action)
+            return await self._delete(action)
         except PortError as error:
             return removal_outcome(action, (error.failure(),))
-        return removal_outcome(action)
 
-    async def _delete(self, action: Remove) -> None:
-        """Delete the secret in the version that was read, or in a later one that is still ours."""
-        place = action.namespace, action.secret, action.uid
-        try:
-            await self._request(partial(self.kube.delete_secret, *place, action.resource_version))
-        except Conflict:
-            found = await self._read(action)
-            if found is None:
-                return
-            if found.uid != action.uid or not found.managed:
-                raise
-            version = found.resource_version
-            await self._request(partial(self.kube.delete_secret, *place, version))
-
-    async def _change_all(
-        self, accounts: Iterable[ServiceAccountState], secret: str, change: AccountChange
-    ) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
-        """Return the names of the changed accounts, and a failure for each that was not changed."""
-        accounts = tuple(accounts)
-        if not accounts:
-            return (), ()  # the usual case costs nothing
-        changed: list[str] = []
-        failures: list[Failure] = []
-
-        async def attempt(account: ServiceAccountState) -> None:
-            try:
-                await self._change(account, secret, change)
-            except Gone:
-                return  # deleted since it was listed: there is nothing to bind or unbind
-            except PortError as error:
-                failures.append(error.failure(subject=f"service account {account.name}"))
-            else:
-                changed.append(account.name)
-
-        await run_bounded(connections_for(len(accounts)), map(attempt, accounts))
-        return tuple(sorted(changed)), tuple(failures)
-
-    async def _change(
-        self, account: ServiceAccountState, secret: str, change: AccountChange
-    ) -> None:
-        """Change only our reference. Reads the account again if another writer was faster."""
-        key = (account.namespace, account.name)
-        account = self._written.get(key, account)
+    async def _delete(self, action: Remove) -> SecretOutcome:
+        """Delete the Secret if it is ours at that moment, in whatever version."""
+        version = action.resource_version
+        last: PortError
         for _ in range(SETTINGS.binding_attempts):
-            wanted = change(account, secret)
-            if wanted == account:
-                return  # an overlapping run has done it
+            place = action.namespace, action.secret, action.uid
             try:
-                patch = partial(self.kube.patch_service_account, wanted)
-                self._written[key] = await self._request(patch)
-            except Conflict as conflict:
-                last = conflict
+                await self.requests.send(partial(self.kube.delete_secret, *place, version))
+            except (Conflict, Gone, Unreachable) as error:
+                last = not_believed(error) if isinstance(error, Gone) else error
             else:
-                return
-            account = await self._request(partial(self.kube.read_service_account, *key))
+                return removal_outcome(action)
+            found = await self._read(action, last)
+            if found is None:
+                return removal_outcome(action)
+            if found.uid != action.uid or not found.managed:
+                return not_ours_outcome(action, last.failure())
+            if not isinstance(last, Conflict):
+                raise last
+            version = found.resource_version
         raise last
 
-    async def _request(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Send a request when its turn has come, and retry it."""
-        async with self._slots:
-            return await retrying(call)
+
+def _overwritten(action: Reconcile) -> Conflict:
+    return Conflict(
+        f"an overlapping run has created {action.namespace}/{action.secret} meanwhile",
+        service="kube",
+    )

@@ -113,7 +113,9 @@ class ClusterConnections:
         self, cluster: Cluster, kubeconfig: Kubeconfig, use: Callable[[KubeApi], Awaitable[T]]
     ) -> T:
         try:
-            kube = self.connector.connect(kubeconfig, self.now, cluster.proxy_url, cluster.ca_pem)
+            kube = self.connector.connect(
+                kubeconfig, self.now, cluster.proxy_url, cluster.ca_pem, cluster.name
+            )
             try:
                 return await use(kube)
             finally:

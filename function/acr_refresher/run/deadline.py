@@ -1,13 +1,15 @@
-"""Two clocks: a deadline for a cluster, which can be paused, and a stopwatch for a run."""
+"""Clocks: a deadline for a cluster, which can be paused, a run's time and its stopwatch."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, TypeAlias, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from acr_refresher.settings import SETTINGS
 
 LEAST_WAIT = 0.01
 """Seconds between two looks at a deadline that is paused just before its end."""
@@ -18,8 +20,20 @@ Clock: TypeAlias = Callable[[], AbstractContextManager[object]]
 T = TypeVar("T")
 
 
+class OwnTime(Protocol):
+    """Awaits a request to a cluster itself: `unlimited`, or `PausableDeadline.in_half`."""
+
+    async def __call__(self, call: Awaitable[T]) -> T:
+        """Return what the call returns. Raises DeadlineExceeded if it takes too long."""
+
+
+async def unlimited(call: Awaitable[T]) -> T:
+    """Await a call that nothing else depends on."""
+    return await call
+
+
 class DeadlineExceeded(Exception):
-    """The time of a PausableDeadline is over."""
+    """The time of a PausableDeadline is over, or the part of it that a call may take."""
 
 
 class PausableDeadline:
@@ -50,6 +64,24 @@ class PausableDeadline:
         finally:
             self._change(resumed=-1)
 
+    async def in_half(self, call: Awaitable[T]) -> T:
+        """Await a call that counts, for half of the time that is left.
+
+        Raises DeadlineExceeded if it takes longer, with the seconds that it had. The call is
+        cancelled then, or if this is cancelled.
+        """
+        with self.resumed():
+            seconds = self._seconds_left / 2
+            try:
+                return await asyncio.wait_for(call, seconds)
+            except asyncio.TimeoutError:
+                raise DeadlineExceeded(f"{seconds:.1f} s") from None
+
+    @property
+    def left(self) -> timedelta:
+        """The time that is left, at least zero."""
+        return timedelta(seconds=max(self._seconds_left, 0))
+
     async def run(self, call: Coroutine[Any, Any, T]) -> T:
         """Await the call. Raises DeadlineExceeded when the time is over, or what the call raises.
 
@@ -79,6 +111,23 @@ class PausableDeadline:
         if self._paused and not self._resumed:
             return self._left
         return self._left - (self._clock() - self._looked)
+
+
+@dataclass(frozen=True, slots=True)
+class RunClock:
+    """The time of a run, by the cloud's clock where its answers have shown another time than ours.
+
+    Expiries are the cloud's times. A wrong clock would take valid logins for expired.
+    """
+
+    started: datetime
+    """The run's beginning by our clock. A decision takes no longer than a run."""
+    skew: Callable[[], timedelta | None]
+
+    def now(self) -> datetime:
+        """Return the time for decisions."""
+        skew = self.skew() or timedelta()
+        return self.started - skew if abs(skew) > SETTINGS.clock_tolerance else self.started
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 
@@ -187,6 +187,13 @@ class OutcomeLog(Protocol):
 # ---- a cluster ----------------------------------------------------------------------------------
 
 
+class AppliedSecret(NamedTuple):
+    """The answer to an apply. Policies of the cluster may have changed the Secret."""
+
+    secret: SecretState
+    created: bool
+
+
 class TokenSource(Protocol):
     """Issues tokens for the service accounts of a cluster."""
 
@@ -204,17 +211,38 @@ class KubeApi(TokenSource, Protocol):
     throttled: int
     """Requests that the server refused as too many (429)."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings that the server gave with its answers, each once."""
+        return ()
+
+    @property
+    def cut_off(self) -> str:
+        """A request that was cut off while it waited for its answer: `PATCH /api/v1/...`."""
+        return ""
+
+    @property
+    def last_error(self) -> str:
+        """The message of the last error, unless the same request has succeeded since."""
+        return ""
+
     async def list_namespaces(self) -> tuple[NamespaceState, ...]:
         """Return all namespaces."""
 
     async def list_secrets(self, name: str) -> tuple[SecretState, ...]:
         """Return the Secrets of this name in all namespaces: one list by fieldSelector."""
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        """Return all service accounts of all namespaces."""
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        """Return all service accounts of all namespaces, or of one."""
+
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        """Return the namespace as it is now. None only if a list shows that there is none."""
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        """Return the account as it is now. None only if a list shows that there is none."""
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
-        """Return the Secret as it is now; None if there is none."""
+        """Return the Secret as it is now. None only if a list shows that there is none."""
 
     async def apply_secret(
         self,
@@ -223,20 +251,19 @@ class KubeApi(TokenSource, Protocol):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         """Server-side apply of a Secret of type kubernetes.io/dockerconfigjson.
 
-        Returns the Secret as the server has it then: policies of the cluster may have changed it.
-
         With `uid` it changes the Secret of that UID by force. With `resource_version` it raises
-        Conflict if the Secret has another version by now. Without `uid` it creates the Secret, and
-        raises Conflict if another writer has created it meanwhile.
+        Conflict if the Secret has another version by now. Without `uid` it raises Conflict if
+        another writer has created the Secret meanwhile. If an overlapping run of ours has created
+        it, the Secret is overwritten, and the answer says that it is not new.
         """
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> None:
-        """Delete the Secret of that UID and version, if it exists.
+        """Delete the Secret of that UID and version. Raises Gone if the answer is that it is gone.
 
         Raises Conflict if there is another Secret, or another version of it.
         """
@@ -263,9 +290,11 @@ class KubeConnector(Protocol):
         now: datetime,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubeApi:
         """Return a client. It sends nothing yet.
 
         Raises Invalid if the kubeconfig is broken, has expired or would execute anything.
-        `proxy_url` and `ca_pem` take precedence over the kubeconfig's own.
+        `proxy_url` and `ca_pem` take precedence over the kubeconfig's own. What is read from the
+        kubeconfig may be kept under the cluster's name.
         """

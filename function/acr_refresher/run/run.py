@@ -21,7 +21,7 @@ from acr_refresher.log_events import log_run
 from acr_refresher.run.cluster import ClusterRunner, LastSeenClusters
 from acr_refresher.run.concurrency import run_bounded
 from acr_refresher.run.connect import ClusterConnections, Kubeconfigs
-from acr_refresher.run.deadline import Stopwatch
+from acr_refresher.run.deadline import RunClock, Stopwatch
 from acr_refresher.run.discover import Discoverer
 from acr_refresher.run.fanout import FanOut
 from acr_refresher.run.ports import (
@@ -127,7 +127,13 @@ def _stages(
         Discoverer(kubeconfigs.ack, minter, context.budget / 4),
         FanOut(context, dependencies.functions, config.shard_size, watch),
         ClusterRunner(
-            context, connections, minter, watch, config.cluster_timeout, dependencies.last_seen
+            context,
+            connections,
+            minter,
+            watch,
+            config.cluster_timeout,
+            dependencies.last_seen,
+            RunClock(now, dependencies.clock_skew),
         ),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,10 +13,17 @@ from acr_refresher.core.model import Credential, Entry, Registry, Role, Rrsa, Ve
 from acr_refresher.core.outcome_records import failure_fields
 from acr_refresher.core.secret import inputs_digest, rfc3339
 from acr_refresher.core.session_policy import session_policy
-from acr_refresher.errors import Gone, Invalid, PortError, Unreachable
+from acr_refresher.errors import (
+    Gone,
+    Invalid,
+    PortError,
+    UnexpectedError,
+    Unreachable,
+    log_bug,
+)
 from acr_refresher.log import get_logger
 from acr_refresher.run.concurrency import SingleFlight
-from acr_refresher.run.deadline import Clock
+from acr_refresher.run.deadline import DeadlineExceeded, OwnTime, unlimited
 from acr_refresher.run.ports import (
     OIDC_AUDIENCE,
     CloudCredentials,
@@ -39,12 +45,13 @@ log = get_logger()
 class ChainRoot:
     """The identity at the start of a chain of roles: the function's, or a cluster's with `rrsa`.
 
-    The cluster is asked for its identity within `resumed`, so that its own time counts.
+    The cluster is asked for its identity in `own_time`, so that a cluster that does not answer has
+    time left for what needs no identity.
     """
 
     rrsa: Rrsa | None = None
     cluster: TokenSource | None = None
-    resumed: Clock = nullcontext
+    own_time: OwnTime = unlimited
 
 
 FUNCTION_ROOT = ChainRoot()
@@ -90,14 +97,14 @@ class Minter:
         self,
         registry: Registry,
         cluster: TokenSource | None,
-        resumed: Clock = nullcontext,
+        own_time: OwnTime = unlimited,
     ) -> Credential:
         """Return a new token for a registry, with the registry's hosts. Raises PortError.
 
         With RRSA the token is minted with the identity of this cluster, and for it alone. The
-        cluster is asked for its identity within `resumed`.
+        cluster is asked for its identity in `own_time`.
         """
-        root = ChainRoot(registry.rrsa, cluster, resumed) if registry.rrsa else FUNCTION_ROOT
+        root = ChainRoot(registry.rrsa, cluster, own_time) if registry.rrsa else FUNCTION_ROOT
         key = ("credential", registry, root)
         credential: Credential = await self._flights.do(key, lambda: self._mint(*key[1:]))
         return credential
@@ -137,6 +144,8 @@ class Minter:
         except PortError as error:
             log.warning("token.failed", registry=registry.name, **failure_fields(error.failure()))
             raise
+        except Exception as error:  # a bug with one registry must not stop others
+            raise UnexpectedError(log_bug(error, registry=registry.name)) from error
         log.info(
             "token.minted",
             registry=registry.name,
@@ -191,8 +200,17 @@ class Minter:
     async def _open_root(
         self, rrsa: Rrsa, root: ChainRoot, duration: timedelta, policy: str
     ) -> CloudCredentials:
-        with root.resumed():
-            identity = await self._identity(rrsa, root.cluster)
+        try:
+            identity = await root.own_time(self._identity(rrsa, root.cluster))
+        except DeadlineExceeded as exceeded:
+            raise Unreachable(
+                f"the cluster issued no token for service account {rrsa.namespace}/"
+                f"{rrsa.service_account} within {exceeded}, half of the time that was left for the"
+                " cluster: does a webhook hang? If the cluster is only slow, raise clusterTimeout",
+                retryable=False,
+                service="kube",
+                code="Deadline",
+            ) from None
         return await retrying(
             lambda: self.sts.assume_role_with_oidc(
                 rrsa, identity, self.session_name, duration, policy

@@ -1,10 +1,11 @@
 """One cluster's API: a request in, a reply out, and the state in between. No network here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from localkube.double import access_review, deletion, rbac, reads, writes
+from localkube.double.dialect import MODERN, Dialect, Version
 from localkube.double.rbac import SUPERUSERS, User
 from localkube.double.routing import (
     NAMESPACES,
@@ -31,7 +32,6 @@ ADMIN = User("admin", frozenset({SUPERUSERS}))
 
 # What anybody may read, and what is there to be read.
 _OPEN_PATHS: Mapping[str, tuple[str, bytes]] = {
-    "/version": (JSON, b'{"major":"1","minor":"20","gitVersion":"v1.20.2"}'),
     "/readyz": ("text/plain", b"ok"),
     "/livez": ("text/plain", b"ok"),
     "/healthz": ("text/plain", b"ok"),
@@ -59,6 +59,7 @@ class Reply:
     body: bytes
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 class Api:
@@ -66,10 +67,11 @@ class Api:
 
     Args:
         controllers: whether namespaces get a default service account, and go when deleted.
+        version: of Kubernetes, as which it answers.
     """
 
-    def __init__(self, *, controllers: bool = False) -> None:
-        self.store = Store()
+    def __init__(self, *, controllers: bool = False, version: Version = MODERN) -> None:
+        self.store = Store(Dialect(version))
         self._tokens = TokenIssuer()
         self._controllers = controllers
         self.load(*({"kind": "Namespace", "metadata": {"name": n}} for n in INITIAL_NAMESPACES))
@@ -123,7 +125,8 @@ class Api:
                 body = reads.list_objects(self.store, resource, target, request.query)
                 return Reply(200, body)
             case "create":
-                return Reply(201, self._create(resource, target, request))
+                body = self._create(resource, target, request)
+                return Reply(201, body, warnings=self._warnings(resource, request))
             case "patch":
                 return self._patch(resource, target, request, user)
             case "delete":
@@ -150,16 +153,25 @@ class Api:
     def _patch(self, resource: Resource, target: Target, request: Request, user: User) -> Reply:
         write = self._write(resource, target, request)
         if request.content_type == MERGE_PATCH:
-            return Reply(200, reads.singly(resource, writes.merge(write)))
+            merged = reads.singly(resource, writes.merge(write))
+            return Reply(200, merged, warnings=self._warnings(resource, request))
         if request.content_type != APPLY_PATCH:
             raise RefusalError(415, "UnsupportedMediaType", "415: Unsupported Media Type")
 
         def authorize_create() -> None:
-            if not rbac.is_allowed(self.store, user, replace(target, verb="create")):
-                raise forbidden(target, "")  # the real server gives no reason either
+            creation = replace(target, verb="create")
+            if not rbac.is_allowed(self.store, user, creation):
+                denial = rbac.denial(user, creation)
+                raise forbidden(target, self.store.dialect.denied_creation(denial))
 
         stored, is_new = writes.apply(write, authorize_create)
         return Reply(201 if is_new else 200, reads.singly(resource, stored))
+
+    def _warnings(self, resource: Resource, request: Request) -> list[str]:
+        """What the server says about the fields of a body that it took."""
+        if request.query.get("fieldValidation") == "Ignore":
+            return []
+        return self.store.dialect.unknown_fields(resource, json.loads(request.body))
 
     def _write(self, resource: Resource, target: Target, request: Request) -> writes.Write:
         return writes.Write(
@@ -178,6 +190,8 @@ class Api:
 
     def _beside_resources(self, method: str, path: str, user: User) -> Reply:
         """Paths that are no resource's."""
+        if path == "/version":
+            return Reply(200, _encode(self.store.dialect.info))
         if path in _OPEN_PATHS:
             content_type, body = _OPEN_PATHS[path]
             return Reply(200, body, content_type)

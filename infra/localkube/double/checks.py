@@ -1,6 +1,7 @@
 """What the API server checks of an object before it stores it."""
 
 from localkube.double import validation
+from localkube.double.dialect import Dialect
 from localkube.double.objects import is_terminating
 from localkube.double.routing import NAMESPACES, Resource, Target
 from localkube.double.status import MODIFIED, bad_request, conflict, forbidden, invalid, not_found
@@ -28,9 +29,11 @@ def check_admission(store: Store, resource: Resource, target: Target) -> None:
         raise forbidden(target, why, [cause])
 
 
-def check_identity(resource: Resource, target: Target, existing: Stored, given: Json) -> None:
+def check_identity(
+    dialect: Dialect, resource: Resource, target: Target, existing: Stored, given: Json
+) -> None:
     """What a write says about the object that it is for must be so."""
-    check_name(resource, target, {"name": existing.name, **given})
+    check_name(dialect, resource, target, {"name": existing.name, **given})
     version = given.get("resourceVersion")
     if version not in UNCONDITIONAL and version != existing.version:
         raise conflict(resource.plural, target.name, MODIFIED)
@@ -41,7 +44,7 @@ def check_identity(resource: Resource, target: Target, existing: Stored, given: 
         raise invalid(resource.qualified_kind, target.name, causes)
 
 
-def check_name(resource: Resource, target: Target, given: Json) -> None:
+def check_name(dialect: Dialect, resource: Resource, target: Target, given: Json) -> None:
     """The name and namespace in an object must be those of the path."""
     if given["name"] != target.name:
         raise bad_request(
@@ -50,13 +53,10 @@ def check_name(resource: Resource, target: Target, given: Json) -> None:
         )
     namespace = given.get("namespace", target.namespace)
     if resource.namespaced and namespace != target.namespace:
-        raise bad_request(
-            f"the namespace of the object ({namespace}) does not match "
-            f"the namespace on the request ({target.namespace})"
-        )
+        raise dialect.other_namespace(namespace, target.namespace)
 
 
-def check_valid(resource: Resource, content: Json, before: Json | None) -> None:
+def check_valid(dialect: Dialect, resource: Resource, content: Json, before: Json | None) -> None:
     """The object must be a valid one of its kind, and a valid change."""
-    if causes := validation.causes(resource, content, before):
+    if causes := validation.causes(dialect, resource, content, before):
         raise invalid(resource.qualified_kind, content["metadata"]["name"], causes)

@@ -5,11 +5,12 @@ import datetime as dt
 import uuid
 from typing import Any
 
+from localkube.double.dialect import NAMESPACE_LABEL, Dialect
 from localkube.double.routing import NAMESPACES, SECRETS, Resource
 from localkube.wire import Json
 
 
-def new_object(resource: Resource, submitted: Json, namespace: str) -> Json:
+def new_object(dialect: Dialect, resource: Resource, submitted: Json, namespace: str) -> Json:
     """What is stored for a submitted object, without a resourceVersion yet."""
     given = submitted.get("metadata") or {}
     metadata: Json = {"name": given.get("name", "")}
@@ -19,7 +20,7 @@ def new_object(resource: Resource, submitted: Json, namespace: str) -> Json:
     for key in ("labels", "annotations", "finalizers", "ownerReferences"):
         if given.get(key):
             metadata[key] = given[key]
-    return completed(resource, {"metadata": metadata, **known_fields(resource, submitted)})
+    return completed(dialect, resource, {"metadata": metadata, **known_fields(resource, submitted)})
 
 
 def known_fields(resource: Resource, submitted: Json) -> Json:
@@ -32,7 +33,7 @@ def known_fields(resource: Resource, submitted: Json) -> Json:
     return fields
 
 
-def completed(resource: Resource, content: Json) -> Json:
+def completed(dialect: Dialect, resource: Resource, content: Json) -> Json:
     """The object with its defaults and without empty fields, as the API shows it."""
     content = {key: value for key, value in content.items() if value not in (None, {}, [])}
     metadata = {key: value for key, value in content["metadata"].items() if value not in ({}, [])}
@@ -42,6 +43,9 @@ def completed(resource: Resource, content: Json) -> Json:
     if resource is NAMESPACES:
         content.setdefault("spec", {"finalizers": ["kubernetes"]})
         content.setdefault("status", {"phase": "Active"})
+        if dialect.labels_namespaces:
+            labels = metadata.get("labels", {})
+            metadata["labels"] = {**labels, NAMESPACE_LABEL: metadata["name"]}
     return content
 
 

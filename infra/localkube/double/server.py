@@ -8,6 +8,7 @@ import contextlib
 import secrets
 import ssl
 import threading
+import uuid
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from aiohttp import web
 
 from localkube.cluster import Access, KubeCluster
 from localkube.double.api import Api, Reply, Request
+from localkube.double.dialect import MODERN, Dialect, Version
 from localkube.double.faults import Fault, Faults
 from localkube.double.identity import authenticate
 from localkube.rbac import USER
@@ -74,23 +76,30 @@ def api_doubles(
     *,
     controllers: Collection[str] = (),
     token_users: Sequence[str] = (USER,),
+    version: Version = MODERN,
 ) -> Iterator[list[DoubleCluster]]:
-    """Doubles of these names, with the arguments of ``control_plane``."""
+    """Doubles of these names, with the arguments of ``control_plane``.
+
+    They answer as a kube-apiserver of ``version``.
+    """
     access = Access(tokens={user: secrets.token_urlsafe() for user in token_users})
     clusters: dict[str, DoubleCluster] = {}
     # The clients' connections are closed first, then the server, then its thread.
     with _running_loop() as loop, _serving(loop, clusters, access) as url:
         for name in names:
-            api = Api(controllers=name in controllers)
+            api = Api(controllers=name in controllers, version=version)
             clusters[name] = DoubleCluster(name, f"{url}/clusters/{name}", access, api, loop)
         with contextlib.closing(access):
             yield list(clusters.values())
 
 
 @contextlib.contextmanager
-def api_double(name: str = "edge-1", *, controllers: bool = False) -> Iterator[DoubleCluster]:
+def api_double(
+    name: str = "edge-1", *, controllers: bool = False, version: Version = MODERN
+) -> Iterator[DoubleCluster]:
     """One double."""
-    with api_doubles([name], controllers=[name] if controllers else ()) as [cluster]:
+    served = [name] if controllers else ()
+    with api_doubles([name], controllers=served, version=version) as [cluster]:
         yield cluster
 
 
@@ -174,11 +183,18 @@ async def _respond(
         if request.transport is not None:
             request.transport.abort()
         raise asyncio.CancelledError
-    return web.Response(
-        status=reply.status,
-        body=reply.body,
-        headers={"Content-Type": reply.content_type, **reply.headers},
-    )
+    return _response(reply, cluster.api.store.dialect)
+
+
+def _response(reply: Reply, dialect: Dialect) -> web.Response:
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    if dialect.numbers_answers:
+        headers["Audit-Id"] = str(uuid.uuid4())
+    response = web.Response(status=reply.status, body=reply.body, headers=headers)
+    for text in reply.warnings:
+        quoted = text.replace("\\", r"\\").replace('"', r"\"")
+        response.headers.add("Warning", f'299 - "{quoted}"')
+    return response
 
 
 async def _reply(cluster: DoubleCluster, asked: Request, fault: Fault | None) -> Reply | None:

@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from localkube.double.dialect import Dialect
 from localkube.double.ownership import Owners
 from localkube.double.routing import Resource, Target
 from localkube.wire import Json
@@ -59,6 +60,7 @@ class Snapshot:
 class Store:
     """Objects by resource and key, with one growing resourceVersion."""
 
+    dialect: Dialect = field(default_factory=Dialect)
     version: int = 1
     _objects: dict[str, dict[Key, Stored]] = field(default_factory=lambda: defaultdict(dict))
     _latest: dict[str, Snapshot] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -45,7 +46,7 @@ class TokenIssuer:
         account = _account(store, target)
         spec = _spec(body)
         now = int(time.time())
-        claims = {
+        claims: Json = {
             "aud": spec["audiences"],
             "exp": now + spec["expirationSeconds"],
             "iat": now,
@@ -57,6 +58,8 @@ class TokenIssuer:
             "nbf": now,
             "sub": f"system:serviceaccount:{target.namespace}:{account.name}",
         }
+        if store.dialect.numbers_tokens:
+            claims["jti"] = str(uuid.uuid4())
         token = jwt.encode(claims, self.key, algorithm="ES256", headers={"kid": self._key_id})
         expires_at = datetime.fromtimestamp(now + spec["expirationSeconds"], timezone.utc)
         return {

@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from localkube.double.routing import NAMESPACES, SECRETS, SERVICE_ACCOUNTS, Resource
+from localkube.double.dialect import Dialect
+from localkube.double.routing import (
+    CLUSTER_ROLES,
+    NAMESPACES,
+    ROLES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
 from localkube.wire import Json
 
 Cause: TypeAlias = tuple[str, str, str]  # reason, field, message
@@ -23,12 +31,12 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
-def undecodable(resource: Resource, content: Json) -> str | None:
+def undecodable(dialect: Dialect, resource: Resource, content: Json) -> str | None:
     """Why an object cannot even be read as its kind, or None."""
     if resource is SERVICE_ACCOUNTS:
         references = content.get("imagePullSecrets") or []
         if not isinstance(references, list) or not all(isinstance(r, dict) for r in references):
-            return "v1.ServiceAccount.ImagePullSecrets: []v1.LocalObjectReference: decode slice"
+            return dialect.text_for_references
     for value in (content.get("data") or {}).values() if resource is SECRETS else ():
         try:
             base64.b64decode(value, validate=True)
@@ -57,13 +65,15 @@ def not_in_schema(resource: Resource, patch: Json) -> str | None:
     return None
 
 
-def causes(resource: Resource, content: Json, before: Json | None) -> list[Cause]:
+def causes(dialect: Dialect, resource: Resource, content: Json, before: Json | None) -> list[Cause]:
     """Every reason why an object may not be stored, given the one that it replaces."""
     found = list(_metadata_causes(resource, content["metadata"]))
     if resource is SECRETS:
-        found += _secret_causes(content)
+        found += _secret_causes(dialect, content)
         if before is not None:
             found += _immutable_causes(content, before)
+    if resource in (CLUSTER_ROLES, ROLES):
+        found += _rule_causes(content)
     return found
 
 
@@ -81,14 +91,13 @@ def _metadata_causes(resource: Resource, metadata: Json) -> Iterator[Cause]:
                 yield _invalid_value("metadata.labels", value, "a valid label must be")
 
 
-def _secret_causes(content: Json) -> Iterator[Cause]:
+def _secret_causes(dialect: Dialect, content: Json) -> Iterator[Cause]:
     data = content.get("data") or {}
     for key in data:
         if not _DATA_KEY.fullmatch(key):
             yield _invalid_value(f"data[{key}]", key, "a valid config key must consist of")
     if sum(len(base64.b64decode(value)) for value in data.values()) > MAX_SECRET_BYTES:
-        limit = f"Too long: must have at most {MAX_SECRET_BYTES} bytes"
-        yield "FieldValueTooLong", "data", limit
+        yield "FieldValueTooLong", "data", dialect.too_long(MAX_SECRET_BYTES)
     if content["type"] == DOCKER_CONFIG_TYPE:
         field = f"data[{DOCKER_CONFIG_KEY}]"
         if DOCKER_CONFIG_KEY not in data:
@@ -106,6 +115,14 @@ def _immutable_causes(content: Json, before: Json) -> Iterator[Cause]:
             yield "FieldValueForbidden", "immutable", why
         if content.get("data") != before.get("data"):
             yield "FieldValueForbidden", "data", why
+
+
+def _rule_causes(content: Json) -> Iterator[Cause]:
+    """A rule without verbs: pkg/apis/rbac/validation/validation.go."""
+    for index, rule in enumerate(content.get("rules") or ()):
+        if not rule.get("verbs"):
+            why = "Required value: verbs must contain at least one value"
+            yield "FieldValueRequired", f"rules[{index}].verbs", why
 
 
 def _invalid_value(field: str, value: str, why: str) -> Cause:

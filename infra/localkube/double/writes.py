@@ -8,6 +8,7 @@ import yaml
 
 from localkube.double import ownership, validation
 from localkube.double.checks import check_admission, check_identity, check_name, check_valid
+from localkube.double.dialect import Dialect, namespace_mismatch
 from localkube.double.objects import completed, known_fields, merge_patched, new_object
 from localkube.double.ownership import FieldConflictError, Manager, Owners
 from localkube.double.routing import Resource, Target
@@ -37,6 +38,10 @@ class Write:
     agent: str = ""
 
     @property
+    def dialect(self) -> Dialect:
+        return self.store.dialect
+
+    @property
     def updater(self) -> Manager:
         """Who writes: the field manager given, else the client's name from its User-Agent."""
         return Manager(self.query.get("fieldManager") or self.agent.partition("/")[0], "Update")
@@ -59,22 +64,20 @@ def create(write: Write) -> Stored:
     dry_run = write.is_dry_run
     resource, target = write.resource, write.target
     submitted = _json_object(write.body, bad_request("the object provided is unrecognized"))
-    if why := validation.undecodable(resource, submitted):
+    if why := validation.undecodable(write.dialect, resource, submitted):
         kind = resource.kind
         raise bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {why}')
     metadata = submitted.get("metadata") or {}
     if resource.namespaced and metadata.get("namespace", target.namespace) != target.namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        raise namespace_mismatch()
     if not metadata.get("name"):
         message = "Required value: name or generateName is required"
         causes = [("FieldValueRequired", "metadata.name", message)]
         raise invalid(resource.qualified_kind, "", causes)
     target = replace(target, name=metadata["name"])
-    content = new_object(resource, submitted, target.namespace)
+    content = new_object(write.dialect, resource, submitted, target.namespace)
     check_admission(write.store, resource, target)
-    check_valid(resource, content, None)
+    check_valid(write.dialect, resource, content, None)
     if write.store.find(resource, target):
         raise already_exists(resource, target.name)
     owners = ownership.updated({}, {}, ownership.leaves(content), write.updater)
@@ -96,7 +99,8 @@ def apply(write: Write, authorize_create: Callable[[], None]) -> tuple[Stored, b
         message = "Required value: is required for apply patch"
         raise invalid_options("fieldManager", "FieldValueRequired", message)
     manager = Manager(write.query["fieldManager"], "Apply")
-    patch = _apply_patch(write.resource, write.body)
+    dialect = write.dialect
+    patch = _apply_patch(dialect, write.resource, write.body)
     fields = {"metadata": patch.get("metadata"), **known_fields(write.resource, patch)}
     wanted = ownership.leaves(fields)
     existing = write.store.find(write.resource, write.target)
@@ -111,9 +115,9 @@ def apply(write: Write, authorize_create: Callable[[], None]) -> tuple[Stored, b
         after, owners = ownership.applied(live, existing.owners, wanted, manager, force=force)
     except FieldConflictError as error:
         raise _field_conflict(error) from None
-    check_identity(write.resource, write.target, existing, patch.get("metadata") or {})
-    content = completed(write.resource, ownership.with_leaves(existing.content, after))
-    check_valid(write.resource, content, existing.content)
+    check_identity(dialect, write.resource, write.target, existing, patch.get("metadata") or {})
+    content = completed(dialect, write.resource, ownership.with_leaves(existing.content, after))
+    check_valid(dialect, write.resource, content, existing.content)
     return _commit(write, content, owners, existing, dry_run=dry_run), False
 
 
@@ -124,22 +128,20 @@ def merge(write: Write) -> Stored:
         RefusalError: it is not stored.
     """
     dry_run = write.is_dry_run
-    resource, target = write.resource, write.target
+    resource, target, dialect = write.resource, write.target, write.dialect
     if "force" in write.query:
         message = "Forbidden: may not be specified for non-apply patch"
         raise invalid_options("force", "FieldValueForbidden", message)
     existing = write.store.find(resource, target)
     if existing is None:
         raise not_found(resource, target.name)
-    merged = merge_patched(
-        existing.content, _json_object(write.body, internal("Invalid JSON Patch"))
-    )
-    if why := validation.undecodable(resource, merged):
+    merged = merge_patched(existing.content, _json_object(write.body, dialect.not_a_json_patch))
+    if why := validation.undecodable(dialect, resource, merged):
         raise invalid("", "", [("FieldValueInvalid", "patch", f"Invalid value: {why}")])
-    check_identity(resource, target, existing, merged["metadata"])
+    check_identity(dialect, resource, target, existing, merged["metadata"])
     wanted = ownership.leaves({"metadata": merged["metadata"], **known_fields(resource, merged)})
-    content = completed(resource, ownership.with_leaves(existing.content, wanted))
-    check_valid(resource, content, existing.content)
+    content = completed(dialect, resource, ownership.with_leaves(existing.content, wanted))
+    check_valid(dialect, resource, content, existing.content)
     live = ownership.leaves(existing.content)
     owners = ownership.updated(live, existing.owners, wanted, write.updater)
     return _commit(write, content, owners, existing, dry_run=dry_run)
@@ -153,32 +155,27 @@ def _applied_anew(write: Write, patch: Json) -> Json:
         why = f"the provided object specified uid {uid}, and no existing object was found"
         raise conflict(resource.plural, target.name, f"uid mismatch: {why}")
     named = {"name": target.name, **metadata}
-    check_name(resource, target, named)
-    content = new_object(resource, {**patch, "metadata": named}, target.namespace)
+    check_name(write.dialect, resource, target, named)
+    content = new_object(write.dialect, resource, {**patch, "metadata": named}, target.namespace)
     check_admission(write.store, resource, target)
-    check_valid(resource, content, None)
+    check_valid(write.dialect, resource, content, None)
     return content
 
 
-def _apply_patch(resource: Resource, body: bytes) -> Json:
+def _apply_patch(dialect: Dialect, resource: Resource, body: bytes) -> Json:
     """The body of an apply, JSON or any other YAML, that fits the resource."""
     try:
         patch = json.loads(body) if body.startswith(b"{") else yaml.safe_load(body)
     except (ValueError, yaml.YAMLError) as error:
         raise bad_request(f"error decoding YAML: {error}") from None
-    version = patch.get("apiVersion", "") if isinstance(patch, dict) else ""
-    if version != resource.api_version:
-        raise bad_request(
-            "Incorrect version specified in apply patch. "
-            f"Specified patch version: {version}, expected: {resource.api_version}"
-        )
+    patch = patch if isinstance(patch, dict) else {}
+    if refusal := dialect.other_type(resource, patch):
+        raise refusal
     if (patch.get("metadata") or {}).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
-    if patch.get("kind") != resource.kind:
-        raise internal("failed to merge config: expected objects of the same type")
     if why := validation.not_in_schema(resource, patch):
         raise internal(f"failed to create typed patch object: {why}")
-    if why := validation.undecodable(resource, patch):
+    if why := validation.undecodable(dialect, resource, patch):
         raise internal(f"failed to convert new object to proper version: {why}")
     return dict(patch)
 

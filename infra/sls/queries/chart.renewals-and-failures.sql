@@ -6,7 +6,9 @@ SELECT
   sum(secrets_created) AS created,
   sum(secrets_renewed) AS renewed,
   sum(coalesce(secrets_incomplete, secrets_degraded)) AS incomplete,
+  sum(coalesce(secrets_kept, 0)) AS kept,
   sum(secrets_conflict) AS conflict,
+  sum(coalesce(secrets_contended, 0)) AS contended,
   sum(secrets_failed) AS failed
 FROM log
 GROUP BY period

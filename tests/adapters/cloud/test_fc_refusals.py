@@ -63,7 +63,7 @@ def test_a_denial_names_the_right_and_the_resource(
     words = f"Allow fc:InvokeFunction on {' and '.join(arns)} in a policy of the caller"
     assert words in str(denied.value)
     assert here.there.events == []
-    with scene(tmp_path, function, *arns) as here:
+    with scene(tmp_path, function, arns) as here:
         assert here.invoke(function) == b"hello"
 
 
@@ -120,7 +120,8 @@ def test_a_task_is_only_known_if_the_code_says_so(
 @BOTH
 def test_a_function_is_started_by_the_api_that_knows_it(tmp_path: Path, function: Function) -> None:
     """No document says that the context of a function of 3.0 names no service."""
-    arns = [f"acs:fc:*:*:{resource}" for _, resource in RESOURCES.values()]
+    named = (resource for _, resources in RESOURCES.values() for resource in resources)
+    arns = [f"acs:fc:*:*:{resource}" for resource in named]
     with scene(tmp_path, function, arns) as here:
         assert here.start(TWO, "task")
         assert not here.start(TWO, "task")

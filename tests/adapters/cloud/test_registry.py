@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -219,7 +221,7 @@ def test_alibaba_clouds_login_service_may_have_it_and_the_host_itself(realm: str
             "the answer is not a registry's",
         ),
         (http("302 Found", b"", "Location: http://evil.example/"), r"a registry's \(302\)"),
-        (b"nonsense\r\n\r\n", "the connection failed"),
+        (b"nonsense\r\n\r\n", "not valid HTTP"),
     ],
 )
 def test_what_does_not_answer_as_a_registry_refuses_nothing(
@@ -234,6 +236,7 @@ def test_what_does_not_answer_as_a_registry_refuses_nothing(
 
 NO_TOKEN = "gives an answer without a token"
 NO_SENSE = "its answer makes no sense"
+TOO_LARGE = "its answer is not valid HTTP, or has more than 65536 bytes"
 
 
 @pytest.mark.parametrize(
@@ -253,9 +256,21 @@ NO_SENSE = "its answer makes no sense"
         (http("200 OK"), NO_TOKEN),
         (http("200 OK", b"<html>"), NO_SENSE),
         (http("200 OK", b"\xff\xfe"), NO_SENSE),
-        (http("200 OK", b"[" * 100_000), NO_SENSE),
+        (http("200 OK", b"[" * 50_000), NO_SENSE),
+        (http("200 OK", b"[" * 100_000), TOO_LARGE),
+        (http("200 OK", b'{"token": ' + b"9" * 10_000 + b"}"), NO_SENSE),
+        (http("200 OK", b'{"token": "t\\r\\nX-Forged: 1"}'), NO_TOKEN),
+        (http("200 OK", b'{"token": "t\\ud800"}'), NO_TOKEN),
+        (http("200 OK", b'{"token": "%s"}' % (b"t" * 70_000)), TOO_LARGE),
+        (http("200 OK", gzip.compress(b"{}"), "Content-Encoding: gzip"), "compresses its answer"),
+        (http("200 OK", b"{}", "Content-Encoding: br"), "compresses its answer"),
+        (http("200 OK", b"{}", *(f"X-{number}: 1" for number in range(200))), TOO_LARGE),
+        (http("200 OK", b"{}", f"X-Long: {'x' * 10_000}"), TOO_LARGE),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 5000 + http("200 OK", b'{"token": "t"}'), TOO_LARGE),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", TOO_LARGE),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}", TOO_LARGE),
         (http("200 OK", b"{}", "Content-Type: text/html; charset=none"), NO_TOKEN),
-        (b"nonsense\r\n\r\n", "the connection failed"),
+        (b"nonsense\r\n\r\n", "not valid HTTP"),
     ],
 )
 def test_a_login_service_that_fails_refuses_nothing(
@@ -313,8 +328,98 @@ def test_a_file_of_root_certificates_that_hangs(
     monkeypatch.setattr(
         registry, "SETTINGS", replace(SETTINGS, registry_timeout=timedelta(seconds=0.2))
     )
-    with pytest.raises(Unreachable, match="no answer in time"):
+    with pytest.raises(Unreachable, match="the root certificates cannot be read in time"):
         check("localhost:1", CloudTransport("http://127.0.0.1:1", str(roots)))
+
+
+@pytest.mark.parametrize("content", [None, b"nonsense"])
+def test_a_file_of_root_certificates_that_cannot_be_read(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    roots = tmp_path / "roots.pem"
+    if content is not None:
+        roots.write_bytes(content)
+    with pytest.raises(Unreachable, match=r"cannot be read\. Check the file that SSL_CERT_FILE"):
+        check("localhost:1", CloudTransport("http://127.0.0.1:1", str(roots)))
+
+
+def endless(*parts: bytes) -> Serve:
+    """The first part, and then the second until the client has enough."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(parts[0])
+        while True:
+            connection.sendall(parts[1] * 1000)
+
+    return serve
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+FLOODS = {
+    "interim answers": (b"", b"HTTP/1.1 103 \r\n\r\n"),
+    "headers": (HEAD, b"X: 1\r\n"),
+    "a header": (HEAD + b"X: ", b"x"),
+    "a body": (HEAD + b"Connection: close\r\n\r\n", b'{"token": "t"}'),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "an extension of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+}
+
+
+@pytest.mark.parametrize("parts", FLOODS.values(), ids=FLOODS)
+def test_a_flood_ends_after_a_few_bytes(tls: ssl.SSLContext, parts: tuple[bytes, bytes]) -> None:
+    """Long before the time-out, which a loop that is kept busy would not even notice."""
+    with tcp_server(over_tls(tls, endless(*parts))) as login_port:
+        registry = over_tls(tls, challenge(f"https://localhost:{login_port}/auth"))
+        with tcp_server(registry) as port, pytest.raises(Unreachable, match=TOO_LARGE):
+            check(f"localhost:{port}")
+
+
+def test_answers_are_asked_for_uncompressed(tls: ssl.SSLContext) -> None:
+    login = Recorder(http("200 OK", b'{"token": "t"}'))
+    with tcp_server(over_tls(tls, login)) as login_port:
+        registry = over_tls(tls, challenge(f"https://localhost:{login_port}/auth"))
+        with tcp_server(registry) as port:
+            check(f"localhost:{port}")
+    assert "Accept-Encoding: identity\r\n" in login.requests[0]
+
+
+def test_a_drip_ends_in_time(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes soon, but the answer never ends."""
+    monkeypatch.setattr(
+        registry, "SETTINGS", replace(SETTINGS, registry_timeout=timedelta(seconds=0.3))
+    )
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(HEAD)
+        while not ended.wait(0.05):
+            connection.sendall(b"x")
+
+    with tcp_server(over_tls(tls, drip)) as port:
+        with pytest.raises(Unreachable, match="no answer in time"):
+            check(f"localhost:{port}")
+        ended.set()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "a" * 8000,
+        'a="' * 2500,
+        '"' * 8000,
+        " ," * 4000,
+        "x" * 3000 + ' realm="https://localhost/auth"',
+    ],
+)
+def test_a_challenge_that_names_no_login_service_within_reason(
+    tls: ssl.SSLContext, parameters: str
+) -> None:
+    header = f"WWW-Authenticate: Bearer {parameters}"
+    strange = answering(http("401 Unauthorized", b"", header))
+    with tcp_server(over_tls(tls, strange)) as port, pytest.raises(Unreachable, match="not sent"):
+        check(f"localhost:{port}")
 
 
 def test_with_a_local_cloud_nothing_leaves_the_machine() -> None:
@@ -332,3 +437,57 @@ def test_expired(cloud: Cloud, function: CloudCredentials) -> None:
     short = replace(cloud, token_lifetime=timedelta(0))
     with place_of(short, function) as place, pytest.raises(Denied):
         place.check()
+
+
+# ---- proxies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "words"),
+    [
+        ("", r"refuses to connect \(407\)"),
+        ("10.0.0.0/8", r"refuses to connect \(407\)"),
+        ("registry.invalid:443", "its name cannot be resolved"),
+        (".invalid", "its name cannot be resolved"),
+    ],
+)
+def test_the_environments_proxy_is_used_by_the_rules_of_container_runtimes(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, no_proxy: str, words: str
+) -> None:
+    del tls
+    with tcp_server(answering(http("407 Proxy Authentication Required"))) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        with pytest.raises(Unreachable, match=words):
+            check("registry.invalid")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://user:hunter2@proxy:1080", "HTTPS_PROXY in the environment cannot be used for"),
+        ("http://127.0.0.1:{port}", "cannot connect to the proxy that HTTPS_PROXY names"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_refuses_nothing(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    del tls
+    monkeypatch.setenv("HTTPS_PROXY", proxy.format(port=free_port()))
+    with pytest.raises(Unreachable, match=words) as raised:
+        check("registry.invalid")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_the_proxys_login_is_sent_to_the_proxy_alone(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del tls
+    proxy = Recorder(http("502 Bad Gateway"))
+    with tcp_server(proxy) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{port}")
+        with pytest.raises(Unreachable):
+            check("registry.invalid")
+    [request] = proxy.requests
+    assert request.startswith("CONNECT registry.invalid:443 HTTP/1.1\r\n")
+    assert f"Proxy-Authorization: Basic {base64.b64encode(b'user:word').decode()}" in request

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
-from acr_refresher.kube import api as kube_api
+from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.objects import secret_state
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
 from adapters import kubeapi
@@ -127,7 +128,7 @@ def test_a_long_list_is_read_page_by_page(
     namespace = new_namespace(cluster)
     for number in range(5):
         cluster.create_service_account(namespace, f"account-{number}")
-    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
+    monkeypatch.setattr(kube_lists, "SETTINGS", replace(SETTINGS, kube_page_size=2))
 
     async def listed(api: KubernetesApi) -> tuple[set[str], int]:
         accounts = await api.list_service_accounts()
@@ -233,20 +234,46 @@ def test_a_secret_that_is_not_the_one_seen_is_a_conflict(
     assert cluster.get_secret(namespace, "acr-pull") == before
 
 
-def test_a_secret_is_deleted_by_its_uid_and_may_be_gone_already(
-    cluster: KubeCluster, new_namespace: NewNamespace
-) -> None:
+def test_a_secret_is_deleted_once(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
     namespace = new_namespace(cluster)
     cluster.create_secret(namespace, "acr-pull", **stranger())
     uid, version = uid_of(cluster, namespace), version_of(cluster, namespace)
 
-    async def deleted_twice(api: KubernetesApi) -> None:
-        await api.delete_secret(namespace, "acr-pull", uid, version)
-        await api.delete_secret(namespace, "acr-pull", uid, version)
-
-    ask(cluster, deleted_twice)
-
+    ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
     assert cluster.get_secret(namespace, "acr-pull") is None
+    with pytest.raises(Gone):
+        ask(cluster, lambda api: api.delete_secret(namespace, "acr-pull", uid, version))
+
+
+def test_the_answer_to_a_write_says_whether_the_secret_is_new(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    writes = [
+        ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+        for _ in range(2)
+    ]
+    assert [each.created for each in writes] == [True, False]
+
+
+def test_an_object_is_found_by_name_and_none_is_only_none_by_a_list(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    body = {"metadata": {"name": "builder"}}
+    cluster.expect("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
+
+    async def found(api: KubernetesApi) -> tuple[object, ...]:
+        account = await api.find_service_account(namespace, "builder")
+        there = await api.find_namespace(namespace)
+        return (
+            account and account.name,
+            await api.find_service_account(namespace, "nobody"),
+            there and there.name,
+            await api.find_namespace(f"{namespace}-not"),
+        )
+
+    assert ask(cluster, found) == ("builder", None, namespace, None)
 
 
 def test_anothers_secret_is_not_deleted(cluster: KubeCluster, new_namespace: NewNamespace) -> None:
@@ -266,7 +293,8 @@ def test_a_secret_that_has_changed_since_it_was_read_is_not_deleted(
 ) -> None:
     """Somebody may have taken our label off."""
     namespace = new_namespace(cluster)
-    written = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    applied = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    written = applied.secret
     cluster.expect(
         "PATCH",
         f"/api/v1/namespaces/{namespace}/secrets/acr-pull",
@@ -286,10 +314,58 @@ def test_the_answer_to_a_write_is_the_secret_as_it_is_listed(
 ) -> None:
     namespace = new_namespace(cluster)
     labelled = replace(content(), labels={"example.com/owner": "platform"})
-    written = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", labelled, None))
+    applied = ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", labelled, None))
+    written = applied.secret
     assert written == ask(cluster, lambda api: api.read_secret(namespace, "acr-pull"))
     assert written.labels["example.com/owner"] == "platform"
     assert written.managed
+
+
+def test_who_manages_what_we_write_is_read_with_the_lists(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    cluster.create_service_account(namespace, "builder", ["docker-hub"])
+    ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    merge = {"content_type": "application/merge-patch+json"}
+    secret = f"/api/v1/namespaces/{namespace}/secrets/acr-pull"
+    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/builder"
+    data = {".dockerconfigjson": base64.b64encode(OTHER_DOCUMENT.encode()).decode()}
+    annotated = {"metadata": {"annotations": {"team": "shop"}}}
+    cluster.expect("PATCH", f"{secret}?fieldManager=reflector", {"data": data}, **merge)
+    cluster.expect("PATCH", f"{secret}?fieldManager=people", annotated, **merge)
+    references = {"imagePullSecrets": [{"name": "theirs"}]}
+    cluster.expect("PATCH", f"{account}?fieldManager=argocd", references, **merge)
+
+    async def read(api: KubernetesApi) -> None:
+        found = await api.read_secret(namespace, "acr-pull")
+        assert found
+        assert set(found.managers) == {"acr-refresher", "reflector"}
+        builder = await api.read_service_account(namespace, "builder")
+        assert builder.managers == ("argocd",)
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(f"{builder.created[:-1]}+00:00")
+        assert timedelta(seconds=-2) < age < timedelta(minutes=5)
+
+    ask(cluster, read)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        7,
+        [7],
+        [{}],
+        [{"fieldsV1": {"f:data": {}}}],
+        [{"fieldsV1": [], "manager": "x"}],
+        [{"fieldsV1": {"f:data": {}}, "manager": 7}],
+        [{"fieldsV1": {"f:data": {}}, "manager": "\u202e"}],
+        [{"fieldsV1": {"f:data": {}}, "manager": "x" * 129}],
+        [{"fieldsV1": {"f:metadata": {"f:labels": 7}}, "manager": "x"}],
+    ],
+)
+def test_managers_that_no_server_writes_are_left_out(entries: object) -> None:
+    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "u", "resourceVersion": "1"}
+    assert secret_state({"metadata": {**metadata, "managedFields": entries}}, {}).managers == ()
 
 
 # ---- service accounts ----------------------------------------------------------------------------
@@ -358,3 +434,15 @@ def test_a_lapsed_kubeconfig_is_not_tried(double: DoubleCluster) -> None:
 
     with pytest.raises(Invalid, match="it expired at 2026-01-30T23:59:00Z"):
         KubernetesConnector("1.2.3").connect(lapsed, now)
+
+
+def test_annotations_that_the_configuration_cannot_have_set_are_left_out() -> None:
+    """Anyone who may edit the Secret can write 256 KiB of them."""
+    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "u", "resourceVersion": "1"}
+    annotations = {"a/large": "x" * 70_000, "a/small": "y", "acr-refresher/run": "run-1"}
+    labels = {"app.kubernetes.io/managed-by": "acr-refresher"}
+    managed = {"metadata": {**metadata, "annotations": annotations, "labels": labels}}
+    kept = secret_state(managed, {}).annotations
+    assert kept == {"a/small": "y", "acr-refresher/run": "run-1"}
+    foreign = {"metadata": {**metadata, "annotations": annotations}}
+    assert secret_state(foreign, {}).annotations == {}

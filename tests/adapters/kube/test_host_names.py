@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from acr_refresher.cloud.client import CloudTransport
 from acr_refresher.cloud.registry import RegistryClient
-from acr_refresher.errors import Unreachable
+from acr_refresher.errors import Invalid
 from acr_refresher.invocation import _run_loop
 from acr_refresher.kube.api import KubernetesConnector
 from acr_refresher.run.host_names import HostNames
@@ -138,7 +138,9 @@ def test_a_name_is_looked_up_once_for_a_connection(names: Names, double: DoubleC
 
 @pytest.mark.parametrize("host", ["a..example.com", "a" * 64 + ".example.com"])
 def test_what_is_no_name_at_all_cannot_be_resolved_either(double: DoubleCluster, host: str) -> None:
-    with pytest.raises(Unreachable, match="cannot be resolved"):
+    with pytest.raises(OSError, match="not a host name"):
+        asyncio.run(HostNames().resolve(host))
+    with pytest.raises(Invalid, match=r"cluster\.server: must be https://HOST"):
         namespaces(changed(double.kubeconfig(), server=f"https://{host}"))
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from acr_refresher.core.model import ServiceAccountState
 from acr_refresher.errors import Denied, Gone, Invalid, PortError, Throttled, Unreachable
-from acr_refresher.kube import api as kube_api
 from acr_refresher.kube import http as kube_http
+from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube.api import KubernetesApi
 from acr_refresher.settings import SETTINGS
 from adapters.kubeapi import ask, namespaces, tls_server
@@ -123,10 +123,10 @@ def test_no_answer_in_time_is_unreachable(
         namespaces(double.kubeconfig())
 
 
-def test_a_list_that_outlasts_its_snapshot_begins_anew_once(
+def test_a_list_that_outlasts_its_snapshot_is_begun_again_once(
     double: DoubleCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_api, "SETTINGS", replace(SETTINGS, kube_page_size=2))
+    monkeypatch.setattr(kube_lists, "SETTINGS", replace(SETTINGS, kube_page_size=2))
     double.faults.add(Fault(path_contains="continue=", status=410))
 
     async def listed(api: KubernetesApi) -> tuple[int, int]:
@@ -134,7 +134,19 @@ def test_a_list_that_outlasts_its_snapshot_begins_anew_once(
 
     assert ask(double.kubeconfig(), listed) == (4, 4)
 
+
+def test_a_list_whose_snapshots_always_expire_is_read_without_pages(
+    double: DoubleCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_lists, "SETTINGS", replace(SETTINGS, kube_page_size=2))
     double.faults.add(Fault(path_contains="continue=", status=410, times=None))
+
+    async def listed(api: KubernetesApi) -> tuple[int, int]:
+        return len(await api.list_namespaces()), api.requests
+
+    assert ask(double.kubeconfig(), listed) == (4, 5)
+
+    double.faults.add(Fault(path_contains="namespaces", status=410, times=None))
     with pytest.raises(Gone, match="has expired") as raised:
         namespaces(double.kubeconfig())
     assert raised.value.code == "410"
@@ -160,18 +172,41 @@ def test_a_list_that_is_not_there_is_not_asked_for_twice(double: DoubleCluster) 
         (http("200 OK", b"<html>"), Unreachable, "Is it an API server?"),
         (http("200 OK", b"[1]"), Unreachable, "Is it an API server?"),
         (http("200 OK", b"[" * 100_000), Unreachable, "Is it an API server?"),
-        (http("200 OK", b"{}"), Invalid, "the answer is incomplete or malformed"),
-        (http("200 OK", b'{"items": 5}'), Invalid, "the answer is incomplete or malformed"),
-        (http("200 OK", b'{"items": ["a"]}'), Invalid, "the answer is incomplete or malformed"),
+        (http("200 OK", b"{}"), Unreachable, "the answer is no NamespaceList"),
         (
-            http("200 OK", b'{"items": [{"metadata": {}}]}'),
+            http("200 OK", b'{"kind": "SecretList", "items": null}'),
+            Unreachable,
+            "the answer is no NamespaceList",
+        ),
+        (
+            http("200 OK", b'{"kind": "Status", "status": "Success"}'),
+            Unreachable,
+            "the answer is no NamespaceList",
+        ),
+        (
+            http("200 OK", b'{"kind": "NamespaceList"}'),
+            Invalid,
+            "the answer is incomplete or malformed",
+        ),
+        (
+            http("200 OK", b'{"kind": "NamespaceList", "items": 5}'),
+            Invalid,
+            "the answer is incomplete or malformed",
+        ),
+        (
+            http("200 OK", b'{"kind": "NamespaceList", "items": ["a"]}'),
+            Invalid,
+            "the answer is incomplete or malformed",
+        ),
+        (
+            http("200 OK", b'{"kind": "NamespaceList", "items": [{"metadata": {}}]}'),
             Invalid,
             "the answer is incomplete or malformed",
         ),
         (http("502 Bad Gateway", b"<html>"), Unreachable, "a proxy in front of it, failed"),
         (http("401 Unauthorized", b"[]", "Audit-Id: 4711"), Denied, "have expired"),
         (
-            http("200 OK", b'{"items": [], "metadata": 5}'),
+            http("200 OK", b'{"kind": "NamespaceList", "items": [], "metadata": 5}'),
             Invalid,
             "the answer is incomplete or malformed",
         ),
@@ -199,7 +234,9 @@ def test_an_answer_of_something_else(response: bytes, meaning: type[PortError], 
 
 
 def test_an_empty_list_may_be_null() -> None:
-    with tls_server(answering(http("200 OK", b'{"items": null}'))) as server:
+    with tls_server(
+        answering(http("200 OK", b'{"kind": "NamespaceList", "items": null}'))
+    ) as server:
         assert namespaces(server.kubeconfig()) == ()
 
 
@@ -217,10 +254,11 @@ def test_a_namespace_asks_for_registries_by_its_annotations() -> None:
     }
     body = json.dumps(
         {
+            "kind": "NamespaceList",
             "items": [
                 {"metadata": {"name": "shop", "annotations": asked}},
                 {"metadata": {"name": "web"}},
-            ]
+            ],
         }
     )
     with tls_server(answering(http("200 OK", body.encode()))) as server:
@@ -232,8 +270,16 @@ def test_a_namespace_asks_for_registries_by_its_annotations() -> None:
 
 @pytest.mark.parametrize("data", [None, {}, {".dockerconfigjson": "abcde"}])
 def test_a_secret_without_a_readable_document_has_an_empty_one(data: object) -> None:
-    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "1", "resourceVersion": "1"}
-    body = json.dumps({"items": [{"metadata": metadata, "data": data}]}).encode()
+    metadata: dict[str, object] = {
+        "namespace": "shop",
+        "name": "acr-pull",
+        "uid": "1",
+        "resourceVersion": "1",
+    }
+    metadata["labels"] = {"app.kubernetes.io/managed-by": "acr-refresher"}
+    body = json.dumps(
+        {"kind": "SecretList", "items": [{"metadata": metadata, "data": data}]}
+    ).encode()
     with tls_server(answering(http("200 OK", body))) as server:
         [found] = ask(server.kubeconfig(), lambda api: api.list_secrets("acr-pull"))
 

@@ -6,20 +6,27 @@ import builtins
 import os
 import tempfile
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from pydantic import SecretStr
 
 from acr_refresher.errors import Denied, Invalid, Unreachable
-from acr_refresher.kube import api as kube_api
+from acr_refresher.kube.kept import OpenKubeconfigs
 from acr_refresher.kube.tls import pem_file, tls_context
-from adapters.kubeapi import changed, encoded, namespaces, tls_server
-from adapters.loopback import answering, free_port, http
+from adapters.kubeapi import Server, changed, encoded, namespaces, tls_server
+from adapters.loopback import answering, free_port, http, tcp_server
 from localkube.double import DoubleCluster
 from localkube.pki import Authority
+
+NO_NAMESPACES = http("200 OK", b'{"kind": "NamespaceList", "items": []}')
 
 
 def test_no_server_is_unreachable(double: DoubleCluster) -> None:
@@ -74,7 +81,7 @@ def test_the_name_to_verify_can_be_given(double: DoubleCluster) -> None:
 
 @pytest.mark.parametrize("certificate", ["none", "expired", "of another authority"])
 def test_a_client_certificate_refused_in_the_handshake_is_denied(certificate: str) -> None:
-    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+    with tls_server(answering(NO_NAMESPACES), wants_certificate=True) as server:
         given = {
             "none": None,
             "expired": server.authority.client_certificate("u", validity=timedelta(hours=-1)),
@@ -85,25 +92,58 @@ def test_a_client_certificate_refused_in_the_handshake_is_denied(certificate: st
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "reason"),
     [
-        {"client_key_data": encoded(Authority().client_certificate("other").key)},
-        {"client_certificate_data": encoded("-----BEGIN CERTIFICATE-----\nAAAA")},
+        (
+            {"client_key_data": encoded(Authority().client_certificate("other").key)},
+            "key values mismatch",
+        ),
+        ({"client_certificate_data": encoded("-----BEGIN CERTIFICATE-----\nAAAA")}, "pem lib"),
     ],
     ids=["key of another certificate", "broken certificate"],
 )
 def test_a_client_certificate_that_cannot_be_loaded_is_invalid(
-    double: DoubleCluster, fields: dict[str, str]
+    double: DoubleCluster, fields: dict[str, str], reason: str
 ) -> None:
-    with pytest.raises(Invalid, match="its certificates or key are broken"):
+    refused = f"OpenSSL refuses its client-certificate-data or client-key-data: {reason}$"
+    with pytest.raises(Invalid, match=refused):
         namespaces(changed(double.kubeconfig(), "user", **fields))
+
+
+def test_a_key_with_a_password_is_invalid_and_openssl_does_not_ask_for_it() -> None:
+    authority = Authority()
+    pair = authority.client_certificate("u")
+    encrypted = (
+        load_pem_private_key(pair.key.encode(), None)
+        .private_bytes(
+            Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"word")
+        )
+        .decode()
+    )
+
+    with pytest.raises(Invalid, match=r"client-key-data: it needs a password$"):
+        tls_context(authority.pem, SecretStr(pair.certificate + encrypted))
 
 
 def test_an_authority_that_cannot_be_loaded_is_invalid(double: DoubleCluster) -> None:
     broken = encoded("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 
-    with pytest.raises(Invalid, match="its certificates or key are broken"):
+    with pytest.raises(
+        Invalid, match="OpenSSL refuses its certificate-authority-data: no start line"
+    ):
         namespaces(changed(double.kubeconfig(), certificate_authority_data=broken))
+
+
+def test_a_server_that_does_not_speak_tls_is_named_so() -> None:
+    with tcp_server(answering(http("400 Bad Request"))) as port:
+        kubeconfig = Server(port, Authority()).kubeconfig()
+        with pytest.raises(Unreachable) as raised:
+            namespaces(kubeconfig)
+
+    assert str(raised.value) == (
+        f"cannot connect to API server https://127.0.0.1:{port}: the TLS handshake failed (wrong"
+        " version number). Check server in the kubeconfig."
+    )
 
 
 # ---- from run to run ----------------------------------------------------------------------------
@@ -111,29 +151,31 @@ def test_an_authority_that_cannot_be_loaded_is_invalid(double: DoubleCluster) ->
 
 @pytest.mark.parametrize("first", ["the good one", "the expired one"])
 def test_a_warm_instance_shows_the_certificate_of_the_kubeconfig_at_hand(first: str) -> None:
-    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
+    with tls_server(answering(NO_NAMESPACES), wants_certificate=True) as server:
+        kept = OpenKubeconfigs()
         good = server.kubeconfig(server.authority.client_certificate("u"))
         expired = server.authority.client_certificate("u", validity=timedelta(hours=-1))
         bad = server.kubeconfig(expired)
 
         for kubeconfig in (good, bad, good, bad) if first == "the good one" else (bad, good, bad):
             if kubeconfig == good:
-                assert namespaces(kubeconfig) == ()
+                assert namespaces(kubeconfig, kept) == ()
             else:
                 with pytest.raises(
                     Denied, match="refuses the client certificate in the TLS handshake"
                 ):
-                    namespaces(kubeconfig)
+                    namespaces(kubeconfig, kept)
 
 
 def test_a_warm_instance_trusts_the_authority_of_the_kubeconfig_at_hand(
     double: DoubleCluster,
 ) -> None:
-    assert namespaces(double.kubeconfig())
+    kept = OpenKubeconfigs()
+    assert namespaces(double.kubeconfig(), kept)
 
     other = encoded(Authority("other").pem)
     with pytest.raises(Unreachable, match="is not trusted"):
-        namespaces(changed(double.kubeconfig(), certificate_authority_data=other))
+        namespaces(changed(double.kubeconfig(), certificate_authority_data=other), kept)
 
 
 def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
@@ -143,31 +185,10 @@ def test_one_that_is_broken_stays_broken(double: DoubleCluster) -> None:
         client_key_data=encoded(Authority().client_certificate("other").key),
     )
 
+    kept = OpenKubeconfigs()
     for _ in range(2):
-        with pytest.raises(Invalid, match="its certificates or key are broken"):
-            namespaces(broken)
-
-
-@pytest.mark.parametrize(("kept", "loaded"), [(2, 2), (1, 4)])
-def test_a_warm_instance_loads_a_key_once_as_long_as_it_keeps_it(
-    kept: int, loaded: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kube_api, "tls_context", lru_cache(kept)(tls_context.__wrapped__))
-    made: list[str] = []
-    really_make = os.memfd_create
-
-    def watched(name: str) -> int:
-        made.append(name)
-        return really_make(name)
-
-    monkeypatch.setattr(os, "memfd_create", watched)
-    with tls_server(answering(http("200 OK", b'{"items": []}')), wants_certificate=True) as server:
-        users = [server.kubeconfig(server.authority.client_certificate(name)) for name in "ab"]
-
-        for kubeconfig in users * 2:
-            assert namespaces(kubeconfig) == ()
-
-    assert len(made) == loaded
+        with pytest.raises(Invalid, match=r"client-key-data: key values mismatch$"):
+            namespaces(broken, kept)
 
 
 # ---- the client key ------------------------------------------------------------------------------

@@ -10,7 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 from acr_refresher.core.model import SecretContent, ServiceAccountState
-from acr_refresher.errors import Conflict, Denied, Gone, Invalid, PortError, Unreachable
+from acr_refresher.errors import (
+    BrokenObject,
+    Conflict,
+    Denied,
+    Gone,
+    Invalid,
+    PortError,
+    Unreachable,
+)
 from acr_refresher.kube.api import KubernetesApi
 from adapters.kubeapi import ask, tls_server
 from adapters.loopback import answering, http
@@ -22,7 +30,7 @@ ACCOUNT = ServiceAccountState("shop", "default", "1")
 REQUESTS: dict[str, Ask] = {
     "list": lambda api: api.list_secrets("acr-pull"),
     "apply": lambda api: api.apply_secret("shop", "acr-pull", CONTENT, None),
-    "delete": lambda api: api.delete_secret("shop", "acr-pull", "1"),
+    "delete": lambda api: api.delete_secret("shop", "acr-pull", "1", "7"),
     "read account": lambda api: api.read_service_account("shop", "default"),
     "patch account": lambda api: api.patch_service_account(ACCOUNT),
     "token": lambda api: api.service_account_token("shop", "default", "a", timedelta(minutes=10)),
@@ -136,13 +144,20 @@ def test_a_webhook_that_fails_is_named(use: Ask, why: str, words: str, *, passes
     assert error.retryable is passes
 
 
+def test_a_webhook_that_cannot_be_tried_is_no_denial() -> None:
+    message = 'admission webhook "no.example.com" does not support dry run'
+    error = error_for(REQUESTS["apply"], 400, message)
+    assert type(error) is Invalid
+    assert "admission webhook no.example.com does not support dry runs" in str(error)
+
+
 def test_a_secret_that_cannot_be_decrypted_is_named() -> None:
     message = (
         'Internal error occurred: unable to transform key "/registry/secrets/theirs/tls": '
         "no matching key was found for the provided AES transformer"
     )
     error = error_for(REQUESTS["list"], 500, message)
-    assert type(error) is Unreachable
+    assert type(error) is BrokenObject
     assert not error.retryable
     assert "the API server cannot decrypt theirs/tls of secrets" in str(error)
 
@@ -231,6 +246,9 @@ def test_another_api_group_is_named() -> None:
     [
         ("system:serviceaccount:ops:acr-refresher", "system:serviceaccount:ops:acr-refresher"),
         ("https://issuer.example.com#me", "https://issuer.example.com#me"),
+        ("239482739482739482-1699999999", "239482739482739482-1699999999"),
+        ("the-token", ""),  # of the kubeconfig: a server may repeat what it was sent
+        ("eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl", ""),
         ("a b", ""),
         ("a\u202eb", ""),
         ("x" * 300, ""),

@@ -92,9 +92,9 @@ def test_a_temporary_failure_is_tried_again(broken: BrokenSite, fault: Fault) ->
 
 
 REFUSED_WRITES = {
-    "422": (Fault("PATCH", SECRETS, status=422), "failed", "invalid"),
-    "400": (Fault("PATCH", SECRETS, status=400), "failed", "invalid"),
-    "500": (Fault("PATCH", SECRETS, None, status=500), "failed", "unreachable"),
+    "422": (Fault("PATCH", SECRETS, status=422), "kept", "invalid"),
+    "400": (Fault("PATCH", SECRETS, status=400), "kept", "invalid"),
+    "500": (Fault("PATCH", SECRETS, None, status=500), "kept", "unreachable"),
     "409": (Fault("PATCH", SECRETS, None, status=409), "conflict", "conflict"),
 }
 

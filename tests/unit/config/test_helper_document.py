@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from acr_refresher.config.helper_document import read_helper_document
+from acr_refresher.config.helper_document import _DOMAINS, read_helper_document
 from acr_refresher.config.strict import InvalidInput
 from acr_refresher.core.ack_helper import HelperConfig
 
@@ -182,3 +182,89 @@ def test_what_cannot_be_understood_is_refused(text: str, problem: str) -> None:
     (found,) = refusal.value.problems
     assert str(found).startswith(problem)
     assert found.remedy
+
+
+def test_many_empty_lines_are_each_looked_at_once() -> None:
+    """The expression that repairs `domains` stays within a line, so it cannot start over."""
+    found = _DOMAINS.search("\n" * 50 + "- domains: a, b")
+
+    assert found is not None
+    assert found.start() == 50
+
+
+# ---- several documents, and repeated keys --------------------------------------------------------
+
+OTHERS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"---\n{CONFIG_MAP}\n---\n{OTHERS}",
+        f"{OTHERS}\n---\n{CONFIG_MAP}",
+        f"---\n---\n{OTHERS}\n---\n# nothing\n---\n{CONFIG_MAP}\n...\n",
+        f"\ufeff---\n{CONFIG_MAP}\n---\n",
+    ],
+)
+def test_the_config_map_is_found_among_several_documents(text: str) -> None:
+    assert read_helper_document(text, "x.yaml") == FULL
+
+
+def test_several_documents_without_the_config_map_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"x\.yaml: has none of the keys of the ACK credential"):
+        read_helper_document(f"{OTHERS}---{OTHERS}", "x.yaml")
+
+
+def test_a_forgotten_dash_between_two_registries_is_a_problem_with_its_lines() -> None:
+    text = """
+data:
+  watch-namespace: all
+  acr-registry-info: |
+    - instanceId: cri-a
+      regionId: cn-hangzhou
+      instanceId: cri-b
+      regionId: cn-beijing
+"""
+    with pytest.raises(InvalidInput) as refused:
+        read_helper_document(text, "x.yaml")
+
+    remedy = "keep one of them, or write - before each registry if a dash is missing"
+    assert [str(each) for each in refused.value.problems] == [
+        f"acr-registry-info[0].{key}: is in line {first} and again in line {first + 2} of"
+        f" acr-registry-info; {remedy}"
+        for key, first in (("instanceId", 1), ("regionId", 2))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("data: {watch-namespace: a}\ndata: {}\n", "data: is in line 1 and again in line 2"),
+        (
+            'data: {"acr-registry-info": "{a: 1, a: 2}"}',
+            "acr-registry-info.a: is in line 1 and again in line 1 of acr-registry-info",
+        ),
+        (
+            '{"config": "{watch-namespace: 1, watch-namespace: 2}"}',
+            "config.watch-namespace: is in line 1 and again in line 1 of config",
+        ),
+        (
+            "data: {rrsa: '{enable: true, enable: false}'}",
+            "rrsa.enable: is in line 1 and again in line 1 of rrsa",
+        ),
+        ('data: {acr-registry-info: "a\\n---\\nb"}', "is several documents"),
+        (
+            "data: {acr-registry-info: '!!int x'}",
+            "acr-registry-info: is not valid YAML in line 1, column 1: found a value",
+        ),
+    ],
+)
+def test_a_repeated_key_is_a_problem_everywhere(text: str, problem: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_helper_document(text, "x.yaml")
+
+    assert problem in str(refused.value)

@@ -5,9 +5,18 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core.model import ClusterState, PullSecret, SecretState
-from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, Skip
+from acr_refresher.core.outcome import (
+    Action,
+    ApplySecret,
+    Failure,
+    Reconcile,
+    Remove,
+    Skip,
+    skipped_outcome,
+)
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.secret import ENTRIES_ANNOTATION
 from factories import (
     HOUR,
     MAIN,
@@ -196,7 +205,11 @@ def test_force_renews_everything_and_keeps_the_old_tokens_as_fallback() -> None:
     assert (apply.reason, apply.mint, apply.fallback) == (Reason.FORCED, (MAIN, PARTNER), held)
 
 
-@pytest.mark.parametrize("found", [secret(type_="Opaque"), secret(immutable=True)])
+@pytest.mark.parametrize(
+    "found",
+    [secret(type_="Opaque"), secret(credential(expires_in=MINUTE), immutable=True)],
+    ids=["type", "immutable-and-due"],
+)
 def test_what_cannot_be_changed_is_replaced(found: SecretState) -> None:
     action = served(wanted(), state(found))
     assert action.apply
@@ -314,6 +327,21 @@ def test_foreign_secrets_with_our_label_do_not_trigger_the_guard() -> None:
             tuple(secret(namespace=f"s{i}", managed=False) for i in range(10)), id="no label"
         ),
         pytest.param(foreign_secrets_with_our_label(10).secrets, id="no record"),
+        pytest.param(
+            tuple(
+                secret(
+                    namespace=each.namespace,
+                    annotations={
+                        **secret().annotations,
+                        ENTRIES_ANNOTATION: secret()
+                        .annotations[ENTRIES_ANNOTATION]
+                        .replace("2026-01-31T13", "2199-12-31T13"),
+                    },
+                )
+                for each in foreign_secrets_with_our_label(10).secrets
+            ),
+            id="a record that never ends",
+        ),
     ],
 )
 def test_foreign_secrets_do_not_weaken_the_guard(strangers: tuple[SecretState, ...]) -> None:
@@ -323,3 +351,29 @@ def test_foreign_secrets_do_not_weaken_the_guard(strangers: tuple[SecretState, .
     )
     refused = Skip("old-0", "acr-pull", Result.FAILED, Reason.REMOVAL_BLOCKED, HELD)
     assert refused in actions
+
+
+# ---- namespaces that could not be read -----------------------------------------------------------
+
+UNREAD = Failure("invalid", "the answer is too large")
+
+
+@pytest.mark.parametrize("found", [(), (secret(),), (secret(managed=False),)])
+def test_a_namespace_that_could_not_be_read_is_left_alone(found: tuple[SecretState, ...]) -> None:
+    unread = replace(state(*found), unreadable={"default": UNREAD})
+    [action] = planned(wanted(), unread, force=True)
+    assert isinstance(action, Skip)
+    outcome = skipped_outcome(action)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, Reason.NAMESPACE_UNREADABLE)
+    assert outcome.failures == (UNREAD,)
+
+
+def test_a_deselected_namespace_that_could_not_be_read_keeps_its_secret() -> None:
+    unread = replace(state(secret()), unreadable={"default": UNREAD})
+    [action] = planned(wanted(namespaces=("other",)), unread)
+    assert isinstance(action, Skip)
+
+
+def test_a_namespace_that_is_not_selected_need_not_be_read() -> None:
+    unread = replace(state(), unreadable={"default": UNREAD})
+    assert planned(wanted(namespaces=("other",)), unread) == ()

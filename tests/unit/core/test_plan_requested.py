@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from acr_refresher.core.plan import allowed_registries, request_warnings
@@ -11,6 +13,7 @@ from acr_refresher.core.select import (
     names_roles,
     requested_registries,
 )
+from acr_refresher.settings import SETTINGS
 from factories import MAIN, PARTNER, namespace, wanted
 
 
@@ -20,12 +23,34 @@ from factories import MAIN, PARTNER, namespace, wanted
         ("cri-a", ("cri-a",)),
         ("cri-a, cn-beijing:cri-b", ("cri-a", "cn-beijing:cri-b")),
         (" cri-a,,cri-b ;cri-c\n", ("cri-a", "cri-b", "cri-c")),
+        ("cri-a cri-b cri-a", ("cri-a", "cri-b")),
         ("", ()),
     ],
 )
 def test_the_annotation_names_instances(annotation: str, found: tuple[str, ...]) -> None:
     assert requested_registries({INSTANCE_IDS_ANNOTATION: annotation}) == found
     assert requested_registries({"other": annotation}) == ()
+
+
+def test_of_a_long_annotation_only_the_first_names_count() -> None:
+    many = ",".join(f"cri-{number}" for number in range(40_000))
+    requested = requested_registries({INSTANCE_IDS_ANNOTATION: many})
+    assert len(requested) == SETTINGS.requested_registries + 1
+    warnings = request_warnings(namespace("team", *requested), ())
+    assert [warning.partition(" ")[0] for warning in warnings[:5]] == [
+        f"cri-{number}" for number in range(5)
+    ]
+    assert warnings[5:] == (
+        "15 more registries are requested by annotation and not granted",
+        "only the first 20 registries in the annotation count",
+    )
+    last = wanted(MAIN, allowed_on_request=(replace(PARTNER, instance_id="cri-20"),))
+    assert allowed_registries(namespace("team", *requested), last) == ()
+
+
+def test_a_long_name_in_an_annotation_is_cut() -> None:
+    [requested] = requested_registries({INSTANCE_IDS_ANNOTATION: "x" * 200_000})
+    assert len(requested) == SETTINGS.quoted_text
 
 
 @pytest.mark.parametrize("key", ROLE_ANNOTATIONS)

@@ -19,6 +19,7 @@ def test_every_reason_has_words(reason: Reason) -> None:
         Reason.REMOVAL_BLOCKED,
         Reason.NOT_GRANTABLE,
         Reason.CHANGED_MEANWHILE,
+        Reason.NAMESPACE_UNREADABLE,
     ],
 )
 def test_a_reason_that_needs_a_person_has_a_remedy(reason: Reason) -> None:

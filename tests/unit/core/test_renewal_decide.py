@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from acr_refresher.core.merge import content_to_write
-from acr_refresher.core.model import Credential, Registry, SecretState
+from acr_refresher.core.model import ClusterState, Credential, Registry, SecretState
 from acr_refresher.core.outcome import ApplySecret, Reconcile, Terms
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason
@@ -106,8 +106,9 @@ def test_an_edited_record_is_noticed(what: str, instead: str) -> None:
     assert apply.reason is Reason.DATA_DRIFTED
 
 
-def test_a_new_secret_gets_the_requested_registries() -> None:
-    assert decided(None, registries=("main",)).mint == (MAIN,)
+def test_a_new_secret_gets_all_registries_whatever_the_request_covers() -> None:
+    """An overlapping run may create it meanwhile, with registries that this run would leave out."""
+    assert decided(None, registries=("main",)).mint == (MAIN, PARTNER)
 
 
 # ---- a write that came too late ------------------------------------------------------------------
@@ -117,13 +118,14 @@ HALF_DUE = secret(credential(MAIN), credential(PARTNER, MINUTE))
 
 def overtaken(found: SecretState | None, **asked: object) -> Reconcile | None:
     """What becomes of a run that was for `HALF_DUE`, by what it finds now."""
-    [[action]] = plan((wanted(MAIN, PARTNER),), state(HALF_DUE), request(**asked), NOW)
+    return replanned(found, state(HALF_DUE), **asked)
+
+
+def replanned(found: SecretState | None, listed: ClusterState, **asked: object) -> Reconcile | None:
+    [[action]] = plan((wanted(MAIN, PARTNER),), listed, request(**asked), NOW)
     assert isinstance(action, Reconcile)
     assert action.apply
-    tokens = {each.name: credential(each, password="new") for each in action.apply.mint}
-    content = content_to_write(action.apply, tokens, NOW, "run-1")
-    assert content
-    return replan(action, action.apply, content, found)
+    return replan(action, action.apply, found)
 
 
 def since(*credentials: Credential, **fields: object) -> SecretState:
@@ -155,12 +157,12 @@ def test_a_forced_renewal_is_repeated_whatever_the_other_run_did() -> None:
     assert (action.apply.mint, action.apply.kept) == ((MAIN,), (credential(PARTNER),))
 
 
-def test_a_write_whose_answer_was_lost_is_repeated() -> None:
-    """The answer to the first attempt was lost, and the second came too late for the version."""
-    action = overtaken(replace(written(HALF_DUE, PARTNER), resource_version="2"))
+def test_a_secret_that_another_run_has_created_meanwhile_is_completed() -> None:
+    action = replanned(since(credential(MAIN)), state())
     assert action
-    assert action.resource_version == "2"
-    assert action.apply == decided(HALF_DUE)
+    assert (action.uid, action.resource_version) == (since().uid, "2")
+    assert action.apply
+    assert (action.apply.mint, action.apply.kept) == ((PARTNER,), (credential(MAIN),))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acr_refresher.core.model import Cluster, InClusterAccess, SecretState
-from acr_refresher.core.outcome import planned_outcome
+from acr_refresher.core.outcome import Failure, planned_outcome
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Result
 from acr_refresher.core.request import Request
@@ -193,3 +194,11 @@ def test_when_all_is_well(
     )
     there = state(*found, namespaces=tuple(namespaces))
     assert FleetStatus(NOW, secret_statuses(cluster(("*",)), there, NOW), unread).ok is ok
+
+
+@pytest.mark.parametrize("found", [(), (secret(),)])
+def test_a_namespace_that_could_not_be_read_needs_attention(found: tuple[SecretState, ...]) -> None:
+    unread = replace(state(*found), unreadable={"default": Failure("invalid", "too large")})
+    statuses = secret_statuses(cluster(), unread, NOW)
+    assert [each.state for each in statuses] == [State.UNREADABLE]
+    assert not FleetStatus(NOW, statuses).ok

@@ -9,8 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from acr_refresher.core.contention import IMMUTABLE, Repair, Repaired
 from acr_refresher.core.model import (
     Credential,
+    NamespaceState,
     Registry,
     SecretContent,
     SecretState,
@@ -20,7 +22,8 @@ from acr_refresher.core.outcome import Action, ApplySecret, Reconcile, Remove, S
 from acr_refresher.core.reasons import Reason
 from acr_refresher.errors import Conflict, Denied, Gone, PortError
 from acr_refresher.run.apply import Applier
-from acr_refresher.run.ports import TokenSource
+from acr_refresher.run.contents import Contents
+from acr_refresher.run.ports import AppliedSecret, TokenSource
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 from factories import (
@@ -32,6 +35,7 @@ from factories import (
     as_written,
     credential,
     logins,
+    namespace,
     request,
     secret,
 )
@@ -67,10 +71,11 @@ class Cluster(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         self.versions.append(resource_version)
         self._told("apply", name, f" of {uid}" if uid else "")
-        return as_written(namespace, name, content, **self.mutated)
+        written = as_written(namespace, name, content, **self.mutated)
+        return AppliedSecret(written, created=uid is None)
 
     async def delete_secret(
         self, namespace: str, name: str, uid: str, resource_version: str
@@ -78,6 +83,15 @@ class Cluster(Kube):
         del namespace
         self.versions.append(resource_version)
         self._told("delete", name, f" of {uid}")
+
+    async def find_namespace(self, name: str) -> NamespaceState | None:
+        self._told("find", f"namespace {name}")
+        return namespace(name) if name in self.names else None
+
+    async def find_service_account(self, namespace: str, name: str) -> ServiceAccountState | None:
+        del namespace
+        self._told("find", f"account {name}")
+        return self.stands if self.stands.name == name else None
 
     async def read_secret(self, namespace: str, name: str) -> SecretState | None:
         self._told("read", f"{namespace}/{name}")
@@ -139,9 +153,14 @@ CLEARED = Remove("default", "acr-pull", (account("builder", "theirs", "acr-pull"
     account("default", "acr-pull")), "uid-1", "7")  # fmt: skip
 
 
-def applied(action: Action, cluster: Cluster) -> SecretOutcome:
-    minter = cast("Minter", Tokens(cluster.errors))
-    return in_virtual_time(lambda _: Applier(cluster, minter, NOW, "run-7").apply(action))
+def applied(action: Action, cluster: Cluster, tokens: Tokens | None = None) -> SecretOutcome:
+    minter = cast("Minter", tokens or Tokens(cluster.errors))
+
+    async def apply(_: object) -> SecretOutcome:
+        contents = Contents(cluster, minter, NOW, "run-7")
+        return await Applier.of(cluster, contents).apply(action)
+
+    return in_virtual_time(apply)
 
 
 def came_of(outcome: SecretOutcome) -> tuple[str, tuple[str, ...]]:
@@ -276,7 +295,7 @@ class Overtaken(Cluster):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         written = await super().apply_secret(namespace, name, content, uid, resource_version)
         if len(self.versions) <= self.conflicts:
             raise self.refusal
@@ -304,7 +323,7 @@ FRESH = replace(secret(credential(MAIN), credential(PARTNER)), resource_version=
             id="what the other run has renewed is left alone, and bound",
         ),
         pytest.param(
-            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE], ("conflict", ("conflict",)),
+            {"found": DUE, "conflicts": 2}, [WRITE, READ, WRITE, READ], ("conflict", ("conflict",)),
             id="a second conflict is final",
         ),
         pytest.param(
@@ -361,11 +380,11 @@ OURS_NOW = replace(secret(), uid="uid-1", resource_version="8")
         pytest.param(OURS_NOW, ["7", "8"], ("removed", ()), id="another run renewed it"),
         pytest.param(None, ["7"], ("removed", ()), id="another run deleted it"),
         pytest.param(
-            replace(OURS_NOW, managed=False), ["7"], ("failed", ("conflict",)),
+            replace(OURS_NOW, managed=False), ["7"], ("conflict", ("conflict",)),
             id="somebody took our label off",
         ),
         pytest.param(
-            replace(OURS_NOW, uid="another"), ["7"], ("failed", ("conflict",)),
+            replace(OURS_NOW, uid="another"), ["7"], ("conflict", ("conflict",)),
             id="somebody replaced it",
         ),
     ],
@@ -420,8 +439,7 @@ def test_the_warnings_about_a_token_are_those_of_the_secret() -> None:
         ) -> Credential:
             return replace(await super().credential(registry, cluster, own), warnings=("short",))
 
-    minter = cast("Minter", Warned({}))
-    outcome = in_virtual_time(lambda _: Applier(Cluster(), minter, NOW, "run-7").apply(served()))
+    outcome = applied(served(), Cluster(), Warned({}))
     assert outcome.warnings == ("short",)
 
 
@@ -438,7 +456,7 @@ class Watched(Overtaken):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         self.passwords.append(logins(content.dockerconfigjson))
         return await super().apply_secret(namespace, name, content, uid, resource_version)
 
@@ -449,9 +467,75 @@ def test_a_second_decision_carries_over_what_the_other_run_has_written() -> None
     action = served("uid-default", MAIN, PARTNER, fallback=(credential(PARTNER, password="older"),))
 
     async def made_and_applied(_: object) -> SecretOutcome:
-        applier = Applier(cluster, cast("Minter", Tokens(cluster.errors)), NOW, "run-7")
-        await applier.make([action])
+        minter = cast("Minter", Tokens(cluster.errors))
+        applier = Applier.of(cluster, Contents(cluster, minter, NOW, "run-7"))
+        await applier.contents.make([action])
         return await applier.apply(action)
 
     in_virtual_time(made_and_applied)
     assert [written["partner.example.com"] for written in cluster.passwords] == ["older", "newer"]
+
+
+# ---- competing controllers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mutated", "named"),
+    [({"immutable": True}, "immutable"), ({"managed": False}, "managed-by")],
+)
+@pytest.mark.parametrize("uid", [None, "uid-1"], ids=["created", "renewed"])
+def test_what_the_cluster_changes_in_a_write_is_contended_at_once(
+    uid: str | None, mutated: Mapping[str, object], named: str
+) -> None:
+    cluster = Cluster(mutated=mutated)
+    outcome = applied(served(uid), cluster)
+    assert came_of(outcome) == ("contended", ())
+    assert named in outcome.warnings[0]
+    assert outcome.bound == ("builder", "default")
+
+
+def test_an_immutable_secret_that_was_replaced_by_a_mutable_one_is_contended_no_more() -> None:
+    action = replace(served("uid-1", replace=True), contended=(IMMUTABLE,))
+    assert came_of(applied(action, Cluster())) == ("renewed", ())
+    still = applied(action, Cluster(mutated={"immutable": True}))
+    assert came_of(still) == ("contended", ())
+    assert len(still.warnings) == 1
+
+
+def reverted() -> Reconcile:
+    """A fresh secret from which service accounts were unbound."""
+    action = served("uid-1")
+    assert action.apply
+    apply = replace(
+        action.apply,
+        reason=Reason.BINDING_REVERTED,
+        mint=(),
+        kept=(credential(),),
+        repairs=((Repaired.BINDING, Repair(1, NOW)),),
+    )
+    return replace(action, apply=apply)
+
+
+@pytest.mark.parametrize(
+    ("errors", "asked", "came"),
+    [
+        pytest.param({}, [*BOUND, "apply acr-pull of uid-1"], ("bound", ()), id="counted"),
+        pytest.param(
+            {"apply acr-pull": DENIED}, [*BOUND, "apply acr-pull of uid-1"], ("bound", ()),
+            id="a count that is refused is no failure",
+        ),
+        pytest.param(
+            {"bind builder": DENIED, "bind default": DENIED}, BOUND,
+            ("failed", ("denied", "denied")),
+            id="what was not bound is not counted",
+        ),
+    ],
+)  # fmt: skip
+def test_accounts_are_bound_again_before_that_is_counted(
+    errors: Mapping[str, PortError], asked: list[str], came: tuple[str, tuple[str, ...]]
+) -> None:
+    cluster = Cluster(errors=errors)
+    outcome = applied(reverted(), cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == came
+    assert outcome.reason is Reason.BINDING_REVERTED

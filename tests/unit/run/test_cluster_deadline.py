@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from acr_refresher.core.fleet import LastSeen
@@ -14,11 +16,10 @@ from acr_refresher.core.model import (
     KubeconfigAccess,
     Registry,
     SecretContent,
-    SecretState,
 )
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request
-from acr_refresher.run.ports import CloudCredentials, Kubeconfig, RegistryToken
+from acr_refresher.run.ports import AppliedSecret, CloudCredentials, Kubeconfig, RegistryToken
 from acr_refresher.run.run import Dependencies
 from factories import HOUR, MINUTE, NOW, request
 from runs import NEVER, Files, Fleet, Kube, Registries
@@ -44,7 +45,7 @@ class Counted(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         self.now += 1
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(0.1)
@@ -75,8 +76,8 @@ def test_what_was_written_before_a_cluster_is_cut_off_is_reported_and_the_rest_i
     [failure] = report.clusters[0].secrets[1].failures
     assert (failure.meaning, failure.code) == ("unreachable", "Deadline")
     assert failure.message == (
-        "not finished within the 5 s of its cluster:"
-        " if the cluster is only slow, raise clusterTimeout"
+        "not finished within the 5 s of its cluster: if the cluster is only slow,"
+        " raise clusterTimeout. The API server may have made the change"
     )
     assert report.failing == ("a",)
     [line] = [line for line in lines if line["event"] == "secret.failed"]
@@ -110,6 +111,57 @@ def test_a_cluster_that_does_not_answer_at_all_is_unreachable() -> None:
     assert "is it up, and can the function's VPC reach it?" in failure.message
     assert report.clusters[0].secrets == ()
     assert report.clusters[0].duration == SHORT
+
+
+@dataclass(eq=False)
+class Noted(Kube):
+    """A cluster that stalls, and whose adapter remembers this."""
+
+    cut_off: str = ""
+    last_error: str = ""
+
+
+DEAD = "cannot connect to API server https://10.0.0.1:6443: no answer in time. Is the cluster up?"
+PATCH = "PATCH /api/v1/namespaces/two/secrets/acr-pull"
+
+
+@pytest.mark.parametrize(
+    ("kube", "message"),
+    [
+        (Noted(unanswered=True, last_error=DEAD), f"The last error was: {DEAD}"),
+        (
+            Noted(unanswered=True, last_error=DEAD, cut_off="GET /api/v1/namespaces"),
+            f"GET /api/v1/namespaces had no answer yet. The last error was: {DEAD}",
+        ),
+        (
+            Noted(stalled="two", cut_off=PATCH),
+            (
+                f"{PATCH} had no answer yet. An admission webhook may hang. If the cluster is slow,"
+                " raise clusterTimeout. The API server may have made the change"
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("limits", "where"),
+    [
+        ({"cluster_timeout": SHORT}, "not finished within the 5 s of its cluster: "),
+        ({"seconds": A_SHORT_RUN}, "not finished within the run's time: "),
+    ],
+)
+def test_the_last_error_is_not_lost_in_a_time_out(
+    kube: Kube, message: str, limits: dict[str, Any], where: str
+) -> None:
+    [outcome] = Fleet({"a": kube}).run(**limits).clusters
+    failures = [outcome.failure, *(each for one in outcome.secrets for each in one.failures)]
+    assert [each.message for each in failures if each] == [where + message]
+
+
+def test_a_list_without_an_answer_is_named() -> None:
+    kube = Noted(unanswered=True, cut_off="GET /api/v1/secrets")
+    [outcome] = Fleet({"a": kube}).run(cluster_timeout=SHORT).clusters
+    assert outcome.failure
+    assert "did not answer GET /api/v1/secrets within the 5 s" in outcome.failure.message
 
 
 class Hanging(Files):

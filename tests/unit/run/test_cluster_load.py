@@ -11,6 +11,7 @@ import pytest
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.report import Report
 from acr_refresher.errors import Throttled
+from acr_refresher.run.ports import AppliedSecret
 from acr_refresher.settings import SETTINGS
 from factories import account, wanted
 from runs import Fleet, Kube
@@ -39,7 +40,8 @@ class Busy(Kube):
         await self._request()
         return await super().list_secrets(name)
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        del namespace
         await self._request()
         if self.crowded_for:
             self.most = 0
@@ -57,7 +59,7 @@ class Busy(Kube):
         content: SecretContent,
         uid: str | None,
         resource_version: str | None = None,
-    ) -> SecretState:
+    ) -> AppliedSecret:
         await self._request()
         return await super().apply_secret(namespace, name, content, uid, resource_version)
 

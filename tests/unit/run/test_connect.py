@@ -82,8 +82,9 @@ class Connector(KubeConnector):
         now: datetime,
         proxy_url: SecretStr | None = None,
         ca_pem: str = "",
+        cluster: str = "",
     ) -> KubeApi:
-        del now, proxy_url, ca_pem
+        del now, proxy_url, ca_pem, cluster
         if kubeconfig.document.get_secret_value() == self.unusable:
             raise Invalid("no file is read", service="kube")
         self.opened.append(Kube(kubeconfig.document.get_secret_value()))

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from acr_refresher.core.outcome import ClusterOutcome
 from acr_refresher.core.report import Report, report_to_json
-from acr_refresher.run import apply, cluster
+from acr_refresher.run import cluster, contents
 from runs import Fleet, Kube
 
 
@@ -91,7 +91,7 @@ def test_a_bug_in_minting_fails_each_secret_and_is_logged_once(
     def broken(*_: object) -> None:
         raise KeyError("hunter2")
 
-    monkeypatch.setattr(apply, "content_to_write", broken)
+    monkeypatch.setattr(contents, "content_to_write", broken)
     with capture_logs() as lines:
         report = served({"a": Kube(("one", "two", "three"))}, "a")
     secrets = report.clusters[0].secrets
@@ -100,5 +100,5 @@ def test_a_bug_in_minting_fails_each_secret_and_is_logged_once(
     [line] = [line for line in lines if line["event"] == "bug.found"]
     assert line["exception"] == "KeyError"
     assert (line["cluster"], line["namespace"], line["secret"]) == ("a", "one", "acr-pull")
-    assert line["traceback"][-2].startswith("run/apply.py:")
+    assert line["traceback"][-2].startswith("run/contents.py:")
     assert "hunter2" not in str(lines)

@@ -1,0 +1,101 @@
+"""Hostile API servers among honest ones, read by an instance of the function and by a command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from bench.fleet import Fleet, doubles
+from instances import MEMORY_MB, Told, environment, run_instance
+from localkube.hostile import ATTACKS, hostile_servers
+
+HONEST, NAMESPACES = 5, 3
+CLUSTER_TIMEOUT_SECONDS = 45
+COMMAND = """
+import atexit, resource, runpy, sys
+
+def tell():
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+
+atexit.register(tell)
+runpy.run_module("acr_refresher.cli", run_name="__main__")
+"""
+WORDS = {
+    "gzip-bomb": "the answer is compressed, although that was not asked for",
+    "endless-answer": "the answer is too large: it has more than 4 MiB",
+    "endless-pages": "the answer is too large: the list has more than 500 pages",
+    "large-pages": "the answer is too large: the list has more than 32 MiB",
+    "tiny-objects": "the answer is too large: it has more than 4 MiB",
+    "empty-objects": "the answer is too large: it has more than 200000 values",
+    "many-objects": "the answer is too large: ",
+    "informational": "the answer is too large: it has no end",
+    "repeated-page": "the list has no end: a page repeats",
+    "slow-drip": "gave no answer to GET",
+    "slow-rest": "a large answer took longer than 5 s",
+    "deep-json": "Is it an API server?",
+    "huge-headers": "broke during GET",
+    "many-headers": "broke during GET",
+    "chunk-extension": "the answer is too large: it has no end",
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Honest clusters and, in the same configuration, a hostile one for each attack."""
+    folder = tmp_path_factory.mktemp("hostile")
+    with doubles(HONEST, NAMESPACES) as (fleet, _), hostile_servers(folder) as attacks:
+        config = yaml.safe_load((fleet.folder / "config.yaml").read_text())
+        config["clusterTimeout"] = f"{CLUSTER_TIMEOUT_SECONDS}s"
+        hostile = [{"name": name, "kubeconfig": str(folder / f"{name}.yaml")} for name in attacks]
+        config["clusters"] = [*hostile, *config["clusters"]]  # they come first
+        (fleet.folder / "config.yaml").write_text(yaml.safe_dump(config))
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def told(fleet: Fleet) -> Told:
+    return run_instance(fleet)
+
+
+def test_the_instance_stays_within_its_memory(told: Told) -> None:
+    assert told.peak_mb < MEMORY_MB
+
+
+def test_every_honest_cluster_is_served(told: Told) -> None:
+    honest = [each for each in told.report["clusters"] if each["cluster"] not in ATTACKS]
+    assert len(honest) == HONEST
+    for cluster in honest:
+        assert cluster["failure"] is None
+        assert [each["result"] for each in cluster["secrets"]] == ["created"] * NAMESPACES
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_log_says_which_cluster_was_cut_off_and_why(told: Told, attack: str) -> None:
+    [line] = [
+        each for each in told.log if each["event"] == "cluster.failed" and each["cluster"] == attack
+    ]
+    assert WORDS[attack] in line["message"]
+
+
+def test_a_command_has_the_limits_of_the_function(fleet: Fleet) -> None:
+    arguments = ["status", "-o", "json", "--config", str(fleet.folder / "config.yaml")]
+    process = subprocess.run(  # noqa: S603  # our own script
+        [sys.executable, "-c", COMMAND, *arguments, "--region", "cn-hangzhou"],
+        env=environment(fleet),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert process.returncode == 1, process.stderr
+    status = json.loads(process.stdout)
+    assert {
+        each["cluster"]: WORDS[each["cluster"]] in each["why"] for each in status["unread"]
+    } == (dict.fromkeys(ATTACKS, True))
+    assert len({each["cluster"] for each in status["secrets"]}) == HONEST
+    assert float(process.stderr.split()[-1]) < MEMORY_MB
