@@ -299,6 +299,6 @@ def test_two_registries_with_the_same_host_give_a_warning(site: Site) -> None:
 
 def test_every_registry_scenario_of_the_document_is_tested() -> None:
     shown: Sequence[str] = re.findall(r"^```yaml (registry-[a-z-]+)$", SCENARIOS, re.MULTILINE)
-    tests = [file.read_text() for file in Path(__file__).parent.glob("test_scenarios_*.py")]
-    assert len(shown) == 9
+    tests = [file.read_text() for file in Path(__file__).parent.glob("test_*.py")]
+    assert len(shown) == 10
     assert not [name for name in shown if not any(f'"{name}"' in test for test in tests)]

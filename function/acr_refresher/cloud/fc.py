@@ -213,10 +213,17 @@ def _name(function: Function) -> str:
 
 
 def _arn(function: Function) -> str:
-    """The function as a resource of RAM policies. In 2.0 the qualifier is part of the service."""
-    qualified = function.service + (f".{function.qualifier}" if function.qualifier else "")
-    service = f"services/{qualified}/" if function.service else ""
-    return f"acs:fc:{function.region_id}:{function.account_id}:{service}functions/{function.name}"
+    """The function as a resource of RAM policies.
+
+    In 2.0 the qualifier is part of the service. In 3.0 a version or alias is a resource of its own,
+    and the documents do not say whether it or the function counts.
+    """
+    place = f"acs:fc:{function.region_id}:{function.account_id}"
+    if function.service:
+        qualified = function.service + (f".{function.qualifier}" if function.qualifier else "")
+        return f"{place}:services/{qualified}/functions/{function.name}"
+    arn = f"{place}:functions/{function.name}"
+    return f"{arn} and {arn}/{function.qualifier}" if function.qualifier else arn
 
 
 def _host(function: Function) -> str:

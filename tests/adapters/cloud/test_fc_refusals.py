@@ -40,25 +40,30 @@ from localcloud.faults import ApiError, BadGateway, ConnectionReset, Fault
 pytestmark = pytest.mark.usefixtures("silenced")
 
 RESOURCES = {
-    "3.0": (THREE, "functions/small"),
-    "2.0": (TWO, "services/services/functions/small"),
-    "2.0 by qualifier": (LATEST, "services/services.LATEST/functions/small"),
+    "3.0": (THREE, ["functions/small"]),
+    "3.0 by qualifier": (
+        replace(THREE, qualifier="LATEST"),
+        ["functions/small", "functions/small/LATEST"],
+    ),
+    "2.0": (TWO, ["services/services/functions/small"]),
+    "2.0 by qualifier": (LATEST, ["services/services.LATEST/functions/small"]),
 }
 
 
-@pytest.mark.parametrize(("function", "resource"), RESOURCES.values(), ids=RESOURCES)
+@pytest.mark.parametrize(("function", "resources"), RESOURCES.values(), ids=RESOURCES)
 def test_a_denial_names_the_right_and_the_resource(
-    tmp_path: Path, function: Function, resource: str
+    tmp_path: Path, function: Function, resources: list[str]
 ) -> None:
     with scene(tmp_path, function, "acs:fc:*:*:functions/other") as here:
         with pytest.raises(Denied) as denied:
             here.invoke(function)
         with pytest.raises(Denied):
             here.start(function, "task")
-    arn = f"acs:fc:{REGION}:{FUNCTION_ACCOUNT}:{resource}"
-    assert f"Allow fc:InvokeFunction on {arn} in a policy of the caller" in str(denied.value)
+    arns = [f"acs:fc:{REGION}:{FUNCTION_ACCOUNT}:{resource}" for resource in resources]
+    words = f"Allow fc:InvokeFunction on {' and '.join(arns)} in a policy of the caller"
+    assert words in str(denied.value)
     assert here.there.events == []
-    with scene(tmp_path, function, arn) as here:
+    with scene(tmp_path, function, arns) as here:
         assert here.invoke(function) == b"hello"
 
 
@@ -115,7 +120,8 @@ def test_a_task_is_only_known_if_the_code_says_so(
 @BOTH
 def test_a_function_is_started_by_the_api_that_knows_it(tmp_path: Path, function: Function) -> None:
     """No document says that the context of a function of 3.0 names no service."""
-    arns = [f"acs:fc:*:*:{resource}" for _, resource in RESOURCES.values()]
+    named = (resource for _, resources in RESOURCES.values() for resource in resources)
+    arns = [f"acs:fc:*:*:{resource}" for resource in named]
     with scene(tmp_path, function, arns) as here:
         assert here.start(TWO, "task")
         assert not here.start(TWO, "task")
