@@ -103,6 +103,17 @@ def keyed_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Kub
         yield clusters
 
 
+@pytest.fixture
+def unreadable(keyed_servers: list[KubeCluster]) -> Iterator[KubeCluster]:
+    """A real cluster that cannot decrypt the Secret `locked/tls` of another team."""
+    old, new = keyed_servers
+    new.apply_rbac()
+    old.request("POST", "/api/v1/namespaces", {"metadata": {"name": "locked"}})
+    old.create_secret("locked", "tls")
+    yield new
+    old.expect("DELETE", "/api/v1/namespaces/locked/secrets/tls")
+
+
 def encrypted(file: Path) -> Sequence[str]:
     """The flags of an API server that encrypts Secrets with a key of its own, in one storage."""
     key = base64.b64encode(os.urandom(32)).decode()

@@ -58,6 +58,7 @@ def secret(
     type_: str = SECRET_TYPE,
     annotations: Mapping[str, str] | None = None,
     document: str | None = None,
+    managers: tuple[str, ...] = (),
 ) -> SecretState:
     """A Secret as a run writes it, with the changes of the test case."""
     written = build_secret(credentials or (credential(),), NOW, "run-0")
@@ -71,6 +72,7 @@ def secret(
         immutable=immutable,
         annotations=written.annotations if annotations is None else annotations,
         dockerconfigjson=written.dockerconfigjson if document is None else SecretStr(document),
+        managers=managers,
     )
 
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from localkube import KubeCluster
@@ -36,7 +36,8 @@ class Webhook:
     """What the webhook does with requests for `resource` and `operation`; empty means all.
 
     With `denial` it denies with this status, and with `message`. With `hangs` it answers too late,
-    and with `broken` it ends the connection.
+    and with `broken` it ends the connection. `requires` is a label without which it denies. `patch`
+    are the operations with which a mutating webhook changes an object.
     """
 
     resource: str = ""
@@ -46,14 +47,17 @@ class Webhook:
     warnings: Sequence[str] = ()
     hangs: bool = False
     broken: bool = False
+    requires: str = ""
+    patch: Sequence[Mapping[str, Any]] = ()
     asked: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def behave(self, resource: str = "", operation: str = "", **behaviour: Any) -> None:
         """Behave like this from now on, towards these requests only."""
         fresh = Webhook(resource, operation, **behaviour)
-        for name in ("denial", "message", "warnings", "hangs", "broken", "resource", "operation"):
-            setattr(self, name, getattr(fresh, name))
+        for each in fields(self):
+            if each.name not in ("asked", "ended"):
+                setattr(self, each.name, getattr(fresh, each.name))
         self.asked.clear()
 
     def review(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -70,6 +74,13 @@ class Webhook:
             return None
         if self.warnings:
             response["warnings"] = list(self.warnings)
+        if self.patch:
+            response["patchType"] = "JSONPatch"
+            response["patch"] = base64.b64encode(json.dumps(self.patch).encode()).decode()
+        labels = (request.get("object") or {}).get("metadata", {}).get("labels") or {}
+        if self.requires and self.requires not in labels:
+            response["allowed"] = False
+            response["status"] = {"code": 403, "message": f"label {self.requires} is missing"}
         if self.denial:
             response["allowed"] = False
             response["status"] = {"code": self.denial, "message": self.message}
@@ -77,11 +88,11 @@ class Webhook:
 
 
 @contextmanager
-def webhook_on(cluster: KubeCluster) -> Iterator[Webhook]:
+def webhook_on(cluster: KubeCluster, kind: str = "validating") -> Iterator[Webhook]:
     """A webhook that the API server asks; gone on exit. It allows everything at first."""
     webhook, authority = Webhook(), Authority("webhooks")
     with served(webhook, authority) as port:
-        path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+        path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations"
         cluster.expect("POST", path, configuration(port, authority))
         try:
             wait_until_asked(cluster, webhook)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from acr_refresher.core.outcome import Failure
-from acr_refresher.log import get_logger, last_own_place, mask_text, own_frames
+from acr_refresher.log import get_logger, last_own_place, own_frames, safe_text
 
 log = get_logger()
 
@@ -48,11 +48,11 @@ class PortError(Exception):
         """Return the error as data, for outcomes and logs, with all secrets in texts masked."""
         return Failure(
             meaning=self.meaning,
-            message=mask_text(str(self)),
+            message=safe_text(str(self)),
             subject=subject,
             service=self.service,
-            code=mask_text(self.code),
-            request_id=mask_text(self.request_id),
+            code=safe_text(self.code),
+            request_id=safe_text(self.request_id),
         )
 
 

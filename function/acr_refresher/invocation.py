@@ -24,6 +24,7 @@ from acr_refresher.core.model import Function
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request, RunContext
 from acr_refresher.errors import Denied
+from acr_refresher.log import safe_document
 from acr_refresher.run.ports import Caller, CloudCredentials
 from acr_refresher.run.run import run
 from acr_refresher.settings import SETTINGS
@@ -155,7 +156,8 @@ def handle_invocation(
     report = _run_loop(run(run_context, config, instance.dependencies(config, folder, caller)))
     if request.unattended and not report.ok:
         raise RunFailed(_verdict(report))
-    return report_to_json(report)
+    document: dict[str, Any] = safe_document(report_to_json(report))
+    return document
 
 
 def _run_id(request: Request, invocation: InvocationContext) -> str:

@@ -77,6 +77,35 @@ def mask_text(text: str) -> str:
     return text if _is_harmless(text) else _SECRET_LOOK.sub(_masked, text)
 
 
+@functools.lru_cache(1024)
+def safe_text(text: str) -> str:
+    """Return a text as lines and reports show it: on one line, not too long, with secrets masked.
+
+    Others may have written it, and it may reverse the line or move the cursor. It is cut before
+    it is searched, and again after it, so that no part of a secret is left at the end.
+    """
+    cut = text[: SETTINGS.record_text + _LONGEST_SECRET]
+    printable = cut if cut.isprintable() else "".join(map(_printable, cut))
+    masked = mask_text(printable)
+    limit = SETTINGS.record_text
+    return masked if len(masked) <= limit else masked[: limit - 1] + "…"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else " "
+
+
+def safe_document(document: Any) -> Any:
+    """Return JSON data with every text in it as `safe_text` has it."""
+    if isinstance(document, str):
+        return safe_text(document)
+    if isinstance(document, list):
+        return [safe_document(each) for each in document]
+    if isinstance(document, dict):
+        return {name: safe_document(each) for name, each in document.items()}
+    return document
+
+
 def _is_harmless(text: str) -> bool:
     plain = _HARMLESS.fullmatch(text) is not None
     return plain and not any(words in text for words in _YET_SECRET)
@@ -89,6 +118,8 @@ def _masked(found: re.Match[str]) -> str:
     return (groups["scheme"] or groups["user"] or groups["name"] or "") + MASK
 
 
+_LONGEST_SECRET = 4000
+"""Characters after the limit that are searched too: the longest tokens have some 2000."""
 _PACKAGE = Path(__file__).parent
 _OURS = "acr_refresher."
 _NUMBERS = (int, float, timedelta)
@@ -219,12 +250,12 @@ def _value(name: str, value: object) -> Any:  # noqa: PLR0911  # a line for each
     if is_secret_name(name) or isinstance(value, _SECRETS):
         return MASK
     if isinstance(value, str):
-        return mask_text(value)
+        return safe_text(value)
     if isinstance(value, _LISTS):
         return _list(value)
     if isinstance(value, Mapping):
         return {str(key): _value(str(key), each) for key, each in value.items()}
-    return mask_text(str(value))
+    return safe_text(str(value))
 
 
 def _utc(moment: datetime) -> str:

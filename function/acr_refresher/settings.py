@@ -130,6 +130,10 @@ class Settings:
     """A TCP connection to a service of the cloud."""
     cloud_read_timeout: timedelta = timedelta(seconds=8)
     """The silence of a service of the cloud after which its answer is given up."""
+    cloud_answer_bytes: int = 4 * 1024 * 1024
+    """One answer of a service of the cloud: a page of 100 clusters has some 500 KB."""
+    cloud_answer_timeout: timedelta = timedelta(seconds=30)
+    """One request to the cloud from its first to its last byte, however short the silences are."""
     cloud_threads: int = 16
     """Requests to the cloud at the same time: the SDKs block, so each has a thread."""
     clock_timeout: timedelta = timedelta(seconds=3)
@@ -142,8 +146,12 @@ class Settings:
     """One answer of a registry or of its login service, with headers: tokens have some 2 KB."""
     invoke_timeout: timedelta = timedelta(hours=1)
     """The answer of an invoked function, whatever that function's own timeout."""
+    invoke_answer_bytes: int = 32 * 1024 * 1024
+    """The answer of an invoked function: the limit of Function Compute."""
     list_page_size: int = 100
     """Clusters per page of a list: the most that Container Service for Kubernetes returns."""
+    list_pages: int = 500
+    """Pages of one list: 50,000 clusters, ten times as many as an account may have anywhere."""
     list_pages_at_once: int = 8
     """Pages of one list at the same time: the rate limit is then what a long list waits for."""
     session_duration: timedelta = timedelta(hours=1)
@@ -216,6 +224,13 @@ class Settings:
     """Characters of one record: the limit of Kubernetes for all annotations of an object."""
     entry_text: int = 260
     """Characters of a registry's name or host: a host name has 253, and its port 6 more."""
+    repair_memory: timedelta = timedelta(hours=1)
+    """The same repair within this time counts as the next in a row. Controllers that keep objects
+    as they are in Git look every 3 to 10 minutes, or once per hour at the latest."""
+    repairs_in_a_row: int = 3
+    """The same repairs in a row after which a secret is contended."""
+    repairs_kept: int = 10_000
+    """Secrets with recent repairs (300 bytes each) that a warm instance remembers."""
     secret_metadata_size: int = 65_536
     """Bytes of secretLabels and secretAnnotations of one Secret. Kubernetes allows 256 KiB of
     annotations, of which the record needs a part."""

@@ -194,15 +194,11 @@ def test_check_tries_an_existing_secret_and_leaves_it(site: Site, webhook: Webho
 
 
 def test_check_makes_the_lists_that_a_run_makes(
-    site: Site, webhook: Webhook, keyed_servers: list[KubeCluster]
+    site: Site, webhook: Webhook, unreadable: KubeCluster
 ) -> None:
     """A Secret of another team, which cannot be decrypted, is named."""
     del webhook
-    old, new = keyed_servers
-    new.apply_rbac()
-    old.create_namespace("locked")
-    old.create_secret("locked", "tls")
-    with replace(site, hangzhou=new).function() as function:
+    with replace(site, hangzhou=unreadable).function() as function:
         result = command(function, "check", "-o", "json")
     found = [each["why"] for each in json.loads(result.stdout)["findings"]]
     assert any("the API server cannot decrypt locked/tls of secrets" in why for why in found)

@@ -216,27 +216,30 @@ def test_an_edited_secret_is_written_again(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "unusable",
+    ("unusable", "reason"),
     [
-        pytest.param({"type": "Opaque"}, id="another-type"),
+        pytest.param({"type": "Opaque"}, "wrong-type", id="another-type"),
         pytest.param(
             {
                 "type": "kubernetes.io/dockerconfigjson",
                 "stringData": {".dockerconfigjson": "{}"},
                 "immutable": True,
             },
+            "data-drifted",
             id="immutable",
         ),
     ],
 )
-def test_an_immutable_secret_of_ours_is_replaced(site: Site, unusable: dict[str, Any]) -> None:
+def test_a_secret_of_ours_that_cannot_be_changed_is_replaced(
+    site: Site, unusable: dict[str, Any], reason: str
+) -> None:
     shop = site.namespace("shop")
     labels = {"app.kubernetes.io/managed-by": "acr-refresher"}
     body = {"metadata": {"name": SECRET, "labels": labels}, **unusable}
     site.hangzhou.expect("POST", f"/api/v1/namespaces/{shop}/secrets", body)
     with site.function() as function:
         outcome = only(function.timer(), shop)
-    assert (outcome["result"], outcome["reason"]) == ("renewed", "wrong-type")
+    assert (outcome["result"], outcome["reason"]) == ("renewed", reason)
     assert sorted(passwords(site.hangzhou, shop)) == sorted(MAIN_HOSTS + PARTNER_HOSTS)
 
 

@@ -56,13 +56,18 @@ SECRET = {
 BOUND = {"metadata": METADATA, "imagePullSecrets": [{"name": "acr-pull"}]}
 ACCOUNT = ServiceAccountState("shop", "default", "1")
 CONTENT = build_secret((credential(),), NOW, "run-1")
+
+
+def listed(kind: str, *items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": kind, "apiVersion": "v1", "metadata": {"continue": ""}, "items": list(items)}
+
+
+NAMESPACES, SECRETS, ACCOUNTS = "NamespaceList", "SecretList", "ServiceAccountList"
+SHOP = {"metadata": {"name": "shop", "labels": {"a": "b"}, "annotations": {"a": "b"}}}
 CASES: Mapping[str, tuple[Ask, Any]] = {
-    "namespaces": (
-        lambda api: api.list_namespaces(),
-        {"metadata": {}, "items": [{"metadata": {"name": "shop", "labels": {}}}]},
-    ),
-    "secrets": (lambda api: api.list_secrets("acr-pull"), {"metadata": {}, "items": [SECRET]}),
-    "accounts": (lambda api: api.list_service_accounts(), {"metadata": {}, "items": [BOUND]}),
+    "namespaces": (lambda api: api.list_namespaces(), listed(NAMESPACES, SHOP)),
+    "secrets": (lambda api: api.list_secrets("acr-pull"), listed(SECRETS, SECRET)),
+    "accounts": (lambda api: api.list_service_accounts(), listed(ACCOUNTS, BOUND)),
     "account": (lambda api: api.read_service_account("shop", "default"), BOUND),
     "patched account": (lambda api: api.patch_service_account(ACCOUNT), BOUND),
     "applied secret": (lambda api: api.apply_secret("shop", "acr-pull", CONTENT, None), SECRET),
@@ -103,6 +108,23 @@ def outcome(kubeconfig: str, use: Ask) -> object:
         refused = error
     assert len(str(refused)) < 5000
     return refused
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_altered_here_is_sound(case: str) -> None:
+    use, sound = CASES[case]
+    with api_server() as (answering, kubeconfig):
+        answering.response = http("200 OK", json.dumps(sound).encode())
+        assert not isinstance(outcome(kubeconfig, use), PortError)
+
+
+@pytest.mark.parametrize("continued", ["same", ["a"], 5, "\u00f6\n", "x" * 100_000])
+def test_a_list_without_end_has_a_meaning(continued: object) -> None:
+    use, sound = CASES["secrets"]
+    with api_server() as (answering, kubeconfig):
+        page = {**sound, "metadata": {"continue": continued}}
+        answering.response = http("200 OK", json.dumps(page).encode())
+        assert isinstance(outcome(kubeconfig, use), PortError)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -279,3 +301,36 @@ def test_any_response_to_a_login_is_unreachable_or_denied(registry: Registry) ->
         registry.visited()
 
     attempt()
+
+
+# ---- steps ---------------------------------------------------------------------------------------
+
+
+ANSWERS: Mapping[str, tuple[str, Callable[[int], Any]]] = {
+    "namespaces": ("namespaces", lambda size: listed(NAMESPACES, *[SHOP] * size)),
+    "secrets": ("secrets", lambda size: listed(SECRETS, *[SECRET] * size)),
+    "accounts": ("accounts", lambda size: listed(ACCOUNTS, *[BOUND] * size)),
+    "references of an account": (
+        "account",
+        lambda size: {"metadata": METADATA, "imagePullSecrets": [{"name": "a"}] * size},
+    ),
+    "labels": (
+        "namespaces",
+        lambda size: listed(
+            NAMESPACES, {"metadata": {"name": "a", "labels": {f"l{at}": "" for at in range(size)}}}
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", ANSWERS)
+def test_an_answer_takes_steps_by_its_size(family: str) -> None:
+    case, answer = ANSWERS[family]
+    use, _ = CASES[case]
+    with api_server() as (answering, kubeconfig):
+
+        def read(size: int) -> None:
+            answering.response = http("200 OK", json.dumps(answer(size)).encode())
+            outcome(kubeconfig, use)
+
+        assert_linear(read, 1000)

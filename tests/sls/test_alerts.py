@@ -222,6 +222,30 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         run_at(0, *MANY, served("x", secret("shop", Result.RENEWED, 60, Reason.DATA_DRIFTED))),
         {"competing-controller"},
     ),
+    "a binding that was reverted cannot be restored": (
+        runs(
+            (-5, 0),
+            *MANY,
+            served("prod", secret("shop", Result.FAILED, 50, Reason.BINDING_REVERTED)),
+        ),
+        {"pulls-fail"},
+    ),
+    "a policy makes every secret immutable": (
+        runs((-5, 0), *MANY, served("x", secret("shop", Result.CONTENDED, 60, Reason.FRESH))),
+        {"competing-controller"},
+    ),
+    "something else deletes the secret after each run": (
+        runs((-5, 0), *MANY, served("x", secret("s", Result.CONTENDED, 60, Reason.SECRET_MISSING))),
+        {"competing-controller"},
+    ),
+    "something else takes the binding away again and again": (
+        run_at(
+            0,
+            *MANY,
+            served("x", secret("shop", Result.CONTENDED, 60, Reason.BINDING_REVERTED)),
+        ),
+        {"competing-controller"},
+    ),
     "the ACK credential helper serves the same namespace": (
         run_at(0, *MANY, served("x", secret("shop", Result.UNCHANGED, 60, warnings=(WARNED,)))),
         {"competing-controller"},

@@ -87,7 +87,7 @@ def test_renewals_and_failures_add_up_to_the_runs(written: Written, written_by: 
         written = replace(written, outcomes=as_0_1_0(written.outcomes))
     rows = shown(CHARTS["renewals-and-failures"], written)
     total = {name: sum(row[name] for row in rows) for name in rows[0] if name != "period"}
-    failing = {"incomplete": 3, "kept": 0, "conflict": 1, "failed": 0}
+    failing = {"incomplete": 3, "kept": 0, "conflict": 1, "contended": 0, "failed": 0}
     assert total == {"created": 2, "renewed": 0, **failing}
 
 

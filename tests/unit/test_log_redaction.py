@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timezone
+
 import pytest
 
+from acr_refresher.core.outcome import ClusterOutcome, Failure, SecretOutcome
+from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.report import Report, report_from_json, report_to_json
+from acr_refresher.core.request import Request
 from acr_refresher.errors import Denied
-from acr_refresher.log import MASK, is_secret_name, mask_text
+from acr_refresher.log import MASK, is_secret_name, mask_text, safe_document, safe_text
+from acr_refresher.settings import SETTINGS
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY3IifQ.c2lnbmF0dXJl"
 
@@ -92,3 +100,45 @@ def test_an_errors_texts_are_masked_where_it_becomes_data() -> None:
     failure = Denied(f"no {text}", service="kube", code=text, request_id=text).failure()
     masked = f"Bearer {MASK}"
     assert (failure.message, failure.code, failure.request_id) == (f"no {masked}", masked, masked)
+
+
+# ---- texts that others wrote ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["a\u202eb", "a\nb", "a\x1b[2Jb", "a\x00b", "a\ud800b"])
+def test_a_text_cannot_reverse_a_line_or_move_the_cursor(text: str) -> None:
+    assert safe_text(text).isprintable()
+    assert safe_text(text).startswith("a ")
+
+
+def test_a_text_that_is_too_long_is_cut_and_no_part_of_a_secret_is_left() -> None:
+    secret = "eyJ" + "hbGciOiJSUzI1NiIsImtpZCI6" * 100
+    for length in (9_000, 9_990, 9_998, 20_000):
+        text = safe_text("x" * length + " " + secret)
+        assert len(text) <= SETTINGS.record_text
+        assert "hbGci" not in text
+    assert len(safe_text("y " * 2_500_000)) == SETTINGS.record_text
+
+
+def test_every_text_of_a_report_is_safe() -> None:
+    """An API server may echo anything into its messages."""
+    failure = Failure("denied", 'User "Bearer abcdefgh12345678"\u202e cannot list', "x\ny")
+    secret = SecretOutcome(
+        namespace="shop",
+        secret="acr-pull",  # the name of an object
+        result=Result.FAILED,
+        reason=Reason.NEAR_EXPIRY,
+        failures=(failure,),
+        warnings=("password=hunter2hunter2", "z" * 5_000_000),
+    )
+    cluster = ClusterOutcome(cluster="prod", secrets=(secret,), skipped="token=hunter2hunter2")
+    report = Report("run-1", Request("manual"), datetime.now(timezone.utc), (cluster,))
+    document = safe_document(report_to_json(report))
+    text = json.dumps(document, ensure_ascii=False)
+    assert "abcdefgh12345678" not in text
+    assert "hunter2" not in text
+    assert text.isprintable()
+    assert len(text) < 20_000
+    assert report_from_json(text.encode()).clusters[0].secrets[0].namespace == "shop"
+    assert document["clusters"][0]["secrets"][0]["secret"] == "acr-pull"
+    assert document["ok"] is False

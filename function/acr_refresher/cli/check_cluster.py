@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import cast
@@ -225,16 +225,27 @@ async def check_cluster_rights(
 ) -> tuple[CheckResult, ...]:
     """A result per right, or a single one for the ClusterRole if none of its rights is there."""
     rights = check_rights.rights_in(cluster)
-    allowed = await asyncio.gather(
-        *(retrying(partial(kube.may, **right.attributes)) for right in rights)
-    )
-    may = dict(zip(rights, allowed, strict=True))
+    may = await _review(kube, rights)
+    if refused := [right for right in rights if not may[right]]:
+        # An API server that has just started does not know its roles yet.
+        await asyncio.sleep(SETTINGS.kube_rights_wait.total_seconds())
+        may |= await _review(kube, refused)
     by_role = [right for right in rights if not right.namespace]
     if any(may[right] for right in by_role):
         return tuple(_check_right(subject, right, may=may[right]) for right in rights)
     missing = _role_not_granted(subject, caller, cluster, await retrying(kube.refused_user))
     others = (right for right in rights if right.namespace)
     return (missing, *(_check_right(subject, right, may=may[right]) for right in others))
+
+
+async def _review(
+    kube: KubernetesApi, rights: Sequence[check_rights.Right]
+) -> dict[check_rights.Right, bool]:
+    """Whether the user has each of the rights."""
+    allowed = await asyncio.gather(
+        *(retrying(partial(kube.may, **right.attributes)) for right in rights)
+    )
+    return dict(zip(rights, allowed, strict=True))
 
 
 def _check_right(subject: str, right: check_rights.Right, *, may: bool) -> CheckResult:

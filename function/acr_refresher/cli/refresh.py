@@ -14,6 +14,7 @@ from acr_refresher.cli.render import report_view, selects_nothing
 from acr_refresher.cli.session import Session, open_session, run_with_progress
 from acr_refresher.core.report import Report, report_to_json
 from acr_refresher.core.request import Request, RunContext
+from acr_refresher.log import safe_document
 from acr_refresher.run.run import run
 from acr_refresher.settings import SETTINGS
 
@@ -88,7 +89,7 @@ def finish_with_report(
 
     Ends the command with 1 if something needs attention, or if the options select nothing.
     """
-    document = document or report_to_json(report)
+    document = document or safe_document(report_to_json(report))
     print_result(output, document, report_view(report, datetime.now(timezone.utc)))
     selection = options.selection_of(request)
     if selection and selects_nothing(report):

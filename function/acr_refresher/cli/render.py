@@ -148,6 +148,7 @@ PLANNED: Mapping[Reason, Change] = {
     Reason.SECRET_MISSING: Change("+", "create"),
     Reason.NAMESPACE_DESELECTED: Change("-", "remove"),
     Reason.FRESH: Change("~", "bind"),
+    Reason.BINDING_REVERTED: Change("~", "bind"),
 }
 """Changes by the reason of a planned outcome. Any other reason renews the secret."""
 RENEW = Change("~", "renew")

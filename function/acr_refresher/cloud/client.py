@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from acr_refresher.cloud.errors import WRONG_CLOCK, CloudCall, not_of_the_api, port_error
+from acr_refresher.cloud.answers import AnswerBudget, AnswerLimits, limit_answers
+from acr_refresher.cloud.errors import (
+    WRONG_CLOCK,
+    CloudCall,
+    endless,
+    not_of_the_api,
+    port_error,
+)
 from acr_refresher.core.outcome import milliseconds
 from acr_refresher.run.ports import CloudCredentials
 from acr_refresher.run.rate_limit import RateLimiter
@@ -108,6 +116,7 @@ class CloudClient:
         """
         from alibabacloud_tea_openapi.utils_models import Config
 
+        limit_answers(sys.modules)
         return Config(
             **(_keys(caller) if caller else {}),
             endpoint=host,
@@ -119,19 +128,28 @@ class CloudClient:
         )
 
     async def call(
-        self, call: CloudCall, send: Callable[[Any, Any], Any], request: Any
+        self,
+        call: CloudCall,
+        send: Callable[[Any, Any], Any],
+        request: Any,
+        limits: AnswerLimits | None = None,
     ) -> dict[str, Any]:
         """The body of the answer to `send(request, runtime options)`, which runs in a thread.
 
         It waits until the caller's rate limit allows the request. Raises PortError if the SDK
-        raises anything, or if the body is not a JSON object.
+        raises anything, if the answer exceeds the limits, or if the body is not a JSON object.
         """
         loop = asyncio.get_running_loop()
+        usual = AnswerLimits(SETTINGS.cloud_answer_bytes, SETTINGS.cloud_answer_timeout)
 
         async def answer() -> Any:
+            budget = AnswerBudget(limits or usual)
+            sending = partial(self._send_within, budget, loop, send, request)
             try:
-                return await loop.run_in_executor(self._threads, self._send, send, request)
+                return await loop.run_in_executor(self._threads, sending)
             except Exception as error:
+                if budget.expired:
+                    raise endless(call) from error
                 raise port_error(error, call, self._clock.skew) from error
 
         account_id = call.caller.account_id
@@ -163,6 +181,16 @@ class CloudClient:
         """End the threads. Calls that are under way end by their own time-outs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _send_within(
+        self,
+        budget: AnswerBudget,
+        loop: asyncio.AbstractEventLoop,
+        send: Callable[[Any, Any], Any],
+        request: Any,
+    ) -> Any:
+        with budget.spent_in_this_thread(loop):
+            return self._send(send, request)
+
     def _send(self, send: Callable[[Any, Any], Any], request: Any) -> Any:
         from darabonba.runtime import RuntimeOptions
 
@@ -192,7 +220,7 @@ class CloudClock:
         date = {name.lower(): value for name, value in headers.items()}.get("date", "")
         try:
             cloud_time = parsedate_to_datetime(date)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             return
         if cloud_time.tzinfo is not None:
             self.skew = datetime.now(timezone.utc) - cloud_time

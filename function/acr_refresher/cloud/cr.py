@@ -14,7 +14,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from acr_refresher.cloud.client import CloudClient, Operation
-from acr_refresher.cloud.errors import CloudCall, Refusal, reading_answer, refused, text
+from acr_refresher.cloud.errors import (
+    CODE_LENGTH,
+    CloudCall,
+    Refusal,
+    reading_answer,
+    refused,
+    text,
+)
 from acr_refresher.core.model import Registry
 from acr_refresher.core.ram_actions import ALL_RESOURCES, RESOURCES, assumption
 from acr_refresher.core.secret import FIRST_TIME, LAST_TIME
@@ -92,7 +99,7 @@ class CrClient(ContainerRegistry):
             caller,
         )
         answer = await self._cloud.call_operation(call, PERSONAL_TOKEN, registry.region_id, {})
-        request_id = str(answer.get("requestId", ""))
+        request_id = str(answer.get("requestId", ""))[:CODE_LENGTH]
         with reading_answer(call, request_id):
             data = answer["data"]
             return RegistryToken(
@@ -113,9 +120,9 @@ class CrClient(ContainerRegistry):
     ) -> dict[str, Any]:
         """The answer with its request ID. HTTP 200 with IsSuccess=false is an error as well."""
         answer = await self._cloud.call(call, send, request)
-        answer["RequestId"] = str(answer.get("RequestId") or "")
+        answer["RequestId"] = str(answer.get("RequestId") or "")[:CODE_LENGTH]
         if answer.get("IsSuccess") is False:
-            code = str(answer.get("Code", ""))
+            code = str(answer.get("Code", ""))[:CODE_LENGTH]
             raise refused(Refusal(code, HTTPStatus.OK, request_id=answer["RequestId"]), call)
         return answer
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from acr_refresher.cloud.answers import AnswerTooLargeError
 from acr_refresher.errors import (
     Conflict,
     Denied,
@@ -219,7 +220,7 @@ def reading_answer(call: CloudCall, request_id: object = "") -> Iterator[None]:
         raise Invalid(
             f"{call.action} for {call.target}: the answer is incomplete or malformed",
             service=call.service,
-            request_id=str(request_id),
+            request_id=str(request_id)[:CODE_LENGTH],
         ) from error
 
 
@@ -260,9 +261,9 @@ def _refusal(error: Any) -> Refusal:
         code=_present(error.code)[:CODE_LENGTH],
         status=error.status_code or 0,
         message=str(answer.get("Message") or answer.get("message") or ""),
-        request_id=_present(error.request_id),
+        request_id=_present(error.request_id)[:CODE_LENGTH],
         principal=_principal(detail),
-        policy_type=str(detail.get("PolicyType", "")),
+        policy_type=str(detail.get("PolicyType", ""))[:CODE_LENGTH],
         retry_after=_pause(error.retry_after) if error.retry_after else None,
     )
 
@@ -277,19 +278,35 @@ def _principal(detail: Mapping[str, Any]) -> str:
     if not detail.get("AuthPrincipalDisplayName"):
         return ""
     owner = detail.get("AuthPrincipalOwnerId")
-    return str(detail["AuthPrincipalDisplayName"]) + (f" of account {owner}" if owner else "")
+    name = f"{detail['AuthPrincipalDisplayName']}"[:CODE_LENGTH]
+    return name + (f" of account {owner}"[:CODE_LENGTH] if owner else "")
 
 
 def _pause(milliseconds: int) -> timedelta:
     return timedelta(milliseconds=min(milliseconds, LONGEST_PAUSE // timedelta(milliseconds=1)))
 
 
-def _unanswered(error: Exception, call: CloudCall) -> Unreachable:
+def endless(call: CloudCall) -> Unreachable:
+    """The error for an answer that did not end in time."""
+    return Unreachable(
+        f"{call.action} for {call.target}: the service did not end its answer in time."
+        f" {CHECK_THE_WAY}",
+        service=call.service,
+    )
+
+
+def _unanswered(error: Exception, call: CloudCall) -> PortError:
     from requests import exceptions as http
 
     inner = getattr(error, "inner_exception", error)
     cause = inner.__context__ if isinstance(inner.__context__, OSError) else inner
     host = _host(error, cause)
+    if isinstance(cause, AnswerTooLargeError):
+        return Invalid(
+            f"{call.action} for {call.target}: the answer is too large: {cause}. Does a proxy"
+            " answer in the service's place?",
+            service=call.service,
+        )
     untrusted = isinstance(cause, http.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause)
     if untrusted:
         words = f"the TLS certificate of {host} is not trusted. Does a proxy replace it?"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +23,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from acr_refresher.cloud.answers import AnswerLimits, limit_answers
 from acr_refresher.cloud.client import CloudClient
 from acr_refresher.cloud.errors import CODE_LENGTH, CloudCall, scrub
 from acr_refresher.core.model import Function
@@ -36,6 +38,7 @@ TASK_KNOWN = re.compile(r"(?i).*AlreadyExist.*")
 StatefulAsyncInvocationAlreadyExists; for 3.0 no code is documented. 409 has other codes too, such
 as ConcurrentUpdateError: then nothing was started.
 https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/developer-reference/error-codes"""
+_INVOKE_LIMITS = AnswerLimits(SETTINGS.invoke_answer_bytes, SETTINGS.invoke_timeout)
 TASK_ID_3, TASK_ID_2 = "x-fc-async-task-id", "x-fc-stateful-async-invocation-id"
 
 
@@ -122,7 +125,9 @@ class FunctionClient(Functions):
             self._caller,
         )
         send = self._send_2 if function.service else self._send_3
-        response: InvokeResponse = (await self._cloud.call(call, send, request))["response"]
+        limits = None if request.task_id else _INVOKE_LIMITS
+        answer = await self._cloud.call(call, send, request, limits)
+        response: InvokeResponse = answer["response"]
         return response
 
     def _send_3(self, request: InvokeRequest, options: Any) -> dict[str, Any]:
@@ -170,6 +175,7 @@ class FunctionClient(Functions):
     def _client_2(self, request: InvokeRequest) -> Any:
         import fc2.client
 
+        limit_answers(sys.modules)
         # The SDK would repeat the request for half a minute, with the same signature.
         fc2.client.retries = 0
         token = self._caller.security_token

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from acr_refresher.cloud.client import CloudClient, Operation
-from acr_refresher.cloud.errors import CloudCall, reading_answer, text
+from acr_refresher.cloud.errors import CODE_LENGTH, CloudCall, reading_answer, text
 from acr_refresher.core.model import KmsAccess
 from acr_refresher.core.ram_actions import assumption
 from acr_refresher.errors import Invalid
@@ -36,7 +36,7 @@ class KmsClient(KeyManagement):
         answer = await self._cloud.call_operation(
             call, GET_SECRET_VALUE, access.region_id, {"SecretName": access.secret_name}
         )
-        request_id = str(answer.get("RequestId", ""))
+        request_id = str(answer.get("RequestId", ""))[:CODE_LENGTH]
         with reading_answer(call, request_id):
             data, data_type = text(answer["SecretData"]), answer.get("SecretDataType", "text")
         if data_type != "text":

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ from acr_refresher.run.answer_bytes import AnswerBytes, AnswerTooLargeError
 from acr_refresher.run.concurrency import in_own_thread
 from acr_refresher.run.host_names import HostNames
 from acr_refresher.run.ports import RegistryHosts, RegistryToken
+from acr_refresher.run.proxy import EnvironmentProxy, UnusableProxyError
 from acr_refresher.settings import SETTINGS
 
 LOGIN_SERVICE = re.compile(r"dockerauth(-[a-z0-9-]+)?\.[a-z]{2}-[a-z0-9-]+\.aliyuncs\.com")
@@ -81,6 +83,7 @@ class RegistryClient(RegistryHosts):
         self._local = transport.local_cloud is not None
         self._ca_file = transport.registry_ca
         self._tls: ssl.SSLContext | None = None
+        self._environment = EnvironmentProxy.of({} if self._local else os.environ)
 
     async def check_login(self, host: str, token: RegistryToken, repository: str) -> None:
         """Log in. Raises Denied if the host refuses the token, otherwise Unreachable."""
@@ -94,13 +97,16 @@ class RegistryClient(RegistryHosts):
         self, session: aiohttp.ClientSession, host: str, token: RegistryToken, repository: str
     ) -> None:
         challenge = await self._challenge(session, host)
-        bearer = await _log_in(session, host, challenge, token, repository)
+        options = self._options(challenge["realm"])
+        bearer = await _log_in(session, host, challenge, token, repository, options)
         if repository:
-            await _list_tags(session, host, bearer, repository)
+            options = self._options(f"https://{host}")
+            await _list_tags(session, host, bearer, repository, options)
 
     async def _challenge(self, session: aiohttp.ClientSession, host: str) -> Mapping[str, str]:
         """The login service and the name of the registry there."""
-        async with session.get(f"https://{host}/v2/", allow_redirects=False) as answer:
+        url = f"https://{host}/v2/"
+        async with session.get(url, **self._options(url)) as answer:
             header = answer.headers.get("WWW-Authenticate", "")[:CHALLENGE_LENGTH]
             scheme, _, parameters = header.partition(" ")
             if answer.status != HTTPStatus.UNAUTHORIZED or scheme.lower() != "bearer":
@@ -113,6 +119,11 @@ class RegistryClient(RegistryHosts):
                 " HTTPS. The token was not sent there.",
             )
         return challenge
+
+    def _options(self, url: str) -> dict[str, Any]:
+        """The options of each request: it is not redirected, and goes through the proxy."""
+        proxy = self._environment.proxy_for(url)
+        return {"allow_redirects": False, **(proxy.options if proxy else {})}
 
     def _trusted(self, realm: str, host: str) -> bool:
         if self._local:
@@ -142,7 +153,6 @@ class RegistryClient(RegistryHosts):
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity"},
             auto_decompress=False,
-            trust_env=not self._local,  # the function may need a proxy
         )
 
 
@@ -157,20 +167,29 @@ def _failures(host: str) -> Iterator[None]:
         yield
     except PortError:
         raise
-    except aiohttp.ClientConnectorCertificateError as error:
-        raise _unreachable(host, "its TLS certificate is not trusted") from error
-    except (asyncio.TimeoutError, TimeoutError) as error:
-        raise _unreachable(host, f"no answer in time. {CAN_REACH}") from error
-    except aiohttp.ClientConnectorDNSError as error:
-        raise _unreachable(host, f"its name cannot be resolved. {CAN_REACH}") from error
-    except _NOT_AN_ANSWER as error:
-        most = SETTINGS.registry_answer_bytes
-        words = f"its answer is not valid HTTP, or has more than {most} bytes"
-        raise _unreachable(host, words) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise _unreachable(host, f"the connection failed. {CAN_REACH}") from error
     except Exception as error:  # the answer of a host that is no registry may raise anything
-        raise _unreachable(host, "its answer makes no sense") from error
+        words = next(words for kinds, words in _FAILURES if isinstance(error, kinds))
+        raise _unreachable(host, words.format(error=error)) from error
+
+
+_FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    # The first that fits counts.
+    (UnusableProxyError, "{error}"),
+    (
+        aiohttp.ClientHttpProxyError,
+        "the proxy that HTTPS_PROXY names refuses to connect ({error.status})",
+    ),
+    (aiohttp.ClientProxyConnectionError, "cannot connect to the proxy that HTTPS_PROXY names"),
+    (aiohttp.ClientConnectorCertificateError, "its TLS certificate is not trusted"),
+    ((asyncio.TimeoutError, TimeoutError), f"no answer in time. {CAN_REACH}"),
+    (aiohttp.ClientConnectorDNSError, f"its name cannot be resolved. {CAN_REACH}"),
+    (
+        _NOT_AN_ANSWER,
+        f"its answer is not valid HTTP, or has more than {SETTINGS.registry_answer_bytes} bytes",
+    ),
+    ((aiohttp.ClientError, OSError), f"the connection failed. {CAN_REACH}"),
+    (Exception, "its answer makes no sense"),
+)
 
 
 def may_have_password(realm: str, host: str) -> bool:
@@ -181,12 +200,13 @@ def may_have_password(realm: str, host: str) -> bool:
     return parts.scheme == "https" and known and "@" not in parts.netloc
 
 
-async def _log_in(
+async def _log_in(  # what a request consists of
     session: aiohttp.ClientSession,
     host: str,
     challenge: Mapping[str, str],
     token: RegistryToken,
     repository: str,
+    options: Mapping[str, Any],
 ) -> str:
     """The bearer token with the right to pull from the repository, if there is one."""
     query = {"service": challenge.get("service", ""), "account": token.username}
@@ -196,7 +216,7 @@ async def _log_in(
         challenge["realm"],
         params=query,
         headers={"Authorization": _basic(token)},
-        allow_redirects=False,
+        **options,
     ) as answer:
         _check_status(host, answer.status, {HTTPStatus.OK}, "the new token")
         body = await _body(host, answer)
@@ -216,14 +236,18 @@ async def _body(host: str, answer: aiohttp.ClientResponse) -> bytes:
 
 
 async def _list_tags(
-    session: aiohttp.ClientSession, host: str, bearer: str, repository: str
+    session: aiohttp.ClientSession,
+    host: str,
+    bearer: str,
+    repository: str,
+    options: Mapping[str, Any],
 ) -> None:
     """List the repository's tags, which needs the right to pull. There may be none."""
     async with session.get(
         f"https://{host}/v2/{repository}/tags/list",
         params={"n": "1"},
         headers={"Authorization": f"Bearer {bearer}"},
-        allow_redirects=False,
+        **options,
     ) as answer:
         accepted = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
         _check_status(host, answer.status, accepted, f"the new token for pulling {repository}")

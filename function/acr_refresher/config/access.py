@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from acr_refresher.config.addresses import is_http_proxy
 from acr_refresher.config.fields import (
     WITH_UNITS,
     ClusterGlobs,
@@ -64,12 +64,7 @@ KubeconfigDuration = Annotated[
 
 def _http_proxy(url: str) -> str:
     """The address of a proxy, checked. Messages do not show it: it may contain a password."""
-    try:
-        parts = urlsplit(url)
-        plain = parts.scheme == "http" and parts.hostname and parts.port != 0
-    except ValueError:
-        parts, plain = urlsplit(""), False
-    if not plain or parts.path.strip("/") or parts.query or parts.fragment:
+    if not is_http_proxy(url):
         raise field_error(
             "is not the address of an HTTP proxy",
             "use http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; the traffic through the proxy"

@@ -26,7 +26,8 @@ _RRSA = ("rrsa", "enablerrsa")
 _SETTINGS = ("watchnamespace", "serviceaccount", "expiringthreshold")
 _IGNORED = ("acrapiversion",)
 
-_DOMAINS = re.compile(r"^([\s-]*[\"']?domains[\"']?\s*:)(.*)$", re.MULTILINE)
+# Within a line: over many empty lines, it would take the square of their number.
+_DOMAINS = re.compile(r"^([ \t-]*[\"']?domains[\"']?[ \t]*:)(.*)$", re.MULTILINE)
 _STAR = re.compile(r":[ \t]*\*[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"\s#.*$")
 

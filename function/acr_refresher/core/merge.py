@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
+from acr_refresher.core.contention import repairs_annotation
 from acr_refresher.core.model import Credential, Registry, SecretContent
 from acr_refresher.core.outcome import ApplySecret, Failure
 from acr_refresher.core.secret import build_secret, inputs_digest, rfc3339
@@ -75,7 +77,11 @@ def content_to_write(
         if previous.entry.registry not in minted and hosts.isdisjoint(previous.entry.hosts)
     )
     held = (*minted.values(), *carried)
-    return build_secret(held, now, run, apply.terms.metadata) if held else None
+    if not held:
+        return None
+    content = build_secret(held, now, run, apply.terms.metadata)
+    annotations = {**content.annotations, **repairs_annotation(apply.repairs)}
+    return replace(content, annotations=annotations)
 
 
 def without_shorter(

@@ -208,7 +208,10 @@ class NamespaceState:
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """A Secret of a pull secret's name as listed. `managed`: it carries our label."""
+    """A Secret of a pull secret's name as listed. `managed`: it carries our label.
+
+    `managers` are the field managers of its data, type, immutability and of our label.
+    """
 
     namespace: str
     name: str
@@ -220,6 +223,7 @@ class SecretState:
     annotations: Mapping[str, str]
     dockerconfigjson: SecretStr
     labels: Mapping[str, str] = field(default_factory=dict)
+    managers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +231,15 @@ class ServiceAccountState:
     """A ServiceAccount as listed or read, with the names in its imagePullSecrets, in order.
 
     The API server treats `imagePullSecrets` as an atomic list: a write replaces all of it.
+    `managers` are the field managers of that list, and `created` is an RFC 3339 time.
     """
 
     namespace: str
     name: str
     resource_version: str
     image_pull_secrets: tuple[str, ...] = ()
+    created: str = ""
+    managers: tuple[str, ...] = ()
 
     def refers_to(self, secret: str) -> bool:
         """Whether pods of the account pull with the secret."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, Strict
 
+from acr_refresher.core.contention import Repairs
 from acr_refresher.core.model import (
     NO_METADATA,
     Credential,
@@ -23,7 +24,7 @@ from acr_refresher.core.model import (
     SecretMetadata,
     ServiceAccountState,
 )
-from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.reasons import FAILING, Reason, Result
 from acr_refresher.core.request import Request
 from acr_refresher.core.secret import inputs_digest, rfc3339
 
@@ -47,7 +48,8 @@ class ApplySecret:
 
     `fallback` holds the valid credentials of the registries in `mint`, for those whose minting
     fails. With `replace`, the type of the Secret that was found cannot be changed. So it is deleted
-    (by uid) just before the new one is written. Namespaces with the same content share an instance.
+    (by uid) just before the new one is written. `repairs` are counted in the Secret. Namespaces
+    with the same content share an instance.
     """
 
     terms: Terms
@@ -56,6 +58,7 @@ class ApplySecret:
     kept: tuple[Credential, ...]
     fallback: tuple[Credential, ...]
     replace: bool = False
+    repairs: Repairs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Reconcile:
 
     `apply` is None if the secret is fresh. `uid` and `resource_version` are those of the Secret
     that was found, if any. `bind` are the selected `service_accounts` that lack the reference.
-    `waiting_for` are selected by name and do not exist yet.
+    `waiting_for` are selected by name and do not exist yet. `contended` says what a competing
+    controller changes.
     """
 
     namespace: str
@@ -77,6 +81,7 @@ class Reconcile:
     waiting_for: tuple[str, ...]
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
+    contended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +244,23 @@ def reconciled_outcome(
     """The outcome of a namespace that was served, as far as that succeeded."""
     apply = action.apply
     unbound = {account.name for account in action.bind} - set(bound)
+    result = (
+        _failed_result(action, written, unbound)
+        if unwritten
+        else _result(action, written, bound, unminted)
+    )
+    if action.contended and result not in FAILING:
+        result = Result.CONTENDED
     return _outcome(
         action,
-        result=_failed_result(action, written, unbound)
-        if unwritten
-        else _result(action, written, bound, unminted),
+        result=result,
         reason=apply.reason if apply else Reason.FRESH,
         entries=written.entries if written else action.entries,
         service_accounts=tuple(name for name in action.service_accounts if name not in unbound),
         bound=bound,
         waiting_for=action.waiting_for,
         failures=unminted + unwritten,
-        warnings=action.warnings + warnings,
+        warnings=action.warnings + warnings + action.contended,
     )
 
 

@@ -15,6 +15,14 @@ from itertools import chain
 from typing import TypeAlias
 
 from acr_refresher.core.ack_helper import competing_controller_warnings
+from acr_refresher.core.contention import (
+    IMMUTABLE,
+    Repairs,
+    contentions,
+    merged,
+    read_repairs,
+    recent,
+)
 from acr_refresher.core.model import (
     Cluster,
     ClusterState,
@@ -29,10 +37,21 @@ from acr_refresher.core.outcome import Action, ApplySecret, Failure, Reconcile, 
 from acr_refresher.core.reasons import Reason, Result
 from acr_refresher.core.renewal import decide, recorded_entries
 from acr_refresher.core.request import Request
-from acr_refresher.core.secret import decision_key, has_metadata, read_entries
+from acr_refresher.core.secret import (
+    MANAGER,
+    decision_key,
+    has_metadata,
+    is_intact,
+    read_entries,
+    read_refreshed_at,
+    rfc3339,
+)
 from acr_refresher.core.select import ROLE_ANNOTATIONS, matches_any
 from acr_refresher.settings import SETTINGS
 
+Remembered: TypeAlias = Mapping[tuple[str, str], Repairs]
+"""Repairs by namespace and name of the secret."""
+NOTHING_REMEMBERED: Remembered = {}
 REFUSALS_NAMED = 5
 """Requested registries that warnings name. One warning counts the others."""
 
@@ -41,7 +60,11 @@ _Decided: TypeAlias = "tuple[ApplySecret | None, tuple[Entry, ...]]"
 
 
 def plan(
-    pull_secrets: Sequence[PullSecret], state: ClusterState, request: Request, now: datetime
+    pull_secrets: Sequence[PullSecret],
+    state: ClusterState,
+    request: Request,
+    now: datetime,
+    remembered: Remembered = NOTHING_REMEMBERED,
 ) -> tuple[tuple[Action, ...], ...]:
     """The actions of each namespace: one per pull secret that selects it or that it holds.
 
@@ -53,6 +76,7 @@ def plan(
     selected      ours, fresh          Reconcile: bind accounts without the reference, if any
     selected      ours, wrong type     Reconcile: replace, then bind accounts without the reference
     selected      foreign              Skip: conflict
+    selected      ours, label changed  Skip: contended
     deselected    ours                 Remove: unbind, then delete; or Skip: removal blocked
     deselected    none, or foreign     nothing
     terminating   any                  Skip: skipped
@@ -64,14 +88,15 @@ def plan(
 
     The actions of a namespace may change the same service accounts, so they must run in sequence.
     Only listed namespaces count: a Secret in a namespace that was created between the two lists
-    waits for the next run. A request for certain registries removes nothing.
+    waits for the next run. A request for certain registries removes nothing. `remembered` are the
+    repairs that this instance made in earlier runs.
     """
     accounts: defaultdict[str, list[ServiceAccountState]] = defaultdict(list)
     for account in state.service_accounts:
         accounts[account.namespace].append(account)
     secrets = {(found.name, found.namespace): found for found in state.secrets}
     planners = [
-        _Planner(wanted, request, now, secrets, accounts, state.unreadable)
+        _Planner(wanted, request, now, secrets, accounts, remembered, state.unreadable)
         for wanted in pull_secrets
     ]
     planned = (
@@ -190,6 +215,7 @@ def _decide(
     )
     if not warnings or not actions:
         return actions
+    warnings = (*actions[0].warnings, *warnings)
     return (replace(actions[0], warnings=warnings), *actions[1:])
 
 
@@ -217,6 +243,7 @@ class _Planner:
     now: datetime
     secrets: Mapping[tuple[str, str], SecretState]
     accounts: Accounts
+    remembered: Remembered
     unreadable: Mapping[str, Failure]
     decided: dict[Hashable, _Decided] = field(default_factory=dict)
 
@@ -242,7 +269,7 @@ class _Planner:
         if secret is not None and not registries:
             return self._remove(namespace.name, secret)
         if secret is not None and not ours:
-            return self.skip(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+            return self._leave(namespace, secret)
         return self._reconcile(namespace.name, registries, secret)
 
     def _left_alone(self, namespace: NamespaceState) -> Skip | None:
@@ -263,6 +290,13 @@ class _Planner:
         entries = recorded_entries(self.found(namespace), self.now)
         return Skip(namespace.name, self.wanted.name, result, reason, entries)
 
+    def _leave(self, namespace: NamespaceState, secret: SecretState) -> Skip:
+        """The action for a Secret without our label: others made it, or changed the label."""
+        if MANAGER not in secret.managers or not is_intact(secret, self.now):
+            return self.skip(namespace, Result.CONFLICT, Reason.FOREIGN_SECRET)
+        skip = self.skip(namespace, Result.CONTENDED, Reason.LABEL_CHANGED)
+        return replace(skip, entries=read_entries(secret.annotations, self.now))
+
     def _remove(self, namespace: str, secret: SecretState) -> Remove:
         name, accounts = self.wanted.name, self.accounts.get(namespace, ())
         bound = tuple(account for account in accounts if account.refers_to(name))
@@ -275,27 +309,61 @@ class _Planner:
         name, selection = self.wanted.name, self.wanted.service_accounts
         accounts = {account.name: account for account in self.accounts.get(namespace, ())}
         selected = [accounts[found] for found in sorted(filter(selection.selects, accounts))]
-        apply, entries = self._decided(registries, secret)
+        bind = tuple(account for account in selected if not account.refers_to(name))
+        before = self._repairs(namespace, secret)
+        reverted = secret is not None and _lost_binding(secret, bind, self.now)
+        apply, entries = self._decided(registries, secret, before, reverted=reverted)
+        managers = (each for each in (secret, *bind) if each)
+        contended = contentions(
+            apply.repairs if apply else before,
+            chain.from_iterable(each.managers for each in managers),
+        )
         return Reconcile(
             namespace=namespace,
             secret=name,
             uid=secret.uid if secret else None,
             resource_version=secret.resource_version if secret else None,
             apply=apply,
-            bind=tuple(account for account in selected if not account.refers_to(name)),
+            bind=bind,
             service_accounts=tuple(account.name for account in selected),
             waiting_for=tuple(sorted(set(selection.names) - accounts.keys())),
             entries=entries,
+            contended=(*contended, IMMUTABLE) if secret and secret.immutable else contended,
         )
 
-    def _decided(self, registries: Sequence[Registry], secret: SecretState | None) -> _Decided:
+    def _repairs(self, namespace: str, secret: SecretState | None) -> Repairs:
+        """The repairs of a secret in the last hour."""
+        remembered = self.remembered.get((namespace, self.wanted.name), ())
+        recorded = read_repairs(secret.annotations, self.now) if secret else ()
+        return merged(recorded, recent(remembered, self.now))
+
+    def _decided(
+        self,
+        registries: Sequence[Registry],
+        secret: SecretState | None,
+        before: Repairs,
+        *,
+        reverted: bool,
+    ) -> _Decided:
         """How the secret is written, if at all, and the record of the Secret that was found."""
         content = secret and decision_key(secret)
         metadata = self.wanted.metadata
         complete = secret is None or has_metadata(secret, metadata)
-        key = (tuple(registry.name for registry in registries), content, complete)
+        key = (tuple(registry.name for registry in registries), content, complete, before, reverted)
         if key not in self.decided:
             threshold = self.wanted.expiring_threshold
             terms = Terms(tuple(registries), self.request, threshold, self.now, metadata)
-            self.decided[key] = decide(terms, secret), recorded_entries(secret, self.now)
+            apply = decide(terms, secret, before, reverted=reverted)
+            self.decided[key] = apply, recorded_entries(secret, self.now)
         return self.decided[key]
+
+
+def _lost_binding(secret: SecretState, bind: Sequence[ServiceAccountState], now: datetime) -> bool:
+    """Whether an account without the reference existed when the secret was last written.
+
+    Each write is followed by the binding of every selected account, so such an account had it.
+    """
+    written = read_refreshed_at(secret.annotations, now) if bind else None
+    if written is None:
+        return False
+    return any(account.created and account.created < rfc3339(written) for account in bind)

@@ -42,7 +42,7 @@ class Reason(_OpenEnum):
     """Why a secret is written (the most important reason first), left alone or removed."""
 
     SECRET_MISSING = "secret-missing", "the secret does not exist yet"
-    WRONG_TYPE = "wrong-type", "the Secret has another type or is immutable: it is replaced"
+    WRONG_TYPE = "wrong-type", "the Secret has another type, so it is replaced"
     DATA_DRIFTED = "data-drifted", "the secret was changed from outside"
     REGISTRY_MISSING = "registry-missing", "the secret lacks a registry"
     INPUTS_CHANGED = "inputs-changed", "a registry's configuration has changed"
@@ -53,6 +53,10 @@ class Reason(_OpenEnum):
     METADATA_CHANGED = (
         "metadata-changed",
         "the secret's labels or annotations are not those of the configuration",
+    )
+    BINDING_REVERTED = (
+        "binding-reverted",
+        "the secret was removed from a service account that had it",
     )
     FRESH = "fresh", "the secret is fresh"
     NAMESPACE_TERMINATING = "namespace-terminating", "the namespace is being deleted"
@@ -67,6 +71,11 @@ class Reason(_OpenEnum):
         "foreign-secret",
         "acr-refresher did not create the Secret of this name, so it is left alone",
         "delete it, exclude the namespace, or choose another secretName",
+    )
+    LABEL_CHANGED = (
+        "label-changed",
+        "the label app.kubernetes.io/managed-by of our Secret was changed, so it is left alone",
+        "exempt the Secret from the policy that changes the label, and delete the Secret once",
     )
     REMOVAL_BLOCKED = (
         "removal-blocked",
@@ -98,9 +107,12 @@ class Result(_OpenEnum):
     KEPT = "kept"
     INCOMPLETE = "incomplete"
     CONFLICT = "conflict"
+    CONTENDED = "contended"
     FAILED = "failed"
     PLANNED = "planned"
 
 
-FAILING = frozenset({Result.FAILED, Result.KEPT, Result.INCOMPLETE, Result.CONFLICT})
+FAILING = frozenset(
+    {Result.FAILED, Result.KEPT, Result.INCOMPLETE, Result.CONFLICT, Result.CONTENDED}
+)
 """Results that need attention. They fail the invocation of a timer."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
+from acr_refresher.core.contention import (
+    Repaired,
+    Repairs,
+    counted,
+    is_contended,
+    read_repairs,
+)
 from acr_refresher.core.model import Credential, Entry, Registry, SecretState
 from acr_refresher.core.outcome import ApplySecret, Reconcile, Terms
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.secret import (
+    METADATA_ANNOTATION,
     SECRET_TYPE,
     UNTRUSTED,
     has_metadata,
     inputs_digest,
     is_intact,
+    metadata_digest,
     read_credentials,
     read_entries,
 )
@@ -28,11 +37,12 @@ def renewal_reason(
     entry: Entry | None,
     *,
     changed: bool,  # from outside
+    retyped: bool = False,  # another type, which is to be corrected now
 ) -> Reason | None:
     """The first reason that applies for renewing a registry's entry; None while it is fresh."""
     if secret is None:
         return Reason.SECRET_MISSING  # no other check applies
-    if needs_replacing(secret):
+    if retyped:
         return Reason.WRONG_TYPE  # the complete secret is replaced
     if changed or (entry and entry.inputs == UNTRUSTED):
         return Reason.DATA_DRIFTED  # the content cannot be trusted, whatever its record says
@@ -55,8 +65,12 @@ def needs_replacing(secret: SecretState) -> bool:
     return secret.immutable or secret.type != SECRET_TYPE
 
 
-def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
+def decide(
+    terms: Terms, secret: SecretState | None, before: Repairs = (), *, reverted: bool = False
+) -> ApplySecret | None:
     """How the secret is written; None while it is fresh.
+
+    `before` are earlier repairs. `reverted`: service accounts lost the reference to the secret.
 
     A secret that was changed from outside gets new tokens for all registries, even for those that
     the request does not cover. Credentials that are carried over from it would look like ours, so
@@ -71,14 +85,20 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
     wanted = {registry.name: registry for registry in terms.registries}
     anything = changed or secret is None
     covered = terms.registries if anything else terms.request.filter_registries(terms.registries)
+    repaired = _repaired(terms, secret, before, changed=changed, reverted=reverted)
+    retyped = Repaired.TYPE in repaired
     reasons = dict.fromkeys(entries.keys() - wanted.keys(), Reason.REGISTRY_REMOVED)
     for registry in covered:
         entry = entries.get(registry.name)
-        if reason := renewal_reason(terms, registry, secret, entry, changed=changed):
+        if reason := renewal_reason(
+            terms, registry, secret, entry, changed=changed, retyped=retyped
+        ):
             reasons[registry.name] = reason
     found = [*reasons.values()]
     if secret is not None and not has_metadata(secret, terms.metadata):
         found.append(Reason.METADATA_CHANGED)
+    if reverted:
+        found.append(Reason.BINDING_REVERTED)
     if not found:
         return None
     held = [
@@ -94,8 +114,29 @@ def decide(terms: Terms, secret: SecretState | None) -> ApplySecret | None:
         mint=tuple(registry for registry in terms.registries if registry.name in reasons),
         kept=tuple(valid for valid in held if valid.entry.registry not in reasons),
         fallback=tuple(valid for valid in held if valid.entry.registry in reasons),
-        replace=secret is not None and needs_replacing(secret),
+        replace=bool(reasons) and secret is not None and needs_replacing(secret),
+        repairs=counted(before, repaired, terms.now),
     )
+
+
+def _repaired(
+    terms: Terms, secret: SecretState | None, before: Repairs, *, changed: bool, reverted: bool
+) -> Collection[Repaired]:
+    """What others changed, and what a write repairs.
+
+    A type that comes back is not corrected again and again: that deletes the Secret each time.
+    """
+    if secret is None:
+        return (Repaired.SECRET,)
+    recorded = secret.annotations.get(METADATA_ANNOTATION, "")
+    same_metadata = recorded == metadata_digest(terms.metadata)
+    needed = {
+        Repaired.DATA: changed,
+        Repaired.TYPE: secret.type != SECRET_TYPE and not is_contended(before, Repaired.TYPE),
+        Repaired.METADATA: same_metadata and not has_metadata(secret, terms.metadata),
+        Repaired.BINDING: reverted,
+    }
+    return tuple(what for what, needs in needed.items() if needs)
 
 
 def is_doubtful(terms: Terms, secret: SecretState, entries: Mapping[str, Entry]) -> bool:
@@ -133,11 +174,12 @@ def replan(action: Reconcile, apply: ApplySecret, found: SecretState | None) -> 
     """
     if found is None or not found.managed or action.uid not in (None, found.uid):
         return None
+    decided = decide(apply.terms, found, read_repairs(found.annotations, apply.terms.now))
     return replace(
         action,
         uid=found.uid,
         resource_version=found.resource_version,
-        apply=decide(apply.terms, found),
+        apply=decided,
         entries=recorded_entries(found, apply.terms.now),
     )
 

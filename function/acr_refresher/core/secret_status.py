@@ -39,6 +39,8 @@ class State(str, Enum):
     """The secret was changed from outside, or its record cannot be read."""
     CONFLICT = "conflict"
     """There is a Secret of this name that acr-refresher did not create."""
+    CONTENDED = "contended"
+    """A competing controller or a policy of the cluster changes it again after each write."""
     REMOVAL_BLOCKED = "removal-blocked"
     """Its namespace is no longer selected, but the run would remove too many secrets."""
     UNREADABLE = "unreadable"
@@ -54,7 +56,7 @@ class State(str, Enum):
 
 
 NEEDS_ATTENTION = frozenset(
-    {State.EXPIRED, State.CONFLICT, State.REMOVAL_BLOCKED, State.UNREADABLE}
+    {State.EXPIRED, State.CONFLICT, State.CONTENDED, State.REMOVAL_BLOCKED, State.UNREADABLE}
 )
 """States in which pulls fail, or that no run can correct."""
 
@@ -147,6 +149,8 @@ def _state(action: Action, ours: SecretState | None, now: datetime) -> State | N
             return State.REMOVING
         case Skip(reason=Reason.FOREIGN_SECRET):
             return State.CONFLICT
+        case Skip(reason=Reason.LABEL_CHANGED):
+            return State.CONTENDED
         case Skip(reason=Reason.NAMESPACE_UNREADABLE):
             return State.UNREADABLE
         case Skip(result=Result.SKIPPED):
@@ -162,7 +166,9 @@ def _state_of_kept(action: Reconcile | Skip, now: datetime) -> State:
         return State.EXPIRED
     if isinstance(action, Skip):
         return State.REMOVAL_BLOCKED
-    if action.apply:
+    if action.contended:
+        return State.CONTENDED
+    if action.apply and action.apply.reason is not Reason.BINDING_REVERTED:
         changed = action.apply.reason is Reason.DATA_DRIFTED or not action.entries
         return State.DRIFTED if changed else State.DUE
     return State.UNBOUND if action.bind else State.FRESH

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import PortError, Unreachable
+from acr_refresher.errors import Invalid, PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kept import OpenKubeconfigs
@@ -36,10 +36,10 @@ from acr_refresher.kube.objects import (
     shared_part,
     text,
 )
-from acr_refresher.kube.proxy import EnvironmentProxy
 from acr_refresher.kube.reading import check_values
 from acr_refresher.kube.refusals import read_status, refused_by_rbac, refused_user
 from acr_refresher.run.ports import AppliedSecret, KubeApi, Kubeconfig, KubeConnector
+from acr_refresher.run.proxy import EnvironmentProxy, UnusableProxyError
 from acr_refresher.settings import SETTINGS
 
 JSON = "application/json"
@@ -76,7 +76,10 @@ class KubernetesConnector(KubeConnector):
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token.get_secret_value()}"
-        proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        try:
+            proxy = self._environment_proxy.proxy_for(access.server, access.proxy_url)
+        except UnusableProxyError as error:
+            raise Invalid(str(error), service="kube") from error
         return KubernetesApi(KubeConnection(access, opened.tls, headers, proxy))
 
 
@@ -224,15 +227,6 @@ class KubernetesApi(KubeApi):
 
         The attributes are those of its `resourceAttributes`. A missing attribute means all.
         """
-        clock = asyncio.get_running_loop().time
-        sent = clock()
-        allowed = await self._review(attributes)
-        if allowed or not (wait := self._notes.wait_for_rights(sent, clock())):
-            return allowed
-        await asyncio.sleep(wait)
-        return await self._review(attributes)
-
-    async def _review(self, attributes: Mapping[str, str]) -> bool:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = {"spec": {"resourceAttributes": attributes}}
         answer = await self._ask("POST", path, to_json(review))
@@ -244,7 +238,8 @@ class KubernetesApi(KubeApi):
         The refusal has it in every version, while SelfSubjectReview exists only since 1.28.
         """
         answer = await self._connection.send("GET", "/api/v1/namespaces?limit=1")
-        return refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        user = refused_user(answer.content) if answer.status == HTTPStatus.FORBIDDEN else ""
+        return "" if self._connection.is_our_token(user) else user
 
     async def read_config_map(self, namespace: str, name: str) -> Json:
         """A ConfigMap, for the operator's commands. The function needs no right to it."""

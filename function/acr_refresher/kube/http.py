@@ -14,7 +14,6 @@ from yarl import URL
 
 from acr_refresher.kube.errors import RedirectedError, connection_error, request_name
 from acr_refresher.kube.kubeconfig import ServerAccess
-from acr_refresher.kube.proxy import Proxy
 from acr_refresher.kube.reading import (
     READ_BUFFER,
     FloodError,
@@ -23,6 +22,7 @@ from acr_refresher.kube.reading import (
     too_large,
 )
 from acr_refresher.run.host_names import HostNames
+from acr_refresher.run.proxy import Proxy
 from acr_refresher.settings import SETTINGS
 
 REDIRECTS = frozenset(
@@ -70,10 +70,7 @@ class KubeConnection:
         self._options: dict[str, Any] = {"allow_redirects": False}
         self._proxy_url = proxy.url if proxy else ""
         if proxy:
-            self._options["proxy"] = proxy.url
-        if proxy and proxy.authorization:
-            login = {"Proxy-Authorization": proxy.authorization.get_secret_value()}
-            self._options["proxy_headers"] = login
+            self._options |= proxy.options
         if access.tls_server_name:
             self._options["server_hostname"] = access.tls_server_name
 
@@ -102,6 +99,10 @@ class KubeConnection:
             raise connection_error(self.server, method, path, RedirectedError(), self._proxy_url)
         warnings = tuple(response.headers.getall("Warning", ()))
         return HttpResponse(response.status, response.headers, content, warnings)
+
+    def is_our_token(self, text: str) -> bool:
+        """Whether the text is the token that this connection sends: a server may repeat it."""
+        return self._headers.get("Authorization") == f"Bearer {text}"
 
     async def close(self) -> None:
         """End all connections."""

@@ -7,27 +7,26 @@ user of its current-context are read. An empty text counts as absent, as it does
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError, to_json
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import to_json
 
-from acr_refresher.config.addresses import is_host, is_http_proxy, url_parts
 from acr_refresher.config.strict import InvalidInput, Problem
 from acr_refresher.config.strict_yaml import read_yaml
 from acr_refresher.core.secret import rfc3339
 from acr_refresher.errors import Invalid
+from acr_refresher.kube.kubeconfig_fields import (
+    REFUSED_IN_CLUSTER,
+    REFUSED_IN_USER,
+    USE_INSTEAD,
+    Cluster,
+    Part,
+    User,
+)
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
 
@@ -40,22 +39,6 @@ MAX_NAME = 80
 """Characters of a name that a message shows."""
 MAX_PROBLEMS = 10
 """A document of repeated keys has thousands of problems."""
-USE_INSTEAD = "use a token, or client-certificate-data and client-key-data"
-
-REFUSED_IN_CLUSTER = {
-    "certificate-authority": "files are not read; embed it as certificate-authority-data",
-    "insecure-skip-tls-verify": "TLS is always verified; give certificate-authority-data",
-}
-REFUSED_IN_USER = {
-    "exec": f"programs are not run; {USE_INSTEAD}",
-    "auth-provider": f"plug-ins are not run; {USE_INSTEAD}",
-    "client-certificate": "files are not read; embed it as client-certificate-data",
-    "client-key": "files are not read; embed it as client-key-data",
-    "tokenFile": "files are not read; embed its content as token",
-    "username": USE_INSTEAD,
-    "password": USE_INSTEAD,
-    "as": "impersonation is not supported; use that user's own credentials",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +74,12 @@ def read_kubeconfig(
     problems = [
         *_refusals(cluster_fields, "cluster", REFUSED_IN_CLUSTER),
         *_refusals(user_fields, "user", REFUSED_IN_USER),
-        *_problems(_Cluster, cluster_fields, "cluster"),
-        *_problems(_User, user_fields, "user"),
+        *_problems(Cluster, cluster_fields, "cluster"),
+        *_problems(User, user_fields, "user"),
     ]
     if problems:
         raise _invalid(problems)
-    return _access(_Cluster.model_validate(cluster_fields), _User.model_validate(user_fields))
+    return _access(Cluster.model_validate(cluster_fields), User.model_validate(user_fields))
 
 
 def refuse_expired(kubeconfig: Kubeconfig, now: datetime | None) -> None:
@@ -159,90 +142,17 @@ def _overridden(
     return fields
 
 
-# ---- the parts that are read ---------------------------------------------------------------------
+# ---- the current context -------------------------------------------------------------------------
 
 
-def _https(url: str) -> str:
-    parts = url_parts(url)
-    if (
-        parts is None
-        or parts.scheme != "https"
-        or "@" in parts.netloc
-        or parts.query
-        or parts.fragment
-    ):
-        raise PydanticCustomError(
-            "server", "must be https://HOST[:PORT], with a port of 1 to 65535"
-        )
-    return url.rstrip("/")
-
-
-def _http_proxy(url: SecretStr) -> SecretStr:
-    if not is_http_proxy(url.get_secret_value()):
-        raise PydanticCustomError(
-            "proxy",
-            "must be http://HOST:PORT, with a port of 1 to 65535; other kinds are not supported",
-        )
-    return url
-
-
-def _server_name(name: str) -> str:
-    if not is_host(name):
-        raise PydanticCustomError("server_name", "must be a host name or an IP address")
-    return name
-
-
-def _pem(data: SecretStr) -> SecretStr:
-    try:
-        text = base64.b64decode(data.get_secret_value()).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
-    if "-----BEGIN " not in text:
-        raise PydanticCustomError("pem", "must be PEM in base64")
-    if "ENCRYPTED" in text:
-        raise PydanticCustomError(
-            "pem", "must not be encrypted: there is no way to enter the password"
-        )
-    return SecretStr(text)
-
-
-def _token(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value()
-    if text.rstrip("\r\n") != text:
-        # kubectl refuses to send it, too: Go's net/http calls it an invalid header field value.
-        raise PydanticCustomError(
-            "token", "must not end with a line break; write it on the line of its key, without |"
-        )
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise PydanticCustomError("token", "must be one line of ASCII, without other characters")
-    return token
-
-
-def _without_empty(fields: Any) -> Any:
-    """The fields that are not empty: kubectl does not tell an empty text from an absent one."""
-    if not isinstance(fields, dict):
-        return fields
-    return {name: value for name, value in fields.items() if value not in ("", None)}
-
-
-Pem = Annotated[SecretStr, AfterValidator(_pem)]
-Token = Annotated[SecretStr, AfterValidator(_token)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=lambda name: name.replace("_", "-"), hide_input_in_errors=True
-    )
-
-
-class _Named(_Part):
+class _Named(Part):
     name: str
     context: Yaml = None
     cluster: Yaml = None
     user: Yaml = None
 
 
-class _Document(_Part):
+class _Document(Part):
     current_context: str
     contexts: list[_Named]
     clusters: list[_Named]
@@ -257,28 +167,9 @@ class _Document(_Part):
         return fields
 
 
-class _FieldsGiven(_Part):
-    """A part in which an empty text counts as absent."""
-
-    _drop_empty = model_validator(mode="before")(_without_empty)
-
-
-class _Context(_Part):
+class _Context(Part):
     cluster: str
     user: str
-
-
-class _Cluster(_FieldsGiven):
-    server: Annotated[str, AfterValidator(_https)]
-    certificate_authority_data: Pem | None = None
-    tls_server_name: Annotated[str, AfterValidator(_server_name)] | None = None
-    proxy_url: Annotated[SecretStr, AfterValidator(_http_proxy)] | None = None
-
-
-class _User(_FieldsGiven):
-    token: Token | None = None
-    client_certificate_data: Pem | None = None
-    client_key_data: Pem | None = None
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -327,7 +218,7 @@ def _refusals(fields: Mapping[str, Yaml], part: str, refused: Mapping[str, str])
     ]
 
 
-def _access(cluster: _Cluster, user: _User) -> ServerAccess:
+def _access(cluster: Cluster, user: User) -> ServerAccess:
     certificate, key = user.client_certificate_data, user.client_key_data
     if (certificate is None) != (key is None):
         raise _invalid(["user: client-certificate-data and client-key-data belong together"])

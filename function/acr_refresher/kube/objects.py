@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,10 @@ from acr_refresher.settings import SETTINGS
 
 Json = dict[str, Any]
 
+_MANAGER_LENGTH = 128
+"""Characters of a field manager's name, as Kubernetes limits them."""
 DOCUMENT_KEY = ".dockerconfigjson"
+OUR_ANNOTATIONS = f"{MANAGER}/"
 STATE_BYTES = 320
 """Bytes that a state takes with the texts that every state has."""
 DOCUMENT_COPIES = 3
@@ -42,19 +46,18 @@ def namespace_state(namespace: Json) -> NamespaceState:
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
-    `decoded` holds the documents that were decoded before: most Secrets have the same. Of a
-    Secret that is not ours, the document, labels and annotations are left out. A document that is
-    too large for ours counts as empty, an annotation as missing.
+    `decoded` holds the documents that were decoded before: most Secrets have the same. The document
+    of a Secret that we did not write is left out. One that is too large for ours counts as empty.
     """
     metadata = secret["metadata"]
-    managed = texts(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGER
-    data = ((secret.get("data") or {}).get(DOCUMENT_KEY) or "") if managed else ""
+    labels, managers = texts(metadata.get("labels")), _managers(metadata, _owns_our_fields)
+    managed = labels.get(MANAGED_BY_LABEL) == MANAGER
+    ours = managed or MANAGER in managers
+    data = ((secret.get("data") or {}).get(DOCUMENT_KEY) or "") if ours else ""
     if len(data) > SETTINGS.kube_document_bytes:
         data = ""
     if data not in decoded:
         decoded[data] = _decoded(data)
-    labels = texts(metadata.get("labels"))
-    managed = labels.get(MANAGED_BY_LABEL) == MANAGER
     return SecretState(
         namespace=name(metadata["namespace"]),
         name=name(metadata["name"]),
@@ -63,18 +66,30 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         type=text(secret.get("type", ""))[: SETTINGS.kube_name],
         managed=managed,
         immutable=secret.get("immutable") is True,
-        annotations=_short(texts(metadata.get("annotations"))) if managed else {},
+        annotations=_annotations(texts(metadata.get("annotations")), managed=managed),
         dockerconfigjson=decoded[data],
         labels=labels if managed else {},
+        managers=managers,
     )
 
 
-def _short(annotations: Mapping[str, str]) -> Mapping[str, str]:
-    """The annotations, without those that are larger than ours ever are."""
-    most = SETTINGS.kube_annotation
-    if not annotations or max(map(len, annotations.values())) <= most:
-        return annotations
-    return {key: value for key, value in annotations.items() if len(value) <= most}
+def _annotations(annotations: Mapping[str, str], *, managed: bool) -> Mapping[str, str]:
+    """The annotations of pull secrets. Larger ones than ours count as missing.
+
+    Of a managed Secret those that config.yaml may have set are kept too, up to their size.
+    """
+    kept = {
+        key: value
+        for key, value in annotations.items()
+        if key.startswith(OUR_ANNOTATIONS) and len(value) <= SETTINGS.kube_annotation
+    }
+    room = SETTINGS.secret_metadata_size if managed else 0
+    for key, value in annotations.items():
+        size = len(key) + len(value)
+        if not key.startswith(OUR_ANNOTATIONS) and size <= room:
+            kept[key] = value
+            room -= size
+    return kept
 
 
 def service_account_state(account: Json) -> ServiceAccountState:
@@ -87,7 +102,37 @@ def service_account_state(account: Json) -> ServiceAccountState:
         tuple(
             name(reference.get("name", "")) for reference in account.get("imagePullSecrets") or ()
         ),
+        text(metadata.get("creationTimestamp") or "")[: SETTINGS.kube_name],
+        _managers(metadata, _owns_references),
     )
+
+
+def _owns_our_fields(owned: Json) -> bool:
+    """Whether a manager owns any of a Secret's data, type, immutability and our label."""
+    if not owned.keys().isdisjoint(("f:data", "f:type", "f:immutable")):
+        return True
+    labels = (owned.get("f:metadata") or {}).get("f:labels") or {}
+    return f"f:{MANAGED_BY_LABEL}" in labels
+
+
+def _owns_references(owned: Json) -> bool:
+    return "f:imagePullSecrets" in owned
+
+
+def _managers(metadata: Json, owns: Callable[[Json], bool]) -> tuple[str, ...]:
+    """The names of field managers, as far as the server keeps them. They are only for messages."""
+    try:
+        return tuple(
+            sys.intern(entry["manager"])
+            for entry in metadata.get("managedFields") or ()
+            if owns(entry.get("fieldsV1") or {}) and _is_manager_name(entry["manager"])
+        )
+    except (AttributeError, KeyError, TypeError):
+        return ()
+
+
+def _is_manager_name(name: str) -> bool:
+    return name.isprintable() and len(name) <= _MANAGER_LENGTH
 
 
 def namespace_size(namespace: NamespaceState) -> int:
@@ -104,8 +149,8 @@ class SecretSize:
 
     def __call__(self, secret: SecretState) -> int:
         """The memory that a state takes, and its document if no state before it has the same."""
-        texts = (*secret.annotations.values(), *secret.labels.values())
-        size = STATE_BYTES + 2 * _size(texts)  # twice, for the keys
+        size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
+        size += _size([key for key in secret.annotations if not key.startswith(OUR_ANNOTATIONS)])
         document = secret.dockerconfigjson
         if id(document) in self.counted:
             return size
@@ -115,7 +160,8 @@ class SecretSize:
 
 def service_account_size(account: ServiceAccountState) -> int:
     """The memory that a state takes."""
-    return STATE_BYTES + (_size(account.image_pull_secrets) if account.image_pull_secrets else 0)
+    references = _size(account.image_pull_secrets) if account.image_pull_secrets else 0
+    return STATE_BYTES + references + TEXT_BYTES + len(account.created)
 
 
 def _size(kept: Collection[str]) -> int:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from acr_refresher.errors import BrokenObject, Denied, Invalid, PortError, Unreachable
+from acr_refresher.log import mask_text
 from acr_refresher.settings import SETTINGS
 
 TOKENS = "serviceaccounts/token"
@@ -110,9 +111,8 @@ def spoken_refusal(body: Status) -> Refusal | None:
     if said["key"] is not None:
         return Refusal(BrokenObject, _unreadable(said["key"]))
     if said["effective"] is not None:
-        return Refusal(
-            Invalid, f"{_named('admission webhook', said['effective'])} {CANNOT_DRY_RUN}"
-        )
+        words = f"{_named('admission webhook', said['effective'])} {CANNOT_DRY_RUN}"
+        return Refusal(Invalid, words)
     if said["quota"] is not None:
         return Refusal(Denied, f"denied by {_named('quota', said['quota'])}. Raise the quota.")
     if said["webhook"] is not None:
@@ -162,7 +162,8 @@ _USER_NAME = re.compile(r"[\w.:@/+=#-]+", re.ASCII)
 def refused_user(content: bytes) -> str:
     """The user that a refusal by RBAC names; empty if it names none that looks like a user."""
     refusal = _USER.search(read_status(content).message)
-    return refusal["user"] if refusal and _USER_NAME.fullmatch(refusal["user"]) else ""
+    user = refusal["user"] if refusal else ""
+    return user if _USER_NAME.fullmatch(user) and mask_text(user) == user else ""
 
 
 def refused_by_rbac(body: Status) -> bool:

@@ -8,9 +8,11 @@ open what happened, the object is read by name, and the outcome says what is the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
+from acr_refresher.core.contention import IMMUTABLE, mutations
 from acr_refresher.core.model import SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.outcome import (
     Action,
@@ -24,6 +26,7 @@ from acr_refresher.core.outcome import (
     removal_outcome,
     skipped_outcome,
 )
+from acr_refresher.core.reasons import Reason
 from acr_refresher.core.renewal import replan
 from acr_refresher.core.secret import is_same_write
 from acr_refresher.errors import Conflict, Gone, Invalid, PortError, Unreachable
@@ -67,8 +70,8 @@ class Applier:
 
     async def _reconcile(self, action: Reconcile, *, replanned: bool = False) -> SecretOutcome:
         apply = action.apply
-        if apply is None:
-            return await self._bind(action, Content(None))
+        if apply is None or apply.reason is Reason.BINDING_REVERTED:
+            return await self._bind_only(action, apply)
         content = await self.contents.of(action, apply)
         if content.secret is None:
             if action.uid is None:
@@ -76,7 +79,7 @@ class Applier:
             return await self._bind(action, content)
         refusal: PortError
         try:
-            await self._write(action, apply, content, content.secret)
+            written = await self._write(action, apply, content, content.secret)
         except NotAsListedError as changed:
             refusal = changed.why
             again = None if replanned else replan(action, apply, changed.found)
@@ -85,7 +88,9 @@ class Applier:
         except PortError as error:
             refusal = error
         else:
-            return await self._bind(action, content)
+            changed_back = (each for each in action.contended if each != IMMUTABLE)
+            contended = (*mutations(content.secret, written), *changed_back)
+            return await self._bind(replace(action, contended=contended), content)
         return refused_outcome(action, refusal.failure(), content.unminted)
 
     async def _bind(self, action: Reconcile, content: Content) -> SecretOutcome:
@@ -96,12 +101,26 @@ class Applier:
             action, content.secret, changed, content.unminted, unchanged, content.warnings
         )
 
+    async def _bind_only(self, action: Reconcile, count: ApplySecret | None) -> SecretOutcome:
+        """Bind service accounts, and then count in the Secret that this was a repair, if it was.
+
+        A count that cannot be written is no failure: the next repair counts again.
+        """
+        outcome = await self._bind(action, Content(None))
+        if count is None or not outcome.bound:
+            return outcome
+        content = await self.contents.of(action, count)
+        if content.secret:
+            with suppress(PortError, NotAsListedError):
+                await self._write(action, count, content, content.secret)
+        return outcome
+
     # ---- writing a secret ------------------------------------------------------------------------
 
     async def _write(
         self, action: Reconcile, apply: ApplySecret, content: Content, secret: SecretContent
-    ) -> None:
-        """Write the secret. It must still have the version that was read.
+    ) -> SecretState:
+        """Write the secret, and return it as it is then. It must have the version that was read.
 
         Otherwise this could undo the write of an overlapping run, or change a Secret from which
         somebody has taken our label meanwhile. Raises NotAsListedError, or PortError if the secret
@@ -120,14 +139,14 @@ class Applier:
             )
         except Gone as gone:
             await self._expect_namespace(action, gone)
-            await self._expect_written(action, secret, not_believed(gone))
+            return await self._expect_written(action, secret, not_believed(gone))
         except (Conflict, Unreachable, Invalid) as error:
             if isinstance(error, Invalid) and error.code:
                 raise  # a refusal; without a status, it is an answer that cannot be read
-            await self._expect_written(action, secret, error)
-        else:
-            if uid is None and not applied.created:
-                await self._expect_written(action, secret, _overwritten(action))
+            return await self._expect_written(action, secret, error)
+        if uid is None and not applied.created:
+            return await self._expect_written(action, secret, _overwritten(action))
+        return applied.secret
 
     async def _expect_none(self, action: Reconcile) -> None:
         """Raise NotAsListedError if there is a Secret. A new one with fewer logins would harm it.
@@ -142,11 +161,11 @@ class Applier:
 
     async def _expect_written(
         self, action: Reconcile, secret: SecretContent, error: PortError
-    ) -> None:
-        """Raise an error unless the secret was written and only the answer was lost."""
+    ) -> SecretState:
+        """Return the Secret if it was written and only the answer was lost; else raise an error."""
         found = await self._read(action, error)
         if found and is_same_write(found, secret):
-            return
+            return found
         if isinstance(error, Conflict):
             raise NotAsListedError(error, found)
         raise error

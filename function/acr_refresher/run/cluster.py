@@ -33,6 +33,7 @@ from acr_refresher.run.contents import Contents
 from acr_refresher.run.deadline import DeadlineExceeded, PausableDeadline, RunClock, Stopwatch
 from acr_refresher.run.observe import observe
 from acr_refresher.run.ports import KubeApi
+from acr_refresher.run.remembered import RememberedRepairs
 from acr_refresher.run.tokens import Minter
 from acr_refresher.settings import SETTINGS
 
@@ -42,6 +43,7 @@ class LastSeenClusters:
     """What a warm instance saw of each cluster, by name. It decides which is served first."""
 
     seen: dict[str, LastSeen] = field(default_factory=dict)
+    repairs: RememberedRepairs = field(default_factory=RememberedRepairs)
 
     def note(
         self, outcome: ClusterOutcome, now: datetime, unreached: frozenset[str] = frozenset()
@@ -192,8 +194,11 @@ class ClusterRunner:
         try:
             log_secrets(outcome)
             log_cluster(outcome)
+            now = self.context.now
+            last_repairs = self.last_seen.repairs
+            last_repairs.note(outcome.cluster, progress.actions, progress.outcomes, now)
             if not self.context.request.is_scoped:
-                self.last_seen.note(outcome, self.context.now, progress.unreached)
+                self.last_seen.note(outcome, now, progress.unreached)
         except Exception as error:  # noqa: BLE001  # a bug in a log line must not stop others
             failure = outcome.failure or log_bug(error, cluster=outcome.cluster)
             return replace(outcome, failure=failure)
@@ -241,7 +246,8 @@ class ClusterRunner:
         began = clock()
         state = await observe(kube, secrets_in_scope(cluster, request), cluster.pull_secrets)
         lists_took = clock() - began
-        planned = plan(cluster.pull_secrets, state, request, self.clock.now())
+        known = self.last_seen.repairs.of(cluster.name)
+        planned = plan(cluster.pull_secrets, state, request, self.clock.now(), known)
         progress.actions = tuple(chain.from_iterable(planned))
         if request.dry_run:
             for action in progress.actions:

@@ -21,7 +21,7 @@ from acr_refresher.core.outcome_records import (
 )
 from acr_refresher.core.report import UnsentOutcomes
 from acr_refresher.errors import PortError, log_bug
-from acr_refresher.log import mask_text
+from acr_refresher.log import safe_text
 from acr_refresher.log_events import log_unsent
 from acr_refresher.run.ports import OutcomeLog
 from acr_refresher.run.retry import retrying
@@ -84,5 +84,5 @@ async def _write(
 
 def _masked(record: Record) -> Record:
     """Return the record with secrets masked in the texts of others, as in log lines."""
-    masked = {name: mask_text(record[name]) for name in FREE_TEXT if name in record}
+    masked = {name: safe_text(record[name]) for name in FREE_TEXT if name in record}
     return {**record, **masked} if masked else record

@@ -1,6 +1,6 @@
 -- Finds, per cluster, the pull secrets that something else creates or changes: a secret of the same
--- name that acr-refresher did not create, a secret whose data was changed, or a namespace that the
--- ACK credential helper serves. The alert means: two controllers write the same secrets, and one of
+-- name that acr-refresher did not create, a secret whose data was changed, a secret that is changed
+-- back again and again (contended), or a namespace that the ACK credential helper serves. The alert means: two controllers write the same secrets, and one of
 -- them has to stop.
 kind: secret |
 WITH
@@ -12,7 +12,7 @@ competing AS (
     max_by(coalesce(reason, ''), __time__) AS latest_reason,
     max_by(coalesce(warnings, ''), __time__) AS latest_warnings
   FROM log
-  WHERE result = 'conflict'
+  WHERE result IN ('conflict', 'contended')
     OR error = 'conflict'
     OR reason = 'data-drifted'
     OR warnings LIKE '%credential helper%'

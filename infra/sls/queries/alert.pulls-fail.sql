@@ -5,8 +5,8 @@
 * |
 WITH
 ${registered_clusters},
--- Every record of a secret by a timer's run. `fresh` and failing: a service account could not be
--- bound.
+-- Every record of a secret by a timer's run. `fresh` or `binding-reverted`, and failing: a service
+-- account could not be bound. A contended secret was repaired by that run.
 secret_records AS (
   SELECT
     cluster,
@@ -15,8 +15,8 @@ secret_records AS (
     reason,
     coalesce(message, '') AS words,
     __time__ AS seen_at,
-    failing = 'true' AND reason IN (
-      'secret-missing', 'wrong-type', 'registry-missing', 'expired', 'fresh'
+    failing = 'true' AND result <> 'contended' AND reason IN (
+      'secret-missing', 'wrong-type', 'registry-missing', 'expired', 'fresh', 'binding-reverted'
     ) AS unusable
   FROM log
   WHERE kind = 'secret'

@@ -8,6 +8,7 @@ SELECT
   sum(coalesce(secrets_incomplete, secrets_degraded)) AS incomplete,
   sum(coalesce(secrets_kept, 0)) AS kept,
   sum(secrets_conflict) AS conflict,
+  sum(coalesce(secrets_contended, 0)) AS contended,
   sum(secrets_failed) AS failed
 FROM log
 GROUP BY period

@@ -437,3 +437,57 @@ def test_expired(cloud: Cloud, function: CloudCredentials) -> None:
     short = replace(cloud, token_lifetime=timedelta(0))
     with place_of(short, function) as place, pytest.raises(Denied):
         place.check()
+
+
+# ---- proxies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "words"),
+    [
+        ("", r"refuses to connect \(407\)"),
+        ("10.0.0.0/8", r"refuses to connect \(407\)"),
+        ("registry.invalid:443", "its name cannot be resolved"),
+        (".invalid", "its name cannot be resolved"),
+    ],
+)
+def test_the_environments_proxy_is_used_by_the_rules_of_container_runtimes(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, no_proxy: str, words: str
+) -> None:
+    del tls
+    with tcp_server(answering(http("407 Proxy Authentication Required"))) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        with pytest.raises(Unreachable, match=words):
+            check("registry.invalid")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://user:hunter2@proxy:1080", "HTTPS_PROXY in the environment cannot be used for"),
+        ("http://127.0.0.1:{port}", "cannot connect to the proxy that HTTPS_PROXY names"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_refuses_nothing(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    del tls
+    monkeypatch.setenv("HTTPS_PROXY", proxy.format(port=free_port()))
+    with pytest.raises(Unreachable, match=words) as raised:
+        check("registry.invalid")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_the_proxys_login_is_sent_to_the_proxy_alone(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del tls
+    proxy = Recorder(http("502 Bad Gateway"))
+    with tcp_server(proxy) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{port}")
+        with pytest.raises(Unreachable):
+            check("registry.invalid")
+    [request] = proxy.requests
+    assert request.startswith("CONNECT registry.invalid:443 HTTP/1.1\r\n")
+    assert f"Proxy-Authorization: Basic {base64.b64encode(b'user:word').decode()}" in request

@@ -16,6 +16,7 @@ from acr_refresher.core.model import SecretContent, ServiceAccountState
 from acr_refresher.errors import Conflict, Gone, Invalid
 from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube.api import KubernetesApi, KubernetesConnector
+from acr_refresher.kube.objects import secret_state
 from acr_refresher.run.ports import Kubeconfig
 from acr_refresher.settings import SETTINGS
 from adapters import kubeapi
@@ -320,6 +321,53 @@ def test_the_answer_to_a_write_is_the_secret_as_it_is_listed(
     assert written.managed
 
 
+def test_who_manages_what_we_write_is_read_with_the_lists(
+    cluster: KubeCluster, new_namespace: NewNamespace
+) -> None:
+    namespace = new_namespace(cluster)
+    cluster.create_service_account(namespace, "builder", ["docker-hub"])
+    ask(cluster, lambda api: api.apply_secret(namespace, "acr-pull", content(), None))
+    merge = {"content_type": "application/merge-patch+json"}
+    secret = f"/api/v1/namespaces/{namespace}/secrets/acr-pull"
+    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/builder"
+    data = {".dockerconfigjson": base64.b64encode(OTHER_DOCUMENT.encode()).decode()}
+    annotated = {"metadata": {"annotations": {"team": "shop"}}}
+    cluster.expect("PATCH", f"{secret}?fieldManager=reflector", {"data": data}, **merge)
+    cluster.expect("PATCH", f"{secret}?fieldManager=people", annotated, **merge)
+    references = {"imagePullSecrets": [{"name": "theirs"}]}
+    cluster.expect("PATCH", f"{account}?fieldManager=argocd", references, **merge)
+
+    async def read(api: KubernetesApi) -> None:
+        found = await api.read_secret(namespace, "acr-pull")
+        assert found
+        assert set(found.managers) == {"acr-refresher", "reflector"}
+        builder = await api.read_service_account(namespace, "builder")
+        assert builder.managers == ("argocd",)
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(f"{builder.created[:-1]}+00:00")
+        assert timedelta(seconds=-2) < age < timedelta(minutes=5)
+
+    ask(cluster, read)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        7,
+        [7],
+        [{}],
+        [{"fieldsV1": {"f:data": {}}}],
+        [{"fieldsV1": [], "manager": "x"}],
+        [{"fieldsV1": {"f:data": {}}, "manager": 7}],
+        [{"fieldsV1": {"f:data": {}}, "manager": "\u202e"}],
+        [{"fieldsV1": {"f:data": {}}, "manager": "x" * 129}],
+        [{"fieldsV1": {"f:metadata": {"f:labels": 7}}, "manager": "x"}],
+    ],
+)
+def test_managers_that_no_server_writes_are_left_out(entries: object) -> None:
+    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "u", "resourceVersion": "1"}
+    assert secret_state({"metadata": {**metadata, "managedFields": entries}}, {}).managers == ()
+
+
 # ---- service accounts ----------------------------------------------------------------------------
 
 
@@ -386,3 +434,15 @@ def test_a_lapsed_kubeconfig_is_not_tried(double: DoubleCluster) -> None:
 
     with pytest.raises(Invalid, match="it expired at 2026-01-30T23:59:00Z"):
         KubernetesConnector("1.2.3").connect(lapsed, now)
+
+
+def test_annotations_that_the_configuration_cannot_have_set_are_left_out() -> None:
+    """Anyone who may edit the Secret can write 256 KiB of them."""
+    metadata = {"namespace": "shop", "name": "acr-pull", "uid": "u", "resourceVersion": "1"}
+    annotations = {"a/large": "x" * 70_000, "a/small": "y", "acr-refresher/run": "run-1"}
+    labels = {"app.kubernetes.io/managed-by": "acr-refresher"}
+    managed = {"metadata": {**metadata, "annotations": annotations, "labels": labels}}
+    kept = secret_state(managed, {}).annotations
+    assert kept == {"a/small": "y", "acr-refresher/run": "run-1"}
+    foreign = {"metadata": {**metadata, "annotations": annotations}}
+    assert secret_state(foreign, {}).annotations == {"acr-refresher/run": "run-1"}

@@ -99,16 +99,6 @@ def test_a_refusal_by_admission_is_believed_at_once() -> None:
     assert visit([denied], refused) == (None, 1)
 
 
-def test_a_right_that_is_refused_by_a_server_that_has_just_started_is_asked_for_again() -> None:
-    no, yes = (http("201 X", b'{"status": {"allowed": %s}}' % each) for each in (b"false", b"true"))
-
-    async def asked(api: KubernetesApi) -> bool:
-        return await api.may(verb="list", resource="namespaces")
-
-    assert visit([no, yes], asked) == (True, 2)
-    assert visit([no], asked) == (False, 2)
-
-
 # ---- warnings ------------------------------------------------------------------------------------
 
 

@@ -246,6 +246,9 @@ def test_another_api_group_is_named() -> None:
     [
         ("system:serviceaccount:ops:acr-refresher", "system:serviceaccount:ops:acr-refresher"),
         ("https://issuer.example.com#me", "https://issuer.example.com#me"),
+        ("239482739482739482-1699999999", "239482739482739482-1699999999"),
+        ("the-token", ""),  # of the kubeconfig: a server may repeat what it was sent
+        ("eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl", ""),
         ("a b", ""),
         ("a\u202eb", ""),
         ("x" * 300, ""),

@@ -41,8 +41,8 @@ class Api(Kube):
             raise self.unreadable
         return tuple(each for each in self.secrets if each.name == name)
 
-    async def list_service_accounts(self) -> tuple[ServiceAccountState, ...]:
-        return tuple(account(namespace=each) for each in self.names)
+    async def list_service_accounts(self, namespace: str = "") -> tuple[ServiceAccountState, ...]:
+        return tuple(account(namespace=each) for each in self.names if namespace in ("", each))
 
     async def apply_secret(
         self,

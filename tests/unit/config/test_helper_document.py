@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from acr_refresher.config.helper_document import read_helper_document
+from acr_refresher.config.helper_document import _DOMAINS, read_helper_document
 from acr_refresher.config.strict import InvalidInput
 from acr_refresher.core.ack_helper import HelperConfig
 
@@ -182,6 +182,14 @@ def test_what_cannot_be_understood_is_refused(text: str, problem: str) -> None:
     (found,) = refusal.value.problems
     assert str(found).startswith(problem)
     assert found.remedy
+
+
+def test_many_empty_lines_are_each_looked_at_once() -> None:
+    """The expression that repairs `domains` stays within a line, so it cannot start over."""
+    found = _DOMAINS.search("\n" * 50 + "- domains: a, b")
+
+    assert found is not None
+    assert found.start() == 50
 
 
 # ---- several documents, and repeated keys --------------------------------------------------------

@@ -209,6 +209,9 @@ SECRET = {"name": "idc", "regionId": "cn-hangzhou"}
                 "http://",
                 "http://proxy:port",
                 "http://proxy/path",
+                "http://pro xy:3128",
+                "http://proxy:3128\r\nX: y",
+                "http://pr\u00f6xy:3128",
                 "http://[::1",
             )
         ),

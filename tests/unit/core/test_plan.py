@@ -16,6 +16,7 @@ from acr_refresher.core.outcome import (
 )
 from acr_refresher.core.plan import plan
 from acr_refresher.core.reasons import Reason, Result
+from acr_refresher.core.secret import ENTRIES_ANNOTATION
 from factories import (
     HOUR,
     MAIN,
@@ -204,7 +205,11 @@ def test_force_renews_everything_and_keeps_the_old_tokens_as_fallback() -> None:
     assert (apply.reason, apply.mint, apply.fallback) == (Reason.FORCED, (MAIN, PARTNER), held)
 
 
-@pytest.mark.parametrize("found", [secret(type_="Opaque"), secret(immutable=True)])
+@pytest.mark.parametrize(
+    "found",
+    [secret(type_="Opaque"), secret(credential(expires_in=MINUTE), immutable=True)],
+    ids=["type", "immutable-and-due"],
+)
 def test_what_cannot_be_changed_is_replaced(found: SecretState) -> None:
     action = served(wanted(), state(found))
     assert action.apply
@@ -322,6 +327,21 @@ def test_foreign_secrets_with_our_label_do_not_trigger_the_guard() -> None:
             tuple(secret(namespace=f"s{i}", managed=False) for i in range(10)), id="no label"
         ),
         pytest.param(foreign_secrets_with_our_label(10).secrets, id="no record"),
+        pytest.param(
+            tuple(
+                secret(
+                    namespace=each.namespace,
+                    annotations={
+                        **secret().annotations,
+                        ENTRIES_ANNOTATION: secret()
+                        .annotations[ENTRIES_ANNOTATION]
+                        .replace("2026-01-31T13", "2199-12-31T13"),
+                    },
+                )
+                for each in foreign_secrets_with_our_label(10).secrets
+            ),
+            id="a record that never ends",
+        ),
     ],
 )
 def test_foreign_secrets_do_not_weaken_the_guard(strangers: tuple[SecretState, ...]) -> None:

@@ -9,7 +9,7 @@ from acr_refresher.core.model import Entry, Registry, Role, SecretState
 from acr_refresher.core.outcome import Terms
 from acr_refresher.core.reasons import Reason
 from acr_refresher.core.renewal import renewal_reason
-from acr_refresher.core.secret import UNTRUSTED
+from acr_refresher.core.secret import SECRET_TYPE, UNTRUSTED
 from factories import HOUR, MAIN, MINUTE, NOW, credential, request, secret
 
 
@@ -24,9 +24,9 @@ class Facts:
 
     def reason(self) -> Reason | None:
         terms = Terms((self.registry,), request(force=self.force), self.threshold, NOW)
-        return renewal_reason(
-            terms, self.registry, self.secret, self.entry, changed=not self.intact
-        )
+        retyped = self.secret is not None and self.secret.type != SECRET_TYPE
+        facts = (terms, self.registry, self.secret, self.entry)
+        return renewal_reason(*facts, changed=not self.intact, retyped=retyped)
 
 
 FRESH = Facts(
@@ -52,7 +52,7 @@ def expiring(left: timedelta) -> Facts:
             replace(FRESH, secret=secret(type_="Opaque")), Reason.WRONG_TYPE, id="another-type"
         ),
         pytest.param(
-            replace(FRESH, secret=secret(immutable=True)), Reason.WRONG_TYPE, id="immutable"
+            replace(FRESH, secret=secret(immutable=True)), None, id="immutable-is-replaced-when-due"
         ),
         pytest.param(replace(FRESH, intact=False), Reason.DATA_DRIFTED, id="edited"),
         pytest.param(

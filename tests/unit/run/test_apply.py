@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from acr_refresher.core.contention import IMMUTABLE, Repair, Repaired
 from acr_refresher.core.model import (
     Credential,
     NamespaceState,
@@ -473,3 +474,68 @@ def test_a_second_decision_carries_over_what_the_other_run_has_written() -> None
 
     in_virtual_time(made_and_applied)
     assert [written["partner.example.com"] for written in cluster.passwords] == ["older", "newer"]
+
+
+# ---- competing controllers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mutated", "named"),
+    [({"immutable": True}, "immutable"), ({"managed": False}, "managed-by")],
+)
+@pytest.mark.parametrize("uid", [None, "uid-1"], ids=["created", "renewed"])
+def test_what_the_cluster_changes_in_a_write_is_contended_at_once(
+    uid: str | None, mutated: Mapping[str, object], named: str
+) -> None:
+    cluster = Cluster(mutated=mutated)
+    outcome = applied(served(uid), cluster)
+    assert came_of(outcome) == ("contended", ())
+    assert named in outcome.warnings[0]
+    assert outcome.bound == ("builder", "default")
+
+
+def test_an_immutable_secret_that_was_replaced_by_a_mutable_one_is_contended_no_more() -> None:
+    action = replace(served("uid-1", replace=True), contended=(IMMUTABLE,))
+    assert came_of(applied(action, Cluster())) == ("renewed", ())
+    still = applied(action, Cluster(mutated={"immutable": True}))
+    assert came_of(still) == ("contended", ())
+    assert len(still.warnings) == 1
+
+
+def reverted() -> Reconcile:
+    """A fresh secret from which service accounts were unbound."""
+    action = served("uid-1")
+    assert action.apply
+    apply = replace(
+        action.apply,
+        reason=Reason.BINDING_REVERTED,
+        mint=(),
+        kept=(credential(),),
+        repairs=((Repaired.BINDING, Repair(1, NOW)),),
+    )
+    return replace(action, apply=apply)
+
+
+@pytest.mark.parametrize(
+    ("errors", "asked", "came"),
+    [
+        pytest.param({}, [*BOUND, "apply acr-pull of uid-1"], ("bound", ()), id="counted"),
+        pytest.param(
+            {"apply acr-pull": DENIED}, [*BOUND, "apply acr-pull of uid-1"], ("bound", ()),
+            id="a count that is refused is no failure",
+        ),
+        pytest.param(
+            {"bind builder": DENIED, "bind default": DENIED}, BOUND,
+            ("failed", ("denied", "denied")),
+            id="what was not bound is not counted",
+        ),
+    ],
+)  # fmt: skip
+def test_accounts_are_bound_again_before_that_is_counted(
+    errors: Mapping[str, PortError], asked: list[str], came: tuple[str, tuple[str, ...]]
+) -> None:
+    cluster = Cluster(errors=errors)
+    outcome = applied(reverted(), cluster)
+    assert cluster.asked == asked
+    assert came_of(outcome) == came
+    assert outcome.reason is Reason.BINDING_REVERTED

@@ -1,8 +1,8 @@
-"""The proxy on the way to an API server: the kubeconfig's, or that of the environment.
+"""The proxy on the way to an API server or a registry.
 
-HTTPS_PROXY and NO_PROXY mean what they mean to kubectl, which is written in Go. Go's rules are in
-https://pkg.go.dev/golang.org/x/net/http/httpproxy. Python's own rules differ: they know no CIDR
-blocks and no ports, and prefer the variables in lower case.
+HTTPS_PROXY and NO_PROXY mean what they mean to kubectl and to container runtimes, which are written
+in Go. Go's rules are in https://pkg.go.dev/golang.org/x/net/http/httpproxy. Python's own rules
+differ: they know no CIDR blocks and no ports, and prefer the variables in lower case.
 
 Where Go connects directly because HTTPS_PROXY is malformed, or speaks SOCKS or TLS to the proxy, we
 refuse to connect, because only plain HTTP proxies are supported.
@@ -14,12 +14,12 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from pydantic import SecretStr
 
 from acr_refresher.config.addresses import is_http_proxy, parsed_ip
-from acr_refresher.errors import Invalid
 
 SCHEMES = ("http", "https", "socks5")
 """The schemes that Go knows. Any other text is a host, with or without a port."""
@@ -27,6 +27,10 @@ HTTPS_PORT = "443"
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+
+class UnusableProxyError(Exception):
+    """The environment names a kind of proxy that is not supported. The text has no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,14 @@ class Proxy:
         pair = unquote_to_bytes(name) + b":" + unquote_to_bytes(password)
         basic = SecretStr(f"Basic {base64.b64encode(pair).decode()}")
         return cls(f"http://{host}", basic if at else None)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of a request of aiohttp."""
+        if not self.authorization:
+            return {"proxy": self.url}
+        login = {"Proxy-Authorization": self.authorization.get_secret_value()}
+        return {"proxy": self.url, "proxy_headers": login}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +97,9 @@ class EnvironmentProxy:
         return cls(SecretStr(url) if url else None, tuple(_exemptions(exempt)))
 
     def proxy_for(self, server: str, own: SecretStr | None = None) -> Proxy | None:
-        """The proxy for an API server: its own, or that of the environment.
+        """The proxy for a server: its own, or that of the environment.
 
-        Raises Invalid if the environment names a kind of proxy that is not supported.
+        Raises UnusableProxyError.
         """
         if own:
             return Proxy.of(own.get_secret_value())
@@ -95,11 +107,10 @@ class EnvironmentProxy:
             return None
         url = self.url.get_secret_value()
         if not is_http_proxy(url):
-            raise Invalid(
+            raise UnusableProxyError(
                 f"HTTPS_PROXY in the environment cannot be used for {server}: only"
                 " http://HOST:PORT is supported, with USER:PASSWORD@ before HOST if it requires a"
-                " login. Change it, or add the server to NO_PROXY.",
-                service="kube",
+                " login. Change it, or add the server to NO_PROXY."
             )
         return Proxy.of(url)
 

@@ -11,8 +11,7 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from acr_refresher.errors import Invalid
-from acr_refresher.kube.proxy import EnvironmentProxy, Proxy
+from acr_refresher.run.proxy import EnvironmentProxy, Proxy, UnusableProxyError
 
 PROXY = "http://proxy.example.com:3128"
 
@@ -119,7 +118,9 @@ def test_the_variables_that_count(environ: dict[str, str], expected: str | None)
 def test_a_proxy_that_is_not_supported_is_refused_where_it_would_be_used(proxy: str) -> None:
     environ = {"HTTPS_PROXY": proxy, "NO_PROXY": "10.0.0.0/8"}
 
-    with pytest.raises(Invalid, match=r"HTTPS_PROXY in the environment cannot be used") as raised:
+    with pytest.raises(
+        UnusableProxyError, match=r"HTTPS_PROXY in the environment cannot be used"
+    ) as raised:
         proxy_for("https://api.example.com", **environ)
 
     assert "the-word" not in f"{raised.value!s} {EnvironmentProxy.of(environ)!r}"
