@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from darabonba.core import DaraCore
 from pydantic import SecretStr
+from Tea.core import TeaCore
 
 from acr_refresher.cloud.client import CloudClient, CloudTransport
 from acr_refresher.log import configure_logging
@@ -61,8 +62,11 @@ def caller() -> CloudCredentials:
 def _sdk_connections() -> Iterator[None]:
     """The SDK keeps connections for ever, and pytest minds."""
     yield
-    for session in DaraCore._sessions.values():
+    for session in (*DaraCore._sessions.values(), *TeaCore._sessions.values()):
         session.close()
+    # A session that was made before has no limits.
+    DaraCore._sessions.clear()
+    TeaCore._sessions.clear()
 
 
 @pytest.fixture

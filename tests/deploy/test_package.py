@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 import pytest
 
 from demo.company import FUNCTION_ROLE, company
-from deploy.packaged import Package, build_dependencies, megabytes
+from deploy.packaged import (
+    NoInterpreter,
+    Package,
+    build_dependencies,
+    interpreter,
+    megabytes,
+)
 from deploy.serverless_devs import REPOSITORY, Deployment
 from localcloud.cloud import Cloud
 from localcloud.server import serving
@@ -107,6 +114,31 @@ def test_the_package_has_every_locked_dependency_of_the_runtime(deployment: Depl
     }
     assert built <= locked
     assert {name.partition("==")[0] for name in built} >= {"kubernetes", "pydantic", "structlog"}
+
+
+def test_two_builds_are_identical(deployment: Deployment, tmp_path: Path) -> None:
+    """In other folders, with other names; so the digest of the code says whether it changed."""
+    try:
+        interpreter("3.10")
+    except NoInterpreter as missing:
+        pytest.skip(f"without it nothing is compiled: {missing}")
+    again = tmp_path / "elsewhere" / "again"
+    build_dependencies(again, "3.10")
+    first, second = files_of(deployment.code / "python"), files_of(again)
+    assert first == second
+    assert sum(name.endswith(".pyc") for name in first) > 1000
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, float, str]]:
+    """The name of each file and folder, with what an archive would hold of it."""
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mode,
+            path.stat().st_mtime,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in folder.rglob("*")
+    }
 
 
 def test_a_failed_build_leaves_the_folder_as_it_was(tmp_path: Path) -> None:

@@ -35,7 +35,11 @@ def forge(cluster: KubeCluster, namespace: str, entries: list[dict[str, object]]
     )
 
 
-@pytest.mark.parametrize("ends", ["9999-12-31T23:59:59Z", "2027-12-31T23:59:59Z", IN_AN_HOUR])
+@pytest.mark.parametrize(
+    "ends",
+    ["9999-12-31T23:59:59Z", "2027-12-31T23:59:59Z", IN_AN_HOUR],
+    ids=["never", "next year", "in an hour"],
+)
 def test_a_partner_that_claims_the_hosts_of_main_gets_only_its_own(site: Site, ends: str) -> None:
     shop = site.namespace("shop")
     with site.function() as function:

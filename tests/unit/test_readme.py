@@ -119,3 +119,14 @@ def test_ten_questions_are_each_answered_by_a_path_that_exists() -> None:
         if not any((folder / path).exists() for folder in (ROOT, PACKAGE))
     ]
     assert missing == []
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    model = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(
+        r"^- ([a-z]): `([a-z0-9_/]+\.py)`: `(test_[a-z0-9_]+)`$", model, re.MULTILINE
+    )
+    rows = re.findall(r"^\|.*\| ([a-z]) \|$", model, re.MULTILINE)
+    assert sorted({row for row, _, _ in named}) == sorted(rows)
+    for _, file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(), f"{file}: {test}"

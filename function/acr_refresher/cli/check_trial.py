@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 
 from pydantic import SecretStr
 
@@ -38,6 +38,11 @@ PLACEHOLDER = SecretStr("placeholder")
 """The password in the Secrets of dry runs. Their hosts do not exist either."""
 
 
+UNREADABLE_NAMED = 5
+"""Namespaces that could not be read, each with a result of its own."""
+UNCONFINED = "writes not confined by admission policies (infra/admission)"
+
+
 async def try_run(
     subject: str, cluster: Cluster, kube: KubernetesApi, now: datetime
 ) -> tuple[CheckResult, ...]:
@@ -53,7 +58,7 @@ async def try_run(
     request = Request(trigger="check", force=True)
     actions = tuple(chain.from_iterable(plan(cluster.pull_secrets, state, request, now)))
     chosen = {action.secret: action for action in reversed(tuple(_writable(actions)))}
-    results = [CheckResult(subject, what), *_unread(subject, actions)]
+    results = [CheckResult(subject, what), *_unreadable(subject, actions)]
     for wanted in cluster.pull_secrets:
         if action := chosen.get(wanted.name):
             results += await _try_writes(subject, kube, action, state, now)
@@ -61,6 +66,7 @@ async def try_run(
             why = "no namespace that the configuration selects can be used to try it"
             what = f"write {wanted.name} (dry run)"
             results.append(CheckResult(subject, what, Verdict.WARNING, why))
+    results += await _confinement(subject, kube, state)
     warned = (
         CheckResult(subject, "warnings of the API server", Verdict.WARNING, text)
         for text in kube.warnings
@@ -68,11 +74,31 @@ async def try_run(
     return (*results, *warned)
 
 
-def _unread(subject: str, actions: Iterable[Action]) -> Iterator[CheckResult]:
-    """A result for each namespace that must have a pull secret and could not be read."""
-    for action in actions:
-        if isinstance(action, Skip) and action.failures:
-            yield check_result(subject, f"read namespace {action.namespace}", action.failures[0])
+def _unreadable(subject: str, actions: Iterable[Action]) -> Iterator[CheckResult]:
+    """Results for the namespaces that must have a pull secret and could not be read."""
+    unread = {
+        action.namespace: action.failures[0]
+        for action in actions
+        if isinstance(action, Skip) and action.failures
+    }
+    for namespace, failure in islice(unread.items(), UNREADABLE_NAMED):
+        yield check_result(subject, f"read namespace {namespace}", failure)
+    if (more := len(unread) - UNREADABLE_NAMED) > 0:
+        what = f"read {more} more namespaces"
+        yield CheckResult(subject, what, Verdict.UNREACHABLE, "they could not be read either")
+
+
+async def _confinement(
+    subject: str, kube: KubernetesApi, state: ClusterState
+) -> tuple[CheckResult, ...]:
+    """Whether policies limit the writes of this user to those that the function makes."""
+    if not state.service_accounts:
+        return ()
+    confined = await attempt(kube.is_confined(state.service_accounts[0]))
+    if isinstance(confined, Failure):
+        return ()
+    what = "writes confined by admission policies" if confined else UNCONFINED
+    return (CheckResult(subject, what),)
 
 
 def _writable(actions: Iterable[Action]) -> Iterator[Reconcile]:

@@ -57,16 +57,21 @@ class AnswerBudget:
     def uses(self, own_socket: Any) -> None:
         """Note the socket from which the answer is read."""
         self._socket = own_socket
+        if self.expired:
+            self._end()
 
     def _expire(self) -> None:
         """End the connection, which ends the wait of the thread."""
+        if not self._done:
+            self.expired = True
+            self._end()
+
+    def _end(self) -> None:
         own_socket = self._socket
-        if self._done or own_socket is None:
-            return
-        self.expired = True
-        with suppress(OSError):  # it has ended meanwhile
-            # Not the method of a TLS socket, which would take its state from the thread.
-            socket.socket.shutdown(own_socket, socket.SHUT_RDWR)
+        if own_socket is not None:  # otherwise, it is being connected, which has its own limit
+            with suppress(OSError):  # it has ended meanwhile
+                # Not the method of a TLS socket, which would take its state from the thread.
+                socket.socket.shutdown(own_socket, socket.SHUT_RDWR)
 
 
 class _LimitedConnection:

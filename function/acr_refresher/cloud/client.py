@@ -189,7 +189,10 @@ class CloudClient:
         request: Any,
     ) -> Any:
         with budget.spent_in_this_thread(loop):
-            return self._send(send, request)
+            answer = self._send(send, request)
+            if budget.expired:  # headers that were cut off count as complete
+                raise TimeoutError
+        return answer
 
     def _send(self, send: Callable[[Any, Any], Any], request: Any) -> Any:
         from darabonba.runtime import RuntimeOptions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from acr_refresher.core.fleet import FoundCluster
 from acr_refresher.core.model import AckAccess
 from acr_refresher.core.ram_actions import GET_KUBECONFIG, LIST_CLUSTERS
 from acr_refresher.core.secret import parse_rfc3339
+from acr_refresher.errors import Invalid
 from acr_refresher.run.ports import CloudCredentials, ClusterPage, ContainerService, Kubeconfig
 from acr_refresher.settings import SETTINGS
 
@@ -73,8 +73,18 @@ class CsClient(ContainerService):
         answer = await self._cloud.call_operation(call, LIST, region_id, query)
         with reading_answer(call):
             found = tuple(_found(cluster, region_id) for cluster in answer["clusters"] or ())
-            total = int(answer["page_info"]["total_count"])
-        return ClusterPage(found, math.ceil(total / len(found)) if found else 1)
+            pages = _pages(int(answer["page_info"]["total_count"]), len(found))
+        if pages > SETTINGS.list_pages:
+            raise Invalid(
+                f"{call.action} for {call.target}: the list is too large: {pages} pages, and at"
+                f" most {SETTINGS.list_pages} are read",
+                service="cs",
+            )
+        return ClusterPage(found, pages)
+
+
+def _pages(total: int, on_a_page: int) -> int:
+    return max(1, -(-total // on_a_page)) if on_a_page else 1
 
 
 def _found(cluster: Mapping[str, Any], region_id: str) -> FoundCluster:

@@ -124,6 +124,8 @@ def is_contended(repairs: Repairs, what: Repaired) -> bool:
 
 def contentions(repairs: Repairs, managers: Iterable[str]) -> tuple[str, ...]:
     """A warning per change that comes back after each repair, with the other managers' names."""
+    if not repairs:
+        return ()  # the usual case
     others = sorted({name for name in managers if name != MANAGER})
     who = f"a competing controller ({', '.join(others)})" if others else "a competing controller"
     return tuple(

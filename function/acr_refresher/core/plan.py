@@ -333,8 +333,10 @@ class _Planner:
 
     def _repairs(self, namespace: str, secret: SecretState | None) -> Repairs:
         """The repairs of a secret in the last hour."""
-        remembered = self.remembered.get((namespace, self.wanted.name), ())
+        remembered = self.remembered.get((namespace, self.wanted.name))
         recorded = read_repairs(secret.annotations, self.now) if secret else ()
+        if not remembered:
+            return recorded  # the usual case
         return merged(recorded, recent(remembered, self.now))
 
     def _decided(

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from acr_refresher.core.model import NamespaceState, SecretContent, SecretState, ServiceAccountState
 from acr_refresher.core.secret import MANAGER
-from acr_refresher.errors import Invalid, PortError, Unreachable
+from acr_refresher.errors import Denied, Invalid, PortError, Unreachable
 from acr_refresher.kube.errors import answer_error, request_name
 from acr_refresher.kube.http import HttpResponse, KubeConnection
 from acr_refresher.kube.kept import OpenKubeconfigs
@@ -212,6 +212,19 @@ class KubernetesApi(KubeApi):
         patch = to_json(pull_secrets_patch(account))
         patched = await self._ask("PATCH", f"{path}?{self._managed}", patch, MERGE_PATCH)
         return converted(f"PATCH {path}", lambda: service_account_state(patched))
+
+    async def is_confined(self, account: ServiceAccountState) -> bool:
+        """Whether a policy refuses a write that the rights allow and the function never makes.
+
+        For the operator's commands: it tries to annotate the account, and stores nothing.
+        """
+        path = f"{_path(account.namespace, 'serviceaccounts', account.name)}?{MANAGED}&dryRun=All"
+        patch = {"metadata": {"annotations": {f"{MANAGER}/check": "confined"}}}
+        try:
+            await self._ask("PATCH", path, to_json(patch), MERGE_PATCH)
+        except Denied:
+            return True
+        return False
 
     async def service_account_token(
         self, namespace: str, name: str, audience: str, duration: timedelta

@@ -21,7 +21,6 @@ Json = dict[str, Any]
 _MANAGER_LENGTH = 128
 """Characters of a field manager's name, as Kubernetes limits them."""
 DOCUMENT_KEY = ".dockerconfigjson"
-OUR_ANNOTATIONS = f"{MANAGER}/"
 STATE_BYTES = 320
 """Bytes that a state takes with the texts that every state has."""
 DOCUMENT_COPIES = 3
@@ -46,8 +45,9 @@ def namespace_state(namespace: Json) -> NamespaceState:
 def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
     """A Secret. Its document is empty if it has none.
 
-    `decoded` holds the documents that were decoded before: most Secrets have the same. The document
-    of a Secret that we did not write is left out. One that is too large for ours counts as empty.
+    `decoded` holds the documents that were decoded before: most Secrets have the same. Of a
+    Secret that is not ours, the document, labels and annotations are left out. A document that is
+    too large for ours counts as empty, an annotation as missing.
     """
     metadata = secret["metadata"]
     labels, managers = texts(metadata.get("labels")), _managers(metadata, _owns_our_fields)
@@ -66,30 +66,19 @@ def secret_state(secret: Json, decoded: dict[str, SecretStr]) -> SecretState:
         type=text(secret.get("type", ""))[: SETTINGS.kube_name],
         managed=managed,
         immutable=secret.get("immutable") is True,
-        annotations=_annotations(texts(metadata.get("annotations")), managed=managed),
+        annotations=_short(texts(metadata.get("annotations"))) if ours else {},
         dockerconfigjson=decoded[data],
         labels=labels if managed else {},
         managers=managers,
     )
 
 
-def _annotations(annotations: Mapping[str, str], *, managed: bool) -> Mapping[str, str]:
-    """The annotations of pull secrets. Larger ones than ours count as missing.
-
-    Of a managed Secret those that config.yaml may have set are kept too, up to their size.
-    """
-    kept = {
-        key: value
-        for key, value in annotations.items()
-        if key.startswith(OUR_ANNOTATIONS) and len(value) <= SETTINGS.kube_annotation
-    }
-    room = SETTINGS.secret_metadata_size if managed else 0
-    for key, value in annotations.items():
-        size = len(key) + len(value)
-        if not key.startswith(OUR_ANNOTATIONS) and size <= room:
-            kept[key] = value
-            room -= size
-    return kept
+def _short(annotations: Mapping[str, str]) -> Mapping[str, str]:
+    """The annotations, without those that are larger than ours ever are."""
+    most = SETTINGS.kube_annotation
+    if not annotations or max(map(len, annotations.values())) <= most:
+        return annotations
+    return {key: value for key, value in annotations.items() if len(value) <= most}
 
 
 def service_account_state(account: Json) -> ServiceAccountState:
@@ -149,8 +138,8 @@ class SecretSize:
 
     def __call__(self, secret: SecretState) -> int:
         """The memory that a state takes, and its document if no state before it has the same."""
-        size = STATE_BYTES + _size(secret.annotations.values()) + _size(secret.labels.values())
-        size += _size([key for key in secret.annotations if not key.startswith(OUR_ANNOTATIONS)])
+        texts = (*secret.annotations.values(), *secret.labels.values())
+        size = STATE_BYTES + 2 * _size(texts)  # twice, for the keys
         document = secret.dockerconfigjson
         if id(document) in self.counted:
             return size

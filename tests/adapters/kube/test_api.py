@@ -445,4 +445,4 @@ def test_annotations_that_the_configuration_cannot_have_set_are_left_out() -> No
     kept = secret_state(managed, {}).annotations
     assert kept == {"a/small": "y", "acr-refresher/run": "run-1"}
     foreign = {"metadata": {**metadata, "annotations": annotations}}
-    assert secret_state(foreign, {}).annotations == {"acr-refresher/run": "run-1"}
+    assert secret_state(foreign, {}).annotations == {}

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from acr_refresher.cli.check_rights import CheckResult, Verdict
-from acr_refresher.cli.check_trial import try_run
+from acr_refresher.cli.check_trial import UNCONFINED, try_run
 from acr_refresher.core.model import (
     Cluster,
     InClusterAccess,
@@ -33,6 +33,7 @@ class Api(Kube):
     unreadable: PortError | None = None
     refusal: PortError | None = None
     warnings: tuple[str, ...] = ()
+    confined: bool = False
     applied: list[tuple[str, str, SecretContent, str | None]] = field(default_factory=list)
     bound: list[ServiceAccountState] = field(default_factory=list)
 
@@ -58,6 +59,10 @@ class Api(Kube):
         self.applied.append((namespace, name, content, uid))
         return AppliedSecret(secret(namespace=namespace, name=name), created=uid is None)
 
+    async def is_confined(self, account: ServiceAccountState) -> bool:
+        assert account.namespace in self.names
+        return self.confined
+
     async def patch_service_account(self, account: ServiceAccountState) -> ServiceAccountState:
         self.bound.append(account)
         return account
@@ -82,6 +87,7 @@ def test_each_pull_secret_is_written_and_bound_in_one_namespace() -> None:
         "bind service account default in one (dry run)",
         "write other in one (dry run)",
         "bind service account default in one (dry run)",
+        UNCONFINED,
     ]
     assert [written[:2] for written in api.applied] == [("one", "acr-pull"), ("one", "other")]
     assert [each.image_pull_secrets for each in api.bound] == [("acr-pull",), ("other",)]
@@ -104,7 +110,7 @@ def test_a_secret_that_must_be_replaced_is_not_tried() -> None:
     api = Api(("one", "two"), secrets=(there,))
     assert tried(api, "acr-pull")[1].what == "write acr-pull in two (dry run)"
     without = Api(("one",), secrets=(there,))
-    _, result = tried(without, "acr-pull")
+    _, result, _ = tried(without, "acr-pull")
     assert (result.verdict, without.applied) == (Verdict.WARNING, [])
     assert result.why == "no namespace that the configuration selects can be used to try it"
 
@@ -130,7 +136,7 @@ def test_a_list_that_fails_is_told_and_nothing_else_is_tried() -> None:
 )
 def test_a_refused_write_has_a_verdict(refusal: PortError, verdict: Verdict) -> None:
     api = Api(("one",), refusal=refusal)
-    _, written, bound = tried(api, "acr-pull")
+    _, written, bound, _ = tried(api, "acr-pull")
     assert (written.verdict, written.why) == (verdict, str(refusal))
     assert bound.verdict is Verdict.OK
 
@@ -138,3 +144,11 @@ def test_a_refused_write_has_a_verdict(refusal: PortError, verdict: Verdict) -> 
 def test_warnings_of_the_api_server_are_shown() -> None:
     *_, result = tried(Api(("one",), warnings=("the API server warns: soon",)), "acr-pull")
     assert (result.verdict, result.why) == (Verdict.WARNING, "the API server warns: soon")
+
+
+@pytest.mark.parametrize(
+    ("confined", "what"), [(True, "writes confined by admission policies"), (False, UNCONFINED)]
+)
+def test_the_check_shows_whether_policies_confine_the_function(confined: bool, what: str) -> None:
+    *_, result = tried(Api(("one",), confined=confined), "acr-pull")
+    assert (result.what, result.verdict) == (what, Verdict.OK)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from acr_refresher.core.fleet import LastSeen, is_due, most_urgent_first
+from acr_refresher.core.fleet import LastSeen, is_due, most_urgent_first, unreached_first
 from factories import HOUR, MINUTE, NOW
 from runs import cluster
 
@@ -103,3 +103,11 @@ def test_the_earliest_possible_expiry_is_due() -> None:
     """A user who may edit a Secret's annotations may date it back as far as dates go."""
     long_ago = LastSeen(NOW, datetime.min.replace(tzinfo=timezone.utc))
     assert order({"long ago": long_ago, "due": visit(MINUTE)}) == ["long ago", "due"]
+
+
+def test_a_visit_begins_with_the_namespaces_that_the_last_one_did_not_reach() -> None:
+    names = [f"n{number}" for number in range(9)]
+    orders = {unreached_first(names, {"n7", "n3"}, NOW + number * MINUTE) for number in range(9)}
+    assert all(set(order[:2]) == {"n7", "n3"} for order in orders)
+    assert len({order[2:] for order in orders}) > 1, "the others differ from run to run"
+    assert all(sorted(order) == names for order in orders)

@@ -19,6 +19,7 @@ from acr_refresher.core.outcome import (
     accounts_changed,
     costs_requests,
     failed_outcome,
+    not_ours_outcome,
     planned_outcome,
     reconciled_outcome,
     refused_outcome,
@@ -286,3 +287,40 @@ def test_an_outcome_without_a_secret_has_no_expiry(outcome_of: Callable[[], Secr
 def test_the_requests_that_actions_cost(action: Action, costs: bool, accounts: int) -> None:
     assert costs_requests((action,)) is costs
     assert accounts_changed((action, LEAVE)) == accounts
+
+
+# ---- a renewal that failed ----------------------------------------------------------------------
+
+VALID = (credential(MAIN, 10 * MINUTE),)
+EXPIRED = (credential(MAIN, -MINUTE),)
+FORMER = (replace(VALID[0], entry=replace(VALID[0].entry, inputs="former")),)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bind", "result"),
+    [
+        pytest.param(apply(MAIN, fallback=VALID), (), Result.KEPT, id="all valid"),
+        pytest.param(apply(MAIN, fallback=EXPIRED), (), Result.FAILED, id="expired"),
+        pytest.param(apply(MAIN, fallback=FORMER), (), Result.FAILED, id="of another instance"),
+        pytest.param(apply(MAIN, PARTNER, fallback=VALID), (), Result.FAILED, id="one of two"),
+        pytest.param(
+            replace(apply(MAIN, fallback=VALID), replace=True), (), Result.FAILED, id="replaced"
+        ),
+        pytest.param(apply(MAIN, fallback=VALID), ("builder",), Result.FAILED, id="not bound"),
+        pytest.param(None, ("builder",), Result.FAILED, id="fresh and not bound"),
+    ],
+)
+def test_a_secret_that_was_not_written_is_kept_if_it_serves_all_its_registries(
+    wanted: ApplySecret | None, bind: tuple[str, ...], result: Result
+) -> None:
+    action = serve(wanted, *bind)
+    assert failed_outcome(action, UNREACHABLE).result is result
+    if not bind:
+        assert reconciled_outcome(action, unminted=(UNREACHABLE,)).result is result
+
+
+def test_a_removal_of_what_is_no_longer_ours_is_a_conflict() -> None:
+    action = Remove("default", "acr-pull", (), "uid", "1", (credential().entry,))
+    outcome = not_ours_outcome(action, UNREACHABLE)
+    assert (outcome.result, outcome.reason) == (Result.CONFLICT, Reason.CHANGED_MEANWHILE)
+    assert outcome.failures == (UNREACHABLE,)

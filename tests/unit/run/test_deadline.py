@@ -128,3 +128,16 @@ def test_what_goes_wrong_is_told_as_it_is() -> None:
 
     with pytest.raises(KeyError):
         in_virtual_time(work)
+
+
+def test_a_call_may_take_half_of_the_time_that_is_left_though_others_wait_for_the_cloud() -> None:
+    async def work(loop: VirtualTime) -> tuple[float, str]:
+        deadline = PausableDeadline(timedelta(seconds=20))
+        with deadline.paused():
+            with pytest.raises(DeadlineExceeded) as exceeded:
+                await deadline.in_half(asyncio.sleep(3600))
+            assert await deadline.in_half(asyncio.sleep(4, "in time")) == "in time"
+        assert deadline.left == timedelta(seconds=6)
+        return loop.time(), str(exceeded.value)
+
+    assert in_virtual_time(work) == (14, "10.0 s")
