@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import ssl
 import subprocess
 import sys
@@ -235,7 +236,8 @@ def _kubeconfig(server: str, authority: Authority) -> str:
 def hostile_servers(folder: Path) -> Iterator[tuple[str, ...]]:
     """Serve all attacks meanwhile; gives their names, which their kubeconfigs in `folder` have."""
     command = [sys.executable, "-m", "localkube.hostile", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own module
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=here) as process:  # noqa: S603  # our own module
         try:
             with process.stdout as printed:  # type: ignore[union-attr]  # it is a pipe
                 if printed.readline() != "ready\n":
