@@ -59,6 +59,8 @@ async def try_run(
     actions = tuple(chain.from_iterable(plan(cluster.pull_secrets, state, request, now)))
     chosen = {action.secret: action for action in reversed(tuple(_writable(actions)))}
     results = [CheckResult(subject, what), *_unreadable(subject, state, actions)]
+    if kube.last_error:  # a run does without this list, with more requests
+        results.append(CheckResult(subject, "list at once", Verdict.WARNING, kube.last_error))
     for wanted in cluster.pull_secrets:
         if action := chosen.get(wanted.name):
             results += await _try_writes(subject, kube, action, state, now)
