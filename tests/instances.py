@@ -51,7 +51,7 @@ def environment(fleet: Fleet) -> dict[str, str]:
         "ALIBABA_CLOUD_SECURITY_TOKEN": keys["security_token"],
         "ACR_REFRESHER_CONFIG": str(fleet.folder / "config.yaml"),
         "ACR_REFRESHER_LOCAL_CLOUD": fleet.proxy,
-        "PYTHONPATH": str(REPOSITORY / "function"),
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / each) for each in ("function", "infra")),
         "PATH": os.environ["PATH"],
     }
 
