@@ -95,14 +95,21 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else " "
 
 
+OUR_IDS = frozenset({"taskId"})
+"""Fields with IDs that a run has made, which may look like a secret."""
+
+
 def safe_document(document: Any) -> Any:
-    """Return JSON data with every text in it as `safe_text` has it."""
+    """Return JSON data with every text in it as `safe_text` has it, except our own IDs."""
     if isinstance(document, str):
         return safe_text(document)
     if isinstance(document, list):
         return [safe_document(each) for each in document]
     if isinstance(document, dict):
-        return {name: safe_document(each) for name, each in document.items()}
+        return {
+            name: each if name in OUR_IDS else safe_document(each)
+            for name, each in document.items()
+        }
     return document
 
 

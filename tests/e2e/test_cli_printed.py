@@ -13,7 +13,6 @@ from operators import command
 from sites import BrokenSite
 
 EVIL = "\x1b]0;owned\x07\x9b2J"
-TOLD = r"\u001b]0;owned\u0007\u009b2J"
 
 
 @dataclass
@@ -41,7 +40,7 @@ class Cursing(Fault):
     ],
     ids=" ".join,
 )
-def test_what_it_says_is_shown_and_not_obeyed(
+def test_what_it_says_is_neither_shown_nor_obeyed(
     broken: BrokenSite, arguments: tuple[str, ...]
 ) -> None:
     broken.hangzhou.faults.add(Cursing(times=None))
@@ -49,7 +48,7 @@ def test_what_it_says_is_shown_and_not_obeyed(
         result = command(function, *arguments)
     assert result.exit_code == 1
     printed = result.stdout + result.stderr
-    assert TOLD in printed
+    assert "owned" not in printed
     assert all(line.isprintable() for line in printed.split("\n"))
 
 

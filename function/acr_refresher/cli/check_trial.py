@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain
 
 from pydantic import SecretStr
 
@@ -58,7 +58,9 @@ async def try_run(
     request = Request(trigger="check", force=True)
     actions = tuple(chain.from_iterable(plan(cluster.pull_secrets, state, request, now)))
     chosen = {action.secret: action for action in reversed(tuple(_writable(actions)))}
-    results = [CheckResult(subject, what), *_unreadable(subject, actions)]
+    results = [CheckResult(subject, what), *_unreadable(subject, state, actions)]
+    if kube.last_error:  # a run does without this list, with more requests
+        results.append(CheckResult(subject, "list at once", Verdict.WARNING, kube.last_error))
     for wanted in cluster.pull_secrets:
         if action := chosen.get(wanted.name):
             results += await _try_writes(subject, kube, action, state, now)
@@ -74,18 +76,24 @@ async def try_run(
     return (*results, *warned)
 
 
-def _unreadable(subject: str, actions: Iterable[Action]) -> Iterator[CheckResult]:
-    """Results for the namespaces that must have a pull secret and could not be read."""
-    unread = {
-        action.namespace: action.failures[0]
-        for action in actions
-        if isinstance(action, Skip) and action.failures
+def _unreadable(
+    subject: str, state: ClusterState, actions: Iterable[Action]
+) -> Iterator[CheckResult]:
+    """Results for the namespaces that could not be read: a warning if none has a pull secret."""
+    needed = {
+        action.namespace for action in actions if isinstance(action, Skip) and action.failures
     }
-    for namespace, failure in islice(unread.items(), UNREADABLE_NAMED):
-        yield check_result(subject, f"read namespace {namespace}", failure)
+    unread = sorted(state.unreadable.items(), key=lambda found: found[0] not in needed)
+    for namespace, failure in unread[:UNREADABLE_NAMED]:
+        what = f"read namespace {namespace}"
+        if namespace in needed:
+            yield check_result(subject, what, failure)
+        else:
+            yield CheckResult(subject, what, Verdict.WARNING, failure.message)
     if (more := len(unread) - UNREADABLE_NAMED) > 0:
-        what = f"read {more} more namespaces"
-        yield CheckResult(subject, what, Verdict.UNREACHABLE, "they could not be read either")
+        verdict = Verdict.UNREACHABLE if len(needed) > UNREADABLE_NAMED else Verdict.WARNING
+        why = "they could not be read either"
+        yield CheckResult(subject, f"read {more} more namespaces", verdict, why)
 
 
 async def _confinement(

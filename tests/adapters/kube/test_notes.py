@@ -55,7 +55,7 @@ def visit(answers: Sequence[bytes], use: Callable[[KubernetesApi], Awaitable[T]]
 
 async def listed(api: KubernetesApi) -> tuple[int, int]:
     await api.list_namespaces()
-    await api.list_namespaces()
+    await api.list_service_accounts()
     return api.requests, api.throttled
 
 
@@ -109,7 +109,7 @@ def warned(body: bytes, *headers: str) -> bytes:
 def test_each_warning_is_noted_once() -> None:
     async def warnings(api: KubernetesApi) -> tuple[str, ...]:
         await api.list_namespaces()
-        await api.list_namespaces()
+        await api.list_service_accounts()
         return api.warnings
 
     answers = [
