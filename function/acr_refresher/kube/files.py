@@ -114,8 +114,10 @@ def _embed_files(folder: Path, cluster: dict[str, Any], user: dict[str, Any]) ->
 
 
 def _read(path: Path, what: str) -> str:
+    """The text of a file. It is never read beyond the limit: others may write a mounted file."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            content = file.read(SETTINGS.kubeconfig_characters + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise Gone(f"{what} {path} does not exist", service="files") from error
     except PermissionError as error:
@@ -128,3 +130,7 @@ def _read(path: Path, what: str) -> str:
     except OSError as error:
         message = f"{what} {path} cannot be read: {error.strerror}"
         raise Unreachable(message, service="files") from error
+    if len(content) > SETTINGS.kubeconfig_characters:
+        message = f"{what} {path} has more than {SETTINGS.kubeconfig_characters} characters"
+        raise Invalid(message, service="files")
+    return content

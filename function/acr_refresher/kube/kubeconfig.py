@@ -204,10 +204,15 @@ def _problems(model: type[BaseModel], fields: Yaml, part: str) -> list[str]:
         model.model_validate(fields)
     except ValidationError as error:
         return [
-            f"{'.'.join([part, *map(str, problem['loc'])])}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
+            f"{'.'.join([part, *map(str, each['loc'])])}: {_words(each['type'], each['msg'])}"
+            for each in error.errors(include_input=False, include_url=False)
         ]
     return []
+
+
+def _words(kind: str, message: str) -> str:
+    """What is wrong, without the names of our classes."""
+    return "must be a mapping" if kind == "model_type" else message
 
 
 def _refusals(fields: Mapping[str, Yaml], part: str, refused: Mapping[str, str]) -> list[str]:

@@ -8,10 +8,10 @@ that is missing follows from our own request, because readers paste it.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from acr_refresher.errors import BrokenObject, Denied, Invalid, PortError, Unreachable
 from acr_refresher.log import mask_text
@@ -24,40 +24,51 @@ VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 """The verbs that RBAC has for methods. A GET is `get` or `list`."""
 
 
+def _text(value: Any) -> str:
+    return value[: SETTINGS.answer_text] if isinstance(value, str) else ""
+
+
+def _fields(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+def _list_of_fields(value: Any) -> Any:
+    listed = value if isinstance(value, list) else []
+    return list(map(_fields, listed[: SETTINGS.answer_causes]))
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+"""A text, or an empty one: a null in one field must not hide what the others say."""
+
+
 class Cause(BaseModel):
     """One of the causes in a Status."""
 
-    reason: str = ""
-    field: str = ""
-    message: str = ""
+    reason: Text = ""
+    field: Text = ""
+    message: Text = ""
 
 
 class Details(BaseModel):
     """The details of a Status."""
 
-    causes: tuple[Cause, ...] = ()
+    causes: Annotated[tuple[Cause, ...], BeforeValidator(_list_of_fields)] = ()
 
 
 class Status(BaseModel):
     """The parts of the Kubernetes API's Status object that are looked at."""
 
-    message: str = ""
-    reason: str = ""
-    details: Details = Details()
+    message: Text = ""
+    reason: Text = ""
+    details: Annotated[Details, BeforeValidator(_fields)] = Details()
 
 
 def read_status(content: bytes) -> Status:
     """The Status, cut to what is looked at. It is empty if the answer has none."""
     try:
-        status = Status.model_validate_json(content)
+        return Status.model_validate_json(content)
     except ValidationError:
         return Status()
-    causes = tuple(
-        cause.model_copy(update={"message": cause.message[: SETTINGS.answer_text]})
-        for cause in status.details.causes[: SETTINGS.answer_causes]
-    )
-    message = status.message[: SETTINGS.answer_text]
-    return Status(message=message, reason=status.reason, details=Details(causes=causes))
 
 
 # ---- admission and storage -----------------------------------------------------------------------

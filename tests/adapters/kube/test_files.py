@@ -63,6 +63,26 @@ def test_a_file_that_is_no_text_is_invalid(tmp_path: Path) -> None:
         read(tmp_path, "binary")
 
 
+def test_a_file_without_end_is_read_up_to_a_limit() -> None:
+    """A mounted file is of any size, or a device. The instance's memory is for all clusters."""
+    with pytest.raises(Invalid, match=r"kubeconfig /dev/zero has more than 500000 characters"):
+        read(Path("/dev"), "zero")
+
+
+def test_a_file_that_a_kubeconfig_names_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    user = {"tokenFile": "/dev/zero"}
+    document = {
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [{"name": "a", "cluster": {"server": "https://a.example"}}],
+        "users": [{"name": "a", "user": user}],
+    }
+    (tmp_path / "edge.yaml").write_text(yaml.safe_dump(document))
+
+    with pytest.raises(Invalid, match=r"token /dev/zero has more than 500000 characters"):
+        read(tmp_path, "edge.yaml", trusted=True)
+
+
 @pytest.mark.parametrize(
     ("error", "meaning"),
     [(PermissionError(), Denied), (OSError(5, "Input/output error"), Unreachable)],
@@ -75,7 +95,7 @@ def test_a_file_that_cannot_be_read(
     def fail(*_: object, **__: object) -> str:
         raise error
 
-    monkeypatch.setattr(Path, "read_text", fail)
+    monkeypatch.setattr(Path, "open", fail)
 
     with pytest.raises(meaning, match="cannot be read"):
         read(tmp_path, "edge.yaml")

@@ -326,8 +326,8 @@ def test_a_document_that_leads_nowhere_is_invalid(fields: dict[str, Any], proble
         ("a: &a [*a]", "it is not valid YAML in line 1, column 8: found an alias within what it"),
         (f"a: {'x' * 500_000}", "it has more than 500000 characters"),
         ("- a\n" * 10_001, "line 10000, column 3: found more than 10000 values (leave out what"),
-        ("", "document: Input should be"),
-        ("just text", "document: Input should be"),
+        ("", "document: must be a mapping"),
+        ("just text", "document: must be a mapping"),
     ],
 )
 def test_what_is_no_kubeconfig_is_invalid(document: str, problem: str) -> None:

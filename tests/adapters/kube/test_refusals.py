@@ -110,6 +110,25 @@ def test_a_denial_has_any_status_and_is_never_taken_for_another(use: Ask, status
     assert not error.retryable
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"reason": None},
+        {"reason": 5},
+        {"details": None},
+        {"details": []},
+        {"details": {"causes": None}},
+        {"details": {"causes": [5, {"field": None, "message": None}]}},
+    ],
+    ids=str,
+)
+def test_an_odd_field_of_a_status_does_not_hide_its_message(odd: dict[str, object]) -> None:
+    (message, words), *_ = DENIALS
+    error = error_for(REQUESTS["apply"], 404, message, **odd)
+    assert type(error) is Denied
+    assert words in str(error)
+
+
 @pytest.mark.parametrize("status", [403, 422, 500])
 @pytest.mark.parametrize(("message", "words"), DENIALS)
 def test_who_denies_is_named_without_their_words(status: int, message: str, words: str) -> None:
