@@ -16,9 +16,10 @@ REPOSITORY = Path(__file__).parents[1]
 MEMORY_MB = 512
 """The memory of the instance in infra/terraform and s.yaml."""
 PROCESS = """
-import json, resource, sys
+import json, sys
 from types import SimpleNamespace
 import handler
+from bench.child import peak_mb
 
 keys = SimpleNamespace(**json.loads(sys.argv[1]))
 context = SimpleNamespace(
@@ -27,8 +28,7 @@ context = SimpleNamespace(
 )
 handler.initialize(context)
 report = handler.handle(b'{"action": "refresh"}', context)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"report": report, "peak_mb": peak}))
+print(json.dumps({"report": report, "peak_mb": peak_mb()}))
 """
 
 
@@ -51,7 +51,7 @@ def environment(fleet: Fleet) -> dict[str, str]:
         "ALIBABA_CLOUD_SECURITY_TOKEN": keys["security_token"],
         "ACR_REFRESHER_CONFIG": str(fleet.folder / "config.yaml"),
         "ACR_REFRESHER_LOCAL_CLOUD": fleet.proxy,
-        "PYTHONPATH": str(REPOSITORY / "function"),
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / each) for each in ("function", "infra")),
         "PATH": os.environ["PATH"],
     }
 

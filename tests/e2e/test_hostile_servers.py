@@ -17,10 +17,11 @@ from localkube.hostile import ATTACKS, hostile_servers
 HONEST, NAMESPACES = 5, 3
 CLUSTER_TIMEOUT_SECONDS = 45
 COMMAND = """
-import atexit, resource, runpy, sys
+import atexit, runpy, sys
+from bench.child import peak_mb
 
 def tell():
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+    print(peak_mb(), file=sys.stderr)
 
 atexit.register(tell)
 runpy.run_module("acr_refresher.cli", run_name="__main__")
