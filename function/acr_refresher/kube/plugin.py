@@ -27,6 +27,9 @@ from acr_refresher.settings import SETTINGS
 OURS = ("ALIBABA_CLOUD_", "accessKeyID", "accessKeySecret", "securityToken")
 """Prefixes of the variables in which Function Compute gives us our role's credentials."""
 
+READ_BYTES = 2**16
+"""Bytes of the output that are read at a time."""
+
 ApiVersion = Literal["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
@@ -105,14 +108,36 @@ async def _run(command: list[str], environ: Mapping[str, str]) -> bytes:
     await _in_time(in_own_thread(_read_first_byte, command[0], environ))
     process = await _start(command, environ)
     try:
-        printed, _ = await _in_time(process.communicate())
+        printed = await _in_time(_output(process))
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _end(process)
         await process.wait()
+    if len(printed) > SETTINGS.kubeconfig_characters:
+        raise _invalid(f"it prints more than {SETTINGS.kubeconfig_characters} bytes")
     if process.returncode:
         raise _invalid(f"it ended with {process.returncode}. Run it manually to see its messages.")
     return printed
+
+
+async def _output(process: asyncio.subprocess.Process) -> bytes:
+    """What the process prints until its end. It is ended if it prints more than it may.
+
+    Even then its pipe is read to the end: otherwise `process.wait` would wait for that.
+    """
+    printed = bytearray()
+    while process.stdout and (part := await process.stdout.read(READ_BYTES)):
+        if len(printed) <= SETTINGS.kubeconfig_characters:
+            printed += part
+        else:
+            _end(process)
+    await process.wait()
+    return bytes(printed)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End all processes of the plugin."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _in_time(waiting: Coroutine[Any, Any, T]) -> T:

@@ -254,6 +254,7 @@ def test_a_plugin_is_told_of_the_cluster_where_it_asks(tmp_path: Path) -> None:
     ("script", "problem"),
     [
         ("exit 4", "it ended with 4. Run it manually to see its messages."),
+        ("cat /dev/zero", "it prints more than 500000 bytes"),
         ("echo the-token is not JSON", "its output is not valid: Invalid JSON"),
         ("echo '{}'", "its output is not valid: apiVersion: Field required"),
         ("echo '[]'", "its output is not valid"),
