@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -57,10 +57,9 @@ def ask(call: Ask, caller: CloudCredentials, answer: bytes) -> object:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_garbage_of_earlier_tests() -> Iterator[None]:
+def no_garbage_of_earlier_tests() -> None:
     """Collected in the depth of a nested answer, it could not even be reported (Python 3.10)."""
     gc.collect()
-    yield
 
 
 @pytest.mark.parametrize("body", NOT_AN_OBJECT, ids=lambda body: repr(body[:10]))
