@@ -19,6 +19,7 @@ from acr_refresher.core.outcome import (
     accounts_changed,
     costs_requests,
     failed_outcome,
+    holds_valid_logins,
     not_ours_outcome,
     planned_outcome,
     reconciled_outcome,
@@ -324,3 +325,8 @@ def test_a_removal_of_what_is_no_longer_ours_is_a_conflict() -> None:
     outcome = not_ours_outcome(action, UNREACHABLE)
     assert (outcome.result, outcome.reason) == (Result.CONFLICT, Reason.CHANGED_MEANWHILE)
     assert outcome.failures == (UNREACHABLE,)
+
+
+def test_a_fresh_secret_holds_valid_logins_and_one_that_expires_does_not() -> None:
+    assert holds_valid_logins(serve(None))
+    assert not holds_valid_logins(serve(apply(MAIN, fallback=(credential(MAIN, -MINUTE),))))
