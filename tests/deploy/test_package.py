@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,9 @@ def test_two_builds_are_identical(deployment: Deployment, tmp_path: Path) -> Non
     try:
         interpreter("3.10")
     except NoInterpreter as missing:
-        pytest.skip(f"without it nothing is compiled: {missing}")
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"NOT RUN: without it nothing is compiled: {missing}")
     again = tmp_path / "elsewhere" / "again"
     build_dependencies(again, "3.10")
     first, second = files_of(deployment.code / "python"), files_of(again)

@@ -17,6 +17,7 @@ what is needed to serve them without another discovery:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Literal, TypeVar
@@ -223,7 +224,9 @@ def _json_object(event: bytes | str) -> dict[str, object]:
     if not event.strip():
         raise InvalidEvent([Problem(_ROOT, "is empty", _EXAMPLE)])
     try:
-        document = json.loads(event)
+        document = json.loads(event, object_pairs_hook=_unique_keys)
+    except _RepeatedKey as repeated:
+        raise InvalidEvent([repeated.problem(_ROOT)]) from None
     except (ValueError, RecursionError) as error:
         raise InvalidEvent([Problem(_ROOT, f"is not JSON{_position(error)}", _EXAMPLE)]) from None
     _refuse_foreign(document)
@@ -245,10 +248,28 @@ def _payload_object(payload: str) -> dict[str, object]:
     if not payload.lstrip().startswith("{"):
         return {}
     try:
-        document: dict[str, object] = json.loads(payload)
+        document: dict[str, object] = json.loads(payload, object_pairs_hook=_unique_keys)
+    except _RepeatedKey as repeated:
+        raise InvalidEvent([repeated.problem("payload")]) from None
     except (ValueError, RecursionError) as error:
         problem = f"begins like JSON but is not JSON{_position(error)}"
         raise InvalidEvent([Problem("payload", problem, "correct its syntax")]) from None
+    return document
+
+
+class _RepeatedKey(ValueError):
+    """An object has a key more than once. JSON leaves open which of its values counts."""
+
+    def problem(self, path: str) -> Problem:
+        key = quoted(str(self.args[0]))
+        return Problem(path, f"has the key {key} more than once", "keep one of them")
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        uses = Counter(key for key, _ in pairs)
+        raise _RepeatedKey(next(key for key, count in uses.items() if count > 1))
     return document
 
 

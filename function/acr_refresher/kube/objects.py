@@ -140,6 +140,7 @@ class SecretSize:
         """The memory that a state takes, and its document if no state before it has the same."""
         texts = (*secret.annotations.values(), *secret.labels.values())
         size = STATE_BYTES + 2 * _size(texts)  # twice, for the keys
+        size += _size(secret.managers)
         document = secret.dockerconfigjson
         if id(document) in self.counted:
             return size
@@ -150,7 +151,8 @@ class SecretSize:
 def service_account_size(account: ServiceAccountState) -> int:
     """The memory that a state takes."""
     references = _size(account.image_pull_secrets) if account.image_pull_secrets else 0
-    return STATE_BYTES + references + TEXT_BYTES + len(account.created)
+    managers = _size(account.managers) if account.managers else 0
+    return STATE_BYTES + references + managers + TEXT_BYTES + len(account.created)
 
 
 def _size(kept: Collection[str]) -> int:

@@ -1,6 +1,6 @@
 """Reads the answers of API servers within limits of bytes, time and memory.
 
-A server that nobody controls may send an answer without end. So bytes are counted as they arrive,
+A hostile server may send an answer without end. So bytes are counted as they arrive,
 and no answer is decompressed: we ask for none, and 2 MB of gzip can become 2 GB. What the clusters
 of a run hold at the same time is bounded too: large answers wait for each other, and so do clusters
 with unusually many objects.

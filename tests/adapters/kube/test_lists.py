@@ -12,7 +12,15 @@ from acr_refresher.errors import Gone, Invalid, TooLarge
 from acr_refresher.kube import lists as kube_lists
 from acr_refresher.kube import reading as kube_reading
 from acr_refresher.kube.lists import Conversion, ListReader, ListRequest
-from acr_refresher.kube.objects import Json, namespace_size, namespace_state
+from acr_refresher.kube.objects import (
+    Json,
+    SecretSize,
+    namespace_size,
+    namespace_state,
+    secret_state,
+    service_account_size,
+    service_account_state,
+)
 from acr_refresher.kube.reading import Reading
 from acr_refresher.settings import SETTINGS, Settings
 
@@ -113,6 +121,18 @@ def test_states_that_take_too_much_memory_fail_the_list(monkeypatch: pytest.Monk
     monkeypatch.setattr(kube_reading, "SETTINGS", replace(SETTINGS, kube_kept_bytes=10_000))
     with pytest.raises(TooLarge, match="what has to be kept of all lists"):
         listed(Pages([10] * 600))
+
+
+def test_the_names_of_field_managers_count_as_memory() -> None:
+    """Anyone who may edit an object can add them."""
+    owner = {"manager": "m" * 100, "fieldsV1": {"f:data": {}, "f:imagePullSecrets": {}}}
+    known = {"namespace": "n", "name": "a", "uid": "u", "resourceVersion": "1"}
+    plain, owned = ({"metadata": {**known, "managedFields": [owner] * n}} for n in (0, 1000))
+
+    account_sizes = [service_account_size(service_account_state(each)) for each in (plain, owned)]
+    secret_sizes = [SecretSize()(secret_state(each, {})) for each in (plain, owned)]
+    for small, large in (account_sizes, secret_sizes):
+        assert large - small >= 100_000
 
 
 def test_a_cluster_that_keeps_much_waits_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

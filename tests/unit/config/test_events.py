@@ -137,6 +137,14 @@ def test_events(event: bytes | str, expected: Request) -> None:
         ("[" * 100_000, 'event: is not JSON; send a JSON object such as {"action": "refresh"}'),
         ("[]", 'event: is not a JSON object; send a JSON object such as {"action": "refresh"}'),
         ("{}", "action: is missing; add it"),
+        (
+            '{"action": "refresh", "dryRun": true, "dryRun": false}',
+            'event: has the key "dryRun" more than once; keep one of them',
+        ),
+        (
+            timer('{"force": false, "force": true}'),
+            'payload: has the key "force" more than once; keep one of them',
+        ),
         (manual(action="delete"), "action: \"delete\" is unknown; use 'refresh'"),
         (manual(action=["delete"]), "action: a list is unknown; use 'refresh'"),
         (
