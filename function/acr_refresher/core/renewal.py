@@ -142,7 +142,7 @@ def _repaired(
 def is_doubtful(terms: Terms, secret: SecretState, entries: Mapping[str, Entry]) -> bool:
     """Whether a secret or its record was changed from outside, as far as that can be seen.
 
-    A person who may edit the Secret can also write a record that could be ours. Its logins then stay
+    An editor of the Secret can also write a record that could be ours. Its logins then stay
     until the recorded expiry, which is at most the lifetime of a token away.
     """
     return not is_intact(secret, terms.now) or any(

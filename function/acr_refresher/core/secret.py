@@ -165,7 +165,7 @@ def decision_key(secret: SecretState) -> Hashable:
 def is_intact(secret: SecretState, now: datetime) -> bool:
     """Whether the document and its record can still be as they were written.
 
-    The checksum shows accidental changes. It has no key, so a person who changes the record on purpose
+    The checksum shows accidental changes. It has no key, so an editor of the record
     can change the checksum too. Therefore the document must also be exactly what we would write for
     the record, and the record must be plausible.
     """
